@@ -1,0 +1,78 @@
+//! Arguments that several verbs share.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::project::{Assignment, Overrides, StageName};
+
+/// Where a stack lives.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Place {
+    /// The stage: dev, stage, prod or a personal name [default: default_stage of project.toml, else dev]
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Option<StageName>,
+    /// Use the embedded provider: the stack on this machine
+    #[arg(long)]
+    pub local: bool,
+    /// The AWS region [default: project.toml, else the SDK's own chain]
+    #[arg(long, conflicts_with = "local")]
+    pub region: Option<String>,
+    /// The profile of the AWS credentials [default: project.toml, else the SDK's own chain]
+    #[arg(long, conflicts_with = "local")]
+    pub profile: Option<String>,
+}
+
+/// Environment variables of the functions.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Environment {
+    /// Set an environment variable of the functions; may be repeated
+    #[arg(short = 's', long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<Assignment>,
+    /// Read environment variables from a file, dotenv or JSON; may be repeated
+    #[arg(short = 'E', long = "env-file", value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
+    /// Remove an environment variable that is live but in no file; may be repeated
+    #[arg(long, value_name = "KEY")]
+    pub unset: Vec<String>,
+}
+
+/// Everything that decides which stack is asked for.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Target {
+    /// The functions, as names or globs [default: all]
+    #[arg(value_name = "FUNCTION")]
+    pub functions: Vec<String>,
+    #[command(flatten)]
+    pub place: Place,
+    #[command(flatten)]
+    pub environment: Environment,
+    /// Take over resources of our names that mdo did not make
+    #[arg(long)]
+    pub adopt: bool,
+}
+
+impl Place {
+    /// What the flags say over the files, without any environment variable.
+    pub fn overrides(&self) -> Overrides {
+        Overrides { region: self.region.clone(), profile: self.profile.clone(), ..Overrides::default() }
+    }
+}
+
+impl Target {
+    /// What the flags say over the files.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            env_files: self.environment.env_file.clone(),
+            set: self.environment.set.clone(),
+            unset: self.unset(),
+            ..self.place.overrides()
+        }
+    }
+
+    /// The environment variables to remove.
+    pub fn unset(&self) -> BTreeSet<String> {
+        self.environment.unset.iter().cloned().collect()
+    }
+}

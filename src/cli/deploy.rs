@@ -1,0 +1,146 @@
+//! `mdo deploy`: makes the stack what the files and flags ask for.
+
+use std::time::Instant;
+
+use clap::Parser;
+
+use super::applying::{self, Manner, Work};
+use super::arguments::Target;
+use super::planning::{self, Planned};
+use super::session::Session;
+use crate::output::{self, Failure, Heading, exit_code};
+use crate::project::Security;
+use crate::stack::{Api, DEFAULT_KEY, Resource, Stack};
+
+/// Create or update everything: functions, API, stage, key, warm rules
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  mdo deploy -s N_CLASSES=2
+  mdo deploy --stage prod 'sample_*' --yes
+  mdo deploy --local                     the same on this machine; `mdo dev` also serves it")]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Do not ask before something is deleted
+    #[arg(long, short = 'y')]
+    yes: bool,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// How many resources may be worked on at once
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    concurrency: u16,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    let start = Instant::now();
+    let session = Session::open(&args.target.place, &args.target.overrides()).await?;
+    let planned = planning::plan(&session, &args.target).await?;
+    if planned.plan.is_empty() {
+        unchanged(&session, &planned, args.json);
+        return Ok(());
+    }
+    let work = planned.work(&session);
+    applying::show(&work, args.json);
+    let deletes = planned.plan.summary().delete;
+    if deletes > 0 && !applying::agreed("Delete what is marked with -?", args.yes || args.json)? {
+        return Err(Failure::new(exit_code::FAILED, "not deployed; nothing was changed"));
+    }
+    let concurrency = args.concurrency.into();
+    let manner = Manner { verb: "Deployed", json: args.json, concurrency, start };
+    applying::run(&work, &manner).await?;
+    if let (false, Some(endpoint)) = (args.json, session.provider.endpoint()) {
+        if args.target.place.local {
+            output::data(&format!("  serve mdo dev{}\n", session.stage_flag()));
+        }
+        output::data(&closing(&session, &planned, &endpoint));
+    }
+    Ok(())
+}
+
+impl Planned {
+    /// What applying the plan needs.
+    pub(super) fn work<'a>(&'a self, session: &'a Session) -> Work<'a> {
+        Work {
+            provider: session.provider.as_ref(),
+            plan: &self.plan,
+            packages: &self.packages,
+            sizes: &self.sizes,
+            place: &self.place,
+        }
+    }
+}
+
+fn unchanged(session: &Session, planned: &Planned, json: bool) {
+    let calls = session.provider.calls();
+    if json {
+        let report = crate::apply::Report { finished: Vec::new(), took: planned.took };
+        let url = session.provider.endpoint();
+        let name = session.provider.name();
+        output::json(&output::report_document(&planned.plan, &report, name, calls, url.as_deref()));
+    } else {
+        let heading = Heading { names: &planned.plan.names, place: &planned.place };
+        output::data(&output::nothing_to_do(&heading, &planned.plan, planned.took, calls));
+    }
+}
+
+/// Where to go from here: the URLs, the key, and a line to paste.
+pub(super) fn closing(session: &Session, planned: &Planned, endpoint: &str) -> String {
+    let stack = after(planned);
+    let Some(api) = &stack.api else {
+        return String::new();
+    };
+    let keyed = stack.keys.keys().any(|key| key.as_str() == DEFAULT_KEY);
+    let show_key = format!("{} key show {DEFAULT_KEY}{}", program(), session.flags());
+    next_steps(endpoint, api, keyed.then_some(&show_key))
+}
+
+/// How this program can be called again: by name when the shell finds it, by path otherwise.
+fn program() -> String {
+    let name = "mdo".to_owned();
+    let Ok(own) = std::env::current_exe() else {
+        return name;
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join("mdo")).find(|path| path.is_file());
+    if found.and_then(|path| path.canonicalize().ok()) == own.canonicalize().ok() {
+        return name;
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    own.strip_prefix(here).unwrap_or(&own).display().to_string()
+}
+
+fn next_steps(endpoint: &str, api: &Api, show_key: Option<&String>) -> String {
+    let mut text = String::new();
+    let mut first = None;
+    for (route, target) in api.parsed_routes() {
+        let url = format!("{endpoint}{}", route.path());
+        text.push_str(&format!("  url   {url}\n"));
+        first.get_or_insert((url, target.security));
+    }
+    if let Some(show_key) = show_key {
+        text.push_str(&format!("  key   {show_key}\n"));
+    }
+    if let Some((url, security)) = first {
+        let key = show_key.filter(|_| security == Security::Key);
+        let key = key.map(|show| format!("-H \"x-api-key: $({show})\" ")).unwrap_or_default();
+        text.push_str(&format!("  try   curl {key}{url}\n"));
+    }
+    text
+}
+
+/// The API and keys as they are when the plan is done.
+fn after(planned: &Planned) -> Stack {
+    let mut stack = Stack { api: planned.observed.stack.api.clone(), ..Stack::default() };
+    stack.keys = planned.observed.stack.keys.clone();
+    for change in &planned.plan.changes {
+        match (&change.after, change.id.name.parse()) {
+            (Some(Resource::Api(api)), _) => stack.api = Some(api.clone()),
+            (Some(Resource::Key(key)), Ok(name)) => {
+                stack.keys.insert(name, key.clone());
+            }
+            _ => {}
+        }
+    }
+    stack
+}

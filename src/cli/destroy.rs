@@ -1,0 +1,85 @@
+//! `mdo destroy`: removes everything that the project owns at a stage, and nothing else.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use clap::Parser;
+
+use super::applying::{self, Manner, Work};
+use super::arguments::Place;
+use super::session::Session;
+use crate::output::{self, Failure, Heading, exit_code};
+use crate::provider::{Packages, Scope};
+use crate::stack;
+
+/// Remove everything that the project owns at a stage, and nothing else
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  mdo destroy --stage alice
+  mdo destroy --all --yes                every stage, and with the last one the API, the functions and the role")]
+pub(super) struct Args {
+    #[command(flatten)]
+    place: Place,
+    /// Remove every stage
+    #[arg(long, conflicts_with = "stage")]
+    all: bool,
+    /// Do not ask; needed where there is no terminal to ask at
+    #[arg(long, short = 'y')]
+    yes: bool,
+    /// Print one JSON document instead of text; with --all, one for each stage
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    if !args.yes && !applying::is_interactive() && !args.place.local {
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            "destroy asks first, and there is no terminal to ask at",
+            "pass --yes if you mean it",
+        ));
+    }
+    let session = Session::open_live(&args.place).await?;
+    if !args.all {
+        return destroy(&session, &args).await;
+    }
+    let mut stages = session.provider.stages().await?;
+    if stages.is_empty() {
+        // What is left when the last stage is gone, the role for instance, is found from any stage.
+        stages.push(session.settings.stage.clone());
+    }
+    for stage in stages {
+        let place = Place { stage: Some(stage), ..args.place.clone() };
+        destroy(&Session::open_live(&place).await?, &args).await?;
+    }
+    Ok(())
+}
+
+async fn destroy(session: &Session, args: &Args) -> Result<(), Failure> {
+    let start = Instant::now();
+    let observed = session.provider.observe(&Scope { thorough: true, ..session.scope(false) }).await?;
+    let names = session.settings.names();
+    let plan = stack::destroy(&names, &observed.stack, &observed.shared);
+    let place = session.provider.place().await?;
+    if plan.is_empty() {
+        if args.json {
+            output::json(&output::plan_document(&plan, session.provider.name()));
+        } else {
+            output::data(&format!("{}  nothing to destroy\n", Heading { names: &names, place: &place }));
+        }
+        return Ok(());
+    }
+    let work = Work {
+        provider: session.provider.as_ref(),
+        plan: &plan,
+        packages: &Packages::new(),
+        sizes: &BTreeMap::new(),
+        place: &place,
+    };
+    applying::show(&work, args.json);
+    if !applying::agreed(&format!("Destroy stage {} of {}?", names.stage, names.project), args.yes)? {
+        return Err(Failure::new(exit_code::FAILED, "not destroyed; nothing was changed"));
+    }
+    let manner = Manner { verb: "Destroyed", json: args.json, concurrency: 16, start };
+    applying::run(&work, &manner).await.map(|_| ())
+}

@@ -1,0 +1,151 @@
+//! `mdo dev`: the whole stack on this machine, until Ctrl-C.
+
+use std::sync::{Arc, mpsc};
+use std::time::Instant;
+
+use clap::Parser;
+use tokio_util::sync::CancellationToken;
+
+use super::applying::{self, Manner};
+use super::arguments::{Environment, Place, Target};
+use super::interrupt::Interrupt;
+use super::planning::{self, Planned};
+use super::session::Session;
+use super::watch::Watch;
+use super::{deploy, schema};
+use crate::output::{self, Failure, Heading, exit_code};
+use crate::project::StageName;
+use crate::provider::local::{DEFAULT_PORT, Event, LocalProvider, Observer, Server};
+use crate::stack::{Action, Kind};
+
+/// Run the whole stack on this machine: API, key, warm pings
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  mdo dev -s N_CLASSES=2
+  mdo dev --stage alice --port 8080
+
+A function is reloaded when a file in its folder changes. Ctrl-C ends it.")]
+pub(super) struct Args {
+    /// The stage [default: default_stage of project.toml, else dev]
+    #[arg(long, value_name = "STAGE")]
+    stage: Option<StageName>,
+    #[command(flatten)]
+    environment: Environment,
+    /// The port on 127.0.0.1; 0 lets the system choose
+    #[arg(long, default_value_t = DEFAULT_PORT)]
+    port: u16,
+    /// Open the page in a browser
+    #[arg(long)]
+    open: bool,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    let start = Instant::now();
+    let target = Target {
+        place: Place { stage: args.stage, local: true, ..Place::default() },
+        environment: args.environment,
+        ..Target::default()
+    };
+    let session = Session::open(&target.place, &target.overrides()).await?;
+    // Before anything is changed: a port that is taken is most often that of another `mdo dev`.
+    let listener = Server::bind(args.port).await?;
+    schema::write_for_editors(session.project.root())?;
+    let files = Watch::start(session.project.root(), &target.environment.env_file)?;
+    let planned = planning::plan(&session, &target).await?;
+    keeps_keys(&session, &planned)?;
+    let interrupt =
+        Interrupt::listen("ending: requests in flight are finished; press Ctrl-C again to stop at once");
+    if planned.plan.is_empty() {
+        let heading = Heading { names: &planned.plan.names, place: &planned.place };
+        output::data(&output::nothing_to_do(&heading, &planned.plan, planned.took, 0));
+    } else {
+        apply(&session, &planned, start).await?;
+    }
+    let provider = LocalProvider::open(
+        session.project.root(),
+        session.settings.names(),
+        session.settings.region.clone(),
+    );
+    let server = Server::serve(&provider, listener, teller()).await?;
+    output::data(&format!("\nServing {} until Ctrl-C.\n", server.url()));
+    output::data(&deploy::closing(&session, &planned, &server.url()));
+    output::data(&format!("  page  http://{}/\n\n", server.address()));
+    if args.open
+        && let Err(error) = open::that_detached(format!("http://{}/", server.address()))
+    {
+        output::talk(&format!("warning: cannot open a browser: {error}"));
+    }
+    follow(files, &target, &server, &interrupt.token).await;
+    server.shutdown().await;
+    Ok(())
+}
+
+async fn apply(session: &Session, planned: &Planned, start: Instant) -> Result<(), Failure> {
+    let work = planned.work(session);
+    applying::show(&work, false);
+    applying::run(&work, &Manner { verb: "Applied", json: false, concurrency: 16, start }).await.map(|_| ())
+}
+
+/// Serves what the files say, until the user ends it.
+async fn follow(mut files: Watch, target: &Target, server: &Server, interrupt: &CancellationToken) {
+    loop {
+        tokio::select! {
+            () = interrupt.cancelled() => return,
+            () = files.changed() => {}
+        }
+        if let Err(failure) = reload(target, server, interrupt).await
+            && !failure.text.is_empty()
+        {
+            output::talk(&format!("{}\n  what was served before goes on being served", failure.text));
+        }
+    }
+}
+
+/// Reads the files anew, applies what changed, and serves it.
+async fn reload(target: &Target, server: &Server, interrupt: &CancellationToken) -> Result<(), Failure> {
+    let start = Instant::now();
+    let session = Session::open(&target.place, &target.overrides()).await?;
+    let planned = tokio::select! {
+        planned = planning::plan(&session, target) => planned?,
+        // A build may take minutes.
+        () = interrupt.cancelled() => return Ok(()),
+    };
+    if planned.plan.is_empty() {
+        return Ok(());
+    }
+    keeps_keys(&session, &planned)?;
+    apply(&session, &planned, start).await?;
+    server.reload().await?;
+    Ok(())
+}
+
+/// A failure when keys would go. Files come back when a branch is switched; the values of keys do not.
+fn keeps_keys(session: &Session, planned: &Planned) -> Result<(), Failure> {
+    let loses = planned
+        .plan
+        .changes
+        .iter()
+        .any(|change| (change.id.kind, change.action) == (Kind::Key, Action::Delete));
+    if !loses {
+        return Ok(());
+    }
+    Err(Failure::with_help(
+        exit_code::FAILED,
+        "the files have no API any more, and the keys of the stage would go with it",
+        format!("bring the functions back, or remove the stack for good: mdo destroy{}", session.flags()),
+    ))
+}
+
+/// Prints what the server tells, in order and without making it wait.
+fn teller() -> Observer {
+    let (sender, receiver) = mpsc::channel::<Event>();
+    std::thread::spawn(move || {
+        for event in receiver {
+            output::talk(&event.to_string());
+        }
+    });
+    Arc::new(move |event| {
+        // The thread lives as long as the process; without it there is nobody to tell.
+        let _ = sender.send(event);
+    })
+}

@@ -1,0 +1,293 @@
+//! `mdo init`: a project that is ready to run, or an apex project made into ours. Never overwrites a file.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use dialoguer::Input;
+
+use super::session::current_folder;
+use super::{applying, schema};
+use crate::output::{self, Failure, exit_code};
+use crate::project::{self, Architecture, FunctionName, ProjectName};
+
+/// The bootstrap of `sample_producer`, built with mdo; empty where it could not be built.
+static SAMPLE_BOOTSTRAP: &[u8] = include_bytes!(env!("MDO_SAMPLE_BOOTSTRAP"));
+
+/// Start a project in this folder: project.toml and a function that runs at once
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  mdo init --name ml_api && mdo dev -s N_CLASSES=2
+  mdo init --apex                        make an apex project ours")]
+pub(super) struct Args {
+    /// The project's name; it prefixes every name on AWS [default: asked for, else the folder's name]
+    #[arg(long)]
+    name: Option<ProjectName>,
+    /// The API's description [default: asked for, else a plain one]
+    #[arg(long)]
+    description: Option<String>,
+    /// The name of the first function
+    #[arg(long, value_name = "NAME", default_value = "sample_producer")]
+    function: FunctionName,
+    /// Convert the apex project in this folder (project.json) instead
+    #[arg(long, conflicts_with_all = ["name", "description", "function"])]
+    apex: bool,
+}
+
+/// A file to write.
+struct NewFile {
+    path: PathBuf,
+    content: Vec<u8>,
+    executable: bool,
+}
+
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    let folder = current_folder()?;
+    if folder.join("project.toml").exists() {
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            "there is a project.toml here already; nothing was written",
+            "mdo dev runs it, mdo plan shows what a deploy would change",
+        ));
+    }
+    if args.apex {
+        return convert(&folder);
+    }
+    if folder.join("project.json").exists() {
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            "project.json says that this is an apex project; nothing was written",
+            "mdo init --apex makes it ours",
+        ));
+    }
+    start(&folder, args)
+}
+
+fn start(folder: &Path, args: Args) -> Result<(), Failure> {
+    if SAMPLE_BOOTSTRAP.is_empty() {
+        return Err(Failure::with_help(
+            exit_code::FAILED,
+            "this mdo was built on a machine that cannot build for Lambda, so it carries no sample function",
+            "write project.toml and functions/<name>/function.json by hand, or use an mdo built on Linux",
+        ));
+    }
+    let name = match args.name {
+        Some(name) => name,
+        None => ask_name(folder)?,
+    };
+    let description = match args.description {
+        Some(description) => description,
+        None => ask("Description", "Samples for machine-learning APIs")?,
+    };
+    let function = &args.function;
+    let home = Path::new("functions").join(function.as_str());
+    let files = vec![
+        text("project.toml", project_toml(&name, &description)),
+        text(home.join("function.json"), function_json(function)),
+        NewFile { path: home.join("bootstrap"), content: SAMPLE_BOOTSTRAP.to_vec(), executable: true },
+        text(".gitignore", ".mdo/\n".to_owned()),
+        text(".mdoignore", IGNORED.to_owned()),
+    ];
+    let written = write_all(folder, files, &[".gitignore", ".mdoignore"])?;
+    schema::write_for_editors(folder)?;
+    for path in written {
+        output::data(&format!("  wrote  {}\n", path.display()));
+    }
+    output::data(&format!(
+        "\nReady.\n  run it here   mdo dev -s N_CLASSES=2\n  on AWS        mdo deploy -s N_CLASSES=2\n  its routes    GET /{function}\n"
+    ));
+    Ok(())
+}
+
+const IGNORED: &str =
+    "# What never goes into a function's package, as in a .gitignore; each function may have its own.
+*.md
+*.log
+*.pyc
+__pycache__/
+tests/
+";
+
+fn project_toml(name: &ProjectName, description: &str) -> String {
+    let description = toml::Value::from(description);
+    format!(
+        "#:schema .mdo/schema/project.json
+name = \"{name}\"
+description = {description}
+default_stage = \"dev\"
+
+[api]
+security = \"key\"                        # who may call: \"key\", \"open\" or \"iam\"
+throttle = {{ rate = 10, burst = 20 }}    # requests per second, and at once
+quota = {{ limit = 10000, period = \"day\" }}
+"
+    )
+}
+
+fn function_json(function: &FunctionName) -> String {
+    let architecture = Architecture::of_this_machine().unwrap_or_default();
+    format!(
+        r#"{{
+  "$schema": "../../.mdo/schema/function.json",
+  "description": "function which produces a sample from sklearn",
+  "runtime": "provided.al2023",
+  "architecture": "{architecture}",
+  "handler": "bootstrap",
+  "memory": 128,
+  "timeout": 30,
+  "routes": ["GET /{function}"],
+  "warm": {{ "rate": "5m", "concurrency": 1 }},
+  "required_environment": ["N_CLASSES"]
+}}
+"#
+    )
+}
+
+fn text(path: impl Into<PathBuf>, content: String) -> NewFile {
+    NewFile { path: path.into(), content: content.into_bytes(), executable: false }
+}
+
+/// Writes the files below `folder`, or none of them. Those that `may_exist` names are left alone where they exist.
+fn write_all(folder: &Path, files: Vec<NewFile>, may_exist: &[&str]) -> Result<Vec<PathBuf>, Failure> {
+    let exists = |file: &NewFile| folder.join(&file.path).symlink_metadata().is_ok();
+    let (kept, new): (Vec<_>, Vec<_>) = files.into_iter().partition(exists);
+    if let Some(file) = kept.iter().find(|file| !may_exist.iter().any(|name| file.path == Path::new(name))) {
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            format!("{} exists already; nothing was written", file.path.display()),
+            "move it away, or start in an empty folder",
+        ));
+    }
+    let homes = missing_folders(folder, &new);
+    let mut written = Vec::new();
+    for file in new {
+        if let Err(error) = write(&folder.join(&file.path), &file.content, file.executable) {
+            let _ = std::fs::remove_file(folder.join(&file.path));
+            for path in &written {
+                let _ = std::fs::remove_file(folder.join(path));
+            }
+            remove_empty(folder, &homes);
+            let message = format!("cannot write {}: {error}; nothing was written", file.path.display());
+            return Err(Failure::new(exit_code::FAILED, message));
+        }
+        written.push(file.path);
+    }
+    Ok(written)
+}
+
+/// The folders that writing the files will create, the innermost first.
+fn missing_folders(folder: &Path, files: &[NewFile]) -> BTreeSet<Reverse<PathBuf>> {
+    let parents = files.iter().flat_map(|file| file.path.ancestors().skip(1));
+    parents.filter(|path| !folder.join(path).exists()).map(|path| Reverse(path.to_owned())).collect()
+}
+
+/// Takes back the folders of [`missing_folders`], but for those that somebody else put something into.
+fn remove_empty(folder: &Path, homes: &BTreeSet<Reverse<PathBuf>>) {
+    for Reverse(home) in homes {
+        let _ = std::fs::remove_dir(folder.join(home));
+    }
+}
+
+fn write(path: &Path, content: &[u8], executable: bool) -> std::io::Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let mode = if executable { 0o755 } else { 0o644 };
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+fn ask_name(folder: &Path) -> Result<ProjectName, Failure> {
+    let suggestion = suggested_name(folder);
+    if !applying::is_interactive() {
+        return Ok(suggestion);
+    }
+    Input::new()
+        .with_prompt("Name")
+        .default(suggestion)
+        .interact_text()
+        .map_err(|error| Failure::from(anyhow::Error::from(error)))
+}
+
+/// The folder's name, made into a project's name.
+fn suggested_name(folder: &Path) -> ProjectName {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let name = name.trim_start_matches(|c: char| !c.is_ascii_alphabetic());
+    let name: String = name.chars().take(32).collect();
+    name.parse().unwrap_or_else(|_| ProjectName::example())
+}
+
+fn ask(prompt: &str, default: &str) -> Result<String, Failure> {
+    if !applying::is_interactive() {
+        return Ok(default.to_owned());
+    }
+    Input::new()
+        .with_prompt(prompt)
+        .default(default.to_owned())
+        .interact_text()
+        .map_err(|error| Failure::from(anyhow::Error::from(error)))
+}
+
+/// Makes the apex project in `folder` ours: project.toml beside project.json, and function.json files without what only
+/// apex knows; the old ones stay as function.apex.json.
+fn convert(folder: &Path) -> Result<(), Failure> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).map_err(|error| {
+            let shown = path.strip_prefix(folder).unwrap_or(path).display();
+            Failure::with_help(
+                exit_code::USAGE,
+                format!("cannot read {shown}: {error}"),
+                "mdo init --apex runs in the folder of an apex project, which has a project.json",
+            )
+        })
+    };
+    let manifest = read(&folder.join("project.json"))?;
+    let mut functions = Vec::new();
+    if let Ok(entries) = std::fs::read_dir(folder.join("functions")) {
+        for entry in entries {
+            let entry = entry?;
+            let path = entry.path().join("function.json");
+            if path.is_file() {
+                functions.push((entry.file_name().to_string_lossy().into_owned(), read(&path)?));
+            } else if entry.path().is_dir() {
+                functions.push((entry.file_name().to_string_lossy().into_owned(), "{}".to_owned()));
+            }
+        }
+    }
+    functions.sort();
+    let converted = project::apex::convert(&manifest, &functions)?;
+    let mut files = vec![text("project.toml", converted.project_toml)];
+    for ((name, old), (_, new)) in functions.iter().zip(&converted.functions) {
+        if old == new {
+            continue;
+        }
+        let home = Path::new("functions").join(name);
+        let path = home.join("function.json");
+        if folder.join(&path).is_file() {
+            files.push(text(home.join("function.apex.json"), old.clone()));
+        }
+        files.push(text(home.join("function.mdo.json"), new.clone()));
+    }
+    let written = write_all(folder, files, &[])?;
+    for path in &written {
+        match path.to_str().and_then(|path| path.strip_suffix("function.mdo.json")) {
+            Some(home) => {
+                std::fs::rename(folder.join(path), folder.join(home).join("function.json"))?;
+                output::data(&format!("  converted  {home}function.json\n"));
+            }
+            None => output::data(&format!("  wrote      {}\n", path.display())),
+        }
+    }
+    schema::write_for_editors(folder)?;
+    for note in converted.notes {
+        output::talk(&format!("note: {note}"));
+    }
+    output::data("\nproject.json is not read any more. See what a deploy would do: mdo plan --adopt\n");
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! `mdo key`: the API keys on the stage's usage plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use clap::{Parser, Subcommand};
+use serde_json::json;
+
+use super::applying::{self, Manner, Work};
+use super::arguments::Place;
+use super::session::Session;
+use crate::output::{self, Failure, exit_code};
+use crate::project::KeyName;
+use crate::provider::Packages;
+use crate::stack::{self, DEFAULT_KEY, Key, Plan, Selection, Stack};
+
+/// Create, list, show and delete API keys of a stage
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  mdo key create alice
+  curl -H \"x-api-key: $(mdo key show alice)\" https://…
+  mdo key delete alice --stage prod")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Create a key on the stage's usage plan
+    Create {
+        /// The key's short name; its full name is {project}-{stage}-{name}
+        name: KeyName,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List the keys of the stage, without their values
+    List {
+        #[command(flatten)]
+        place: Place,
+        /// Print one JSON document instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the value of a key, and nothing else
+    Show {
+        /// The key's short name
+        #[arg(default_value = DEFAULT_KEY)]
+        name: KeyName,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Delete a key
+    Delete {
+        /// The key's short name
+        name: KeyName,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+impl Args {
+    /// Whether standard output has to be one JSON document.
+    pub fn json(&self) -> bool {
+        matches!(self.verb, Verb::List { json: true, .. })
+    }
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    match args.verb {
+        Verb::Create { name, place } => create(&name, &place).await,
+        Verb::List { place, json } => list(&place, json).await,
+        Verb::Show { name, place } => {
+            let session = Session::open_live(&place).await?;
+            let value = session.provider.key_value(&name).await?;
+            output::data(&format!("{}\n", value.reveal()));
+            Ok(())
+        }
+        Verb::Delete { name, place } => delete(&name, &place).await,
+    }
+}
+
+async fn create(name: &KeyName, place: &Place) -> Result<(), Failure> {
+    let start = Instant::now();
+    let session = Session::open_live(place).await?;
+    let live = observe(&session).await?;
+    if live.keys.contains_key(name) {
+        return Err(Failure::with_help(
+            exit_code::FAILED,
+            format!("there is a key `{name}` at stage {} already", session.settings.stage),
+            format!("mdo key show {name}{} prints its value", session.flags()),
+        ));
+    }
+    let mut desired = live.clone();
+    desired.keys.insert(name.clone(), Key { enabled: true });
+    let plan = stack::plan(&session.settings.names(), desired, &live, &Selection::All, &BTreeSet::new());
+    change(&session, &plan, "Created", start).await?;
+    output::data(&format!("  show  mdo key show {name}{}\n", session.flags()));
+    Ok(())
+}
+
+async fn delete(name: &KeyName, place: &Place) -> Result<(), Failure> {
+    let start = Instant::now();
+    let session = Session::open_live(place).await?;
+    let live = observe(&session).await?;
+    let Some(key) = live.keys.get(name) else {
+        let known: Vec<&str> = live.keys.keys().map(KeyName::as_str).collect();
+        let known = if known.is_empty() { "no key".to_owned() } else { known.join(", ") };
+        return Err(Failure::with_help(
+            exit_code::FAILED,
+            format!("there is no key `{name}` at stage {}", session.settings.stage),
+            format!("the stage has {known}"),
+        ));
+    };
+    let going = Stack { keys: BTreeMap::from([(name.clone(), key.clone())]), ..Stack::default() };
+    let plan = stack::destroy(&session.settings.names(), &going, &BTreeSet::new());
+    change(&session, &plan, "Deleted", start).await?;
+    if name.as_str() == DEFAULT_KEY {
+        output::talk("note: the next deploy creates the default key anew, with another value");
+    }
+    Ok(())
+}
+
+async fn list(place: &Place, json: bool) -> Result<(), Failure> {
+    let session = Session::open_live(place).await?;
+    let live = observe(&session).await?;
+    let names = session.settings.names();
+    if json {
+        let key = |(name, key): (&KeyName, &Key)| json!({"name": name, "full_name": names.key(name), "enabled": key.enabled});
+        let keys: Vec<_> = live.keys.iter().map(key).collect();
+        output::json(&json!({
+            "version": 1,
+            "project": names.project,
+            "stage": names.stage,
+            "provider": session.provider.name(),
+            "keys": keys,
+        }));
+        return Ok(());
+    }
+    let row = |(name, key): (&KeyName, &Key)| {
+        let enabled = if key.enabled { "enabled" } else { "disabled" };
+        vec![name.to_string(), names.key(name), enabled.to_owned()]
+    };
+    output::data(&output::table(&live.keys.iter().map(row).collect::<Vec<_>>()));
+    Ok(())
+}
+
+/// What is live; a failure when the stage has no API yet.
+async fn observe(session: &Session) -> Result<Stack, Failure> {
+    let observed = session.provider.observe(&session.scope(false)).await?;
+    if observed.stack.stage.is_none() {
+        let stage = &session.settings.stage;
+        return Err(Failure::with_help(
+            exit_code::FAILED,
+            format!("nothing is deployed at stage {stage}, and a key belongs to a stage's usage plan"),
+            format!("mdo deploy{} makes it", session.flags()),
+        ));
+    }
+    Ok(observed.stack)
+}
+
+async fn change(session: &Session, plan: &Plan, verb: &str, start: Instant) -> Result<(), Failure> {
+    let place = session.provider.place().await?;
+    let work = Work {
+        provider: session.provider.as_ref(),
+        plan,
+        packages: &Packages::new(),
+        sizes: &BTreeMap::new(),
+        place: &place,
+    };
+    applying::run(&work, &Manner { verb, json: false, concurrency: 1, start }).await.map(|_| ())
+}

@@ -1,0 +1,103 @@
+//! `mdo list`: what is live at a stage.
+
+use clap::Parser;
+use serde_json::{Value, json};
+
+use super::arguments::Place;
+use super::session::Session;
+use crate::output::{self, Failure, Heading};
+use crate::project::FunctionName;
+use crate::provider::Observed;
+
+/// List what is live at a stage: functions, routes, warm rules, keys
+#[derive(Debug, Parser)]
+pub(super) struct Args {
+    #[command(flatten)]
+    place: Place,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    let session = Session::open_live(&args.place).await?;
+    let observed = session.provider.observe(&session.scope(false)).await?;
+    let endpoint = session.provider.endpoint();
+    if args.json {
+        output::json(&document(&session, &observed, endpoint.as_deref()));
+        return Ok(());
+    }
+    let names = session.settings.names();
+    let place = session.provider.place().await?;
+    output::data(&Heading { names: &names, place: &place }.to_string());
+    if observed.stack.functions.is_empty() {
+        output::data("  nothing is deployed here\n");
+        return Ok(());
+    }
+    let functions = observed.stack.functions.keys().map(|name| function_row(name, &observed));
+    output::data(&format!("\n{}", output::table(&functions.collect::<Vec<_>>())));
+    if let (Some(api), Some(endpoint)) = (&observed.stack.api, &endpoint) {
+        let route = |(route, target): (crate::project::Route, &crate::stack::ApiRoute)| {
+            let url = format!("{endpoint}{}", route.path());
+            vec![
+                route.method().as_str().to_owned(),
+                url,
+                target.security.to_string(),
+                target.function.to_string(),
+            ]
+        };
+        output::data(&format!("\n{}", output::table(&api.parsed_routes().map(route).collect::<Vec<_>>())));
+    }
+    let keys: Vec<&str> = observed.stack.keys.keys().map(crate::project::KeyName::as_str).collect();
+    if !keys.is_empty() {
+        output::data(&format!("\n  keys  {}\n", keys.join(", ")));
+    }
+    Ok(())
+}
+
+fn function_row(name: &FunctionName, observed: &Observed) -> Vec<String> {
+    let function = &observed.stack.functions[name];
+    let version = observed.functions.get(name).and_then(|live| live.version.clone());
+    let warm = observed.stack.warm_rules.get(name).and_then(|rule| rule.rate);
+    vec![
+        name.to_string(),
+        format!("version {}", version.as_deref().unwrap_or("?")),
+        format!("{} {}", function.runtime, function.architecture),
+        format!("{} MB, {} s", function.memory, function.timeout),
+        warm.map_or_else(|| "not kept warm".to_owned(), |rate| format!("warm {rate}")),
+    ]
+}
+
+fn document(session: &Session, observed: &Observed, endpoint: Option<&str>) -> Value {
+    let functions: Vec<Value> = observed
+        .stack
+        .functions
+        .iter()
+        .map(|(name, function)| {
+            let live = observed.functions.get(name).cloned().unwrap_or_default();
+            let environment: Vec<&String> = function.environment.keys().collect();
+            json!({
+                "name": name,
+                "full_name": session.settings.names().function(name),
+                "version": live.version,
+                "modified": live.modified,
+                "runtime": function.runtime,
+                "architecture": function.architecture,
+                "memory": function.memory,
+                "timeout": function.timeout,
+                "environment": environment,
+                "warm": observed.stack.warm_rules.get(name),
+            })
+        })
+        .collect();
+    json!({
+        "version": 1,
+        "project": session.settings.project,
+        "stage": session.settings.stage,
+        "provider": session.provider.name(),
+        "url": endpoint,
+        "functions": functions,
+        "routes": observed.stack.api.as_ref().map(|api| &api.routes),
+        "keys": observed.stack.keys.keys().collect::<Vec<_>>(),
+    })
+}

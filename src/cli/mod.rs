@@ -1,0 +1,165 @@
+//! The command line: one file per verb, each with its arguments (their doc comments are the help) and its `run`.
+
+mod applying;
+mod arguments;
+mod deploy;
+mod destroy;
+mod dev;
+mod init;
+mod interrupt;
+mod invoke;
+mod key;
+mod list;
+mod plan;
+mod planning;
+mod schema;
+mod session;
+mod warm;
+mod watch;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Parser, Subcommand};
+
+use crate::output::{self, Failure, exit_code};
+
+/// Turns a folder of functions into a keyed, warm HTTP API, on AWS and on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "mdo", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "Examples:
+  mdo init --name ml_api                 a project with a function, ready to run
+  mdo dev -s N_CLASSES=2                 the whole stack on this machine
+  mdo plan --stage prod                  what a deploy would change; changes nothing
+  mdo deploy -s N_CLASSES=2              create or update everything on AWS
+  mdo invoke sample_producer '{}'        the console's Test button
+  mdo warm sample_producer --rate 5m     keep a function warm
+
+Exit codes:
+  0 done   1 failed   2 usage or configuration   3 changes pending (plan --exit-code)
+  4 credentials, permission or network   5 partly applied   130 interrupted";
+
+/// How long work in the background is given at the end.
+const LAST_WORK: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Init(init::Args),
+    Dev(dev::Args),
+    Plan(plan::Args),
+    Deploy(deploy::Args),
+    Invoke(invoke::Args),
+    Warm(warm::Args),
+    Key(key::Args),
+    List(list::Args),
+    Destroy(destroy::Args),
+    Schema(schema::Args),
+}
+
+/// Parses the command line, runs the verb, and says what came of it.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return unparsed(error),
+    };
+    let code = run(cli);
+    if let Some(error) = output::lost() {
+        output::talk(&format!("error: standard output cannot be written: {error}"));
+        return ExitCode::from(if code == exit_code::DONE { exit_code::FAILED } else { code });
+    }
+    ExitCode::from(code)
+}
+
+fn run(cli: Cli) -> u8 {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(cli.run());
+            // A build hook that nobody waits for any more may run on for minutes.
+            runtime.shutdown_timeout(LAST_WORK);
+            result
+        }
+        Err(error) => Err(error.into()),
+    };
+    result.unwrap_or_else(|failure| {
+        if !failure.text.is_empty() {
+            output::talk(&failure.text);
+        }
+        failure.code
+    })
+}
+
+/// Says what is wrong with the command line, as clap does, but without the value of any variable and, where JSON was asked
+/// for, as a document too.
+fn unparsed(mut error: clap::Error) -> ExitCode {
+    hide_assigned_value(&mut error);
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        output::json(&Failure::rendered(exit_code::USAGE, error.render()).document());
+    }
+    // Whoever does not listen any more needs no answer.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(exit_code::USAGE) } else { ExitCode::SUCCESS }
+}
+
+/// The value of `-s NAME=value` is a secret: also where NAME is no name, where the `=` is missing, and where the `-s` is.
+fn hide_assigned_value(error: &mut clap::Error) {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let argument = text(ContextKind::InvalidArg);
+    let (place, given) = match error.kind() {
+        ErrorKind::ValueValidation if argument.starts_with("--set") => {
+            (ContextKind::InvalidValue, text(ContextKind::InvalidValue))
+        }
+        ErrorKind::UnknownArgument if argument.contains('=') => (ContextKind::InvalidArg, argument),
+        _ => return,
+    };
+    let name = given.split_once('=').map(|(name, _)| format!("{name}="));
+    error.insert(place, ContextValue::String(format!("{}…", name.unwrap_or_default())));
+}
+
+impl Cli {
+    async fn run(self) -> Result<u8, Failure> {
+        let json = self.verb.is_json();
+        let result = match self.verb {
+            Verb::Init(args) => init::run(args),
+            Verb::Dev(args) => dev::run(args).await,
+            Verb::Plan(args) => plan::run(args).await,
+            Verb::Deploy(args) => deploy::run(args).await,
+            Verb::Invoke(args) => invoke::run(args).await,
+            Verb::Warm(args) => warm::run(args).await,
+            Verb::Key(args) => key::run(args).await,
+            Verb::List(args) => list::run(args).await,
+            Verb::Destroy(args) => destroy::run(args).await,
+            Verb::Schema(args) => schema::run(&args),
+        };
+        if let (true, Err(failure)) = (json, &result)
+            && !failure.text.is_empty()
+        {
+            output::json(&failure.document());
+        }
+        result.map(|()| exit_code::DONE)
+    }
+}
+
+impl Verb {
+    /// Whether standard output has to be one JSON document.
+    fn is_json(&self) -> bool {
+        match self {
+            Self::Plan(args) => args.json,
+            Self::Deploy(args) => args.json,
+            Self::Warm(args) => args.json,
+            Self::Key(args) => args.json(),
+            Self::List(args) => args.json,
+            Self::Destroy(args) => args.json,
+            Self::Init(_) | Self::Dev(_) | Self::Invoke(_) | Self::Schema(_) => false,
+        }
+    }
+}

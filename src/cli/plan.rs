@@ -1,0 +1,43 @@
+//! `mdo plan`: what a deploy would change; changes nothing.
+
+use clap::Parser;
+
+use super::arguments::Target;
+use super::planning;
+use super::session::Session;
+use crate::output::{self, Failure, Heading, exit_code};
+
+/// Show what a deploy would change; change nothing
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  mdo plan --stage prod
+  mdo plan --local -s N_CLASSES=2
+  mdo plan --json --exit-code            for CI: one document, and exit code 3 when something would change")]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Exit with 3 when something would change
+    #[arg(long)]
+    exit_code: bool,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    let session = Session::open(&args.target.place, &args.target.overrides()).await?;
+    let planned = planning::plan(&session, &args.target).await?;
+    let heading = Heading { names: &planned.plan.names, place: &planned.place };
+    if args.json {
+        output::json(&output::plan_document(&planned.plan, session.provider.name()));
+    } else if planned.plan.is_empty() {
+        let calls = session.provider.calls();
+        output::data(&output::nothing_to_do(&heading, &planned.plan, planned.took, calls));
+    } else {
+        output::data(&output::plan(&heading, &planned.plan, &planned.sizes));
+    }
+    if args.exit_code && !planned.plan.is_empty() {
+        return Err(Failure::reported(exit_code::CHANGES_PENDING));
+    }
+    Ok(())
+}

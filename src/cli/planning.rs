@@ -1,0 +1,197 @@
+//! From flags to a plan: packages the functions while the provider is being read, and compares.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use globset::Glob;
+
+use super::arguments::Target;
+use super::session::Session;
+use crate::output::{self, Failure, exit_code};
+use crate::package::{self, Package, PackageError, Source};
+use crate::project::{FunctionName, Problem, Project, Settings, nearest};
+use crate::provider::{Observed, Packages};
+use crate::stack::{self, Plan, Selection};
+
+/// A plan, and what is needed to make it real.
+pub(super) struct Planned {
+    pub plan: Plan,
+    pub observed: Observed,
+    pub packages: Packages,
+    /// The zips' sizes in bytes.
+    pub sizes: BTreeMap<FunctionName, u64>,
+    /// Where the stack lives, for people.
+    pub place: String,
+    /// From the first step to the plan.
+    pub took: Duration,
+}
+
+/// Plans the way from what is live to what the files and flags ask for.
+pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, Failure> {
+    let start = Instant::now();
+    let selection = select(&session.settings, &target.functions)?;
+    let scope = session.scope(target.adopt);
+    let (packages, observed) = tokio::join!(
+        package_functions(&session.project, &session.settings, &selection),
+        session.provider.observe(&scope)
+    );
+    let (packages, observed) = (packages?, observed?);
+    check_required_environment(session, target, &selection, &observed)?;
+    let code = packages.iter().map(|(name, package)| (name.clone(), package.sha256.to_string())).collect();
+    let desired = stack::desired(&session.settings, &code);
+    let plan = stack::plan(&session.settings.names(), desired, &observed.stack, &selection, &target.unset());
+    Ok(Planned {
+        plan,
+        observed,
+        sizes: packages.iter().map(|(name, package)| (name.clone(), package.size)).collect(),
+        packages: packages.into_iter().map(|(name, package)| (name, package.path)).collect(),
+        place: session.provider.place().await?,
+        took: start.elapsed(),
+    })
+}
+
+/// Checks that what a function requires is set by files or flags, or live and kept.
+fn check_required_environment(
+    session: &Session,
+    target: &Target,
+    selection: &Selection,
+    observed: &Observed,
+) -> Result<(), Failure> {
+    let unset = target.unset();
+    let kept = |name: &FunctionName| -> BTreeSet<String> {
+        let live = observed.stack.functions.get(name).map(|function| function.environment.keys());
+        live.into_iter().flatten().filter(|key| !unset.contains(*key)).cloned().collect()
+    };
+    let live = session.settings.functions.keys().map(|name| (name.clone(), kept(name))).collect();
+    let mut settings = session.settings.clone();
+    settings.functions.retain(|name, _| selection.contains(name));
+    Ok(session.project.check_required_environment(&settings, &live)?)
+}
+
+/// The functions that the patterns name; all of them when there is no pattern.
+pub(super) fn select(settings: &Settings, patterns: &[String]) -> Result<Selection, Failure> {
+    if patterns.is_empty() {
+        return Ok(Selection::All);
+    }
+    let mut selected = BTreeSet::new();
+    for pattern in patterns {
+        if let Some((variable, _)) = pattern.split_once('=') {
+            return Err(Failure::with_help(
+                exit_code::USAGE,
+                format!("`{variable}=…` is not the name of a function"),
+                format!("set an environment variable with -s {variable}=…"),
+            ));
+        }
+        let glob = Glob::new(pattern)
+            .map_err(|error| {
+                Failure::new(exit_code::USAGE, format!("`{pattern}` is not a glob: {}", error.kind()))
+            })?
+            .compile_matcher();
+        let before = selected.len();
+        selected.extend(settings.functions.keys().filter(|name| glob.is_match(name.as_str())).cloned());
+        if selected.len() == before && !selected.iter().any(|name| glob.is_match(name.as_str())) {
+            return Err(no_such_function(settings, pattern));
+        }
+    }
+    Ok(Selection::Only(selected))
+}
+
+/// The failure for a function that the project does not have.
+pub(super) fn no_such_function(settings: &Settings, name: &str) -> Failure {
+    let names: Vec<&str> = settings.functions.keys().map(FunctionName::as_str).collect();
+    let message = format!("no function matches `{name}`");
+    match nearest(name, names.iter().copied()) {
+        Some(near) => Failure::with_help(exit_code::USAGE, message, format!("did you mean `{near}`?")),
+        None if names.is_empty() => {
+            Failure::with_help(exit_code::USAGE, message, "the project has no function")
+        }
+        None => {
+            Failure::with_help(exit_code::USAGE, message, format!("the project has {}", names.join(", ")))
+        }
+    }
+}
+
+async fn package_functions(
+    project: &Project,
+    settings: &Settings,
+    selection: &Selection,
+) -> Result<BTreeMap<FunctionName, Package>, Failure> {
+    let artifacts = settings.root.join(".mdo").join("packages");
+    let mut tasks = Vec::new();
+    for (name, function) in settings.functions.iter().filter(|(name, _)| selection.contains(name)) {
+        let (name, function, artifacts) = (name.clone(), function.clone(), artifacts.clone());
+        let ignore = settings.root.join(".mdoignore");
+        let task = tokio::task::spawn_blocking(move || {
+            let source = Source {
+                function: name.as_str(),
+                folder: &function.folder,
+                runtime: &function.runtime,
+                handler: &function.handler,
+                architecture: function.architecture,
+                project_ignore: Some(&ignore),
+                build_hook: function.build_hook.as_deref(),
+                clean_hook: function.clean_hook.as_deref(),
+            };
+            let mut observe = |line: &str| output::talk(&format!("  {name}: {line}"));
+            let result = package::package_observed(&source, &artifacts, &mut observe);
+            (name, result)
+        });
+        tasks.push(task);
+    }
+    let mut packages = BTreeMap::new();
+    let mut failures = Vec::new();
+    for task in tasks {
+        let (name, result) = task.await.map_err(anyhow::Error::from)?;
+        match result {
+            Ok(package) => {
+                for warning in &package.warnings {
+                    output::talk(&format!("warning: function {name}: {warning}"));
+                }
+                packages.insert(name, package);
+            }
+            Err(error) => failures.push(render(project, &name, &error)),
+        }
+    }
+    if !failures.is_empty() {
+        return Err(Failure::rendered(exit_code::USAGE, failures.join("\n")));
+    }
+    tidy(&artifacts, &packages);
+    Ok(packages)
+}
+
+/// A packaging error with the place in function.json that it is about.
+fn render(project: &Project, name: &FunctionName, error: &PackageError) -> String {
+    if error.problems().is_empty() {
+        let mut text = error.to_string();
+        if let Some(source) = std::error::Error::source(error) {
+            text = format!("{text}: {source}");
+        }
+        return Failure::maybe_help(exit_code::USAGE, text, error.help()).text;
+    }
+    let problem = |problem: &package::Problem| {
+        let place = problem.key().and_then(|key| project.place(name, key));
+        let mut rendered = Problem::new(format!("function {name}: {problem}")).at(place);
+        if let Some(help) = problem.help() {
+            rendered = rendered.help(help);
+        }
+        rendered.render("error")
+    };
+    error.problems().iter().map(problem).collect::<Vec<_>>().join("\n")
+}
+
+/// Removes zips of a day ago or older that this plan does not use. A failure to do so is nobody's concern.
+fn tidy(artifacts: &Path, packages: &BTreeMap<FunctionName, Package>) {
+    const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
+    let Ok(entries) = std::fs::read_dir(artifacts) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let used = packages.values().any(|package| package.path == path);
+        let age = entry.metadata().and_then(|data| data.modified()).ok().and_then(|at| at.elapsed().ok());
+        if !used && age.is_some_and(|age| age > KEEP) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}

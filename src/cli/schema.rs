@@ -1,0 +1,70 @@
+//! `mdo schema`: the JSON Schemas of the files, for editors and checkers.
+
+use std::path::Path;
+
+use clap::{Parser, ValueEnum};
+
+use crate::output::{self, Failure, exit_code};
+use crate::project::{self, SchemaKind};
+
+/// Print the JSON Schema of project.toml or function.json
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  mdo schema function > function.schema.json")]
+pub(super) struct Args {
+    /// Which file
+    #[arg(value_enum)]
+    file: File,
+    /// Print the reference of every key as a Markdown table instead
+    #[arg(long)]
+    markdown: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum File {
+    /// project.toml
+    Project,
+    /// function.json
+    Function,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let kind = match args.file {
+        File::Project => SchemaKind::Project,
+        File::Function => SchemaKind::Function,
+    };
+    if args.markdown {
+        output::data(&project::reference(kind));
+    } else {
+        output::json(&project::schema(kind));
+    }
+    Ok(())
+}
+
+/// Writes both schemas to `.mdo/schema/`, where the files that `mdo init` writes point editors to.
+pub(super) fn write_for_editors(root: &Path) -> Result<(), Failure> {
+    let folder = root.join(".mdo").join("schema");
+    write_into(root, &folder).map_err(|error| {
+        Failure::with_help(
+            exit_code::FAILED,
+            format!("cannot write the schemas to {}: {error}", folder.display()),
+            "the project's folder has to be writable, with some space left: state of local stacks lives in .mdo",
+        )
+    })
+}
+
+fn write_into(root: &Path, folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let ignore = root.join(".mdo").join(".gitignore");
+    if !ignore.exists() {
+        std::fs::write(ignore, "*\n")?;
+    }
+    for (name, kind) in [("project.json", SchemaKind::Project), ("function.json", SchemaKind::Function)] {
+        let text = format!("{:#}\n", project::schema(kind));
+        if std::fs::read_to_string(folder.join(name)).is_ok_and(|current| current == text) {
+            continue;
+        }
+        std::fs::write(folder.join(name), text)?;
+    }
+    Ok(())
+}

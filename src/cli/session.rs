@@ -1,0 +1,92 @@
+//! A project at a stage, and the provider where it lives: what nearly every verb starts with.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::arguments::Place;
+use crate::output::{self, Failure, exit_code};
+use crate::project::{Overrides, Problems, Project, Settings};
+use crate::provider::{self, Location, Provider, Scope};
+
+/// A project at a stage and its provider.
+pub(super) struct Session {
+    pub project: Project,
+    pub settings: Settings,
+    pub provider: Box<dyn Provider>,
+}
+
+impl Session {
+    /// Reads the project that the current folder belongs to, and connects to the provider.
+    pub async fn open(place: &Place, overrides: &Overrides) -> Result<Self, Failure> {
+        let project = load()?;
+        let stage = place.stage.as_ref().unwrap_or_else(|| project.default_stage());
+        let settings = project.resolve(stage, overrides)?;
+        Self::connect(place, project, settings).await
+    }
+
+    /// As [`Session::open`], for verbs that set no environment.
+    pub async fn open_live(place: &Place) -> Result<Self, Failure> {
+        Self::open(place, &place.overrides()).await
+    }
+
+    async fn connect(place: &Place, project: Project, settings: Settings) -> Result<Self, Failure> {
+        let location = if place.local { Location::Local } else { Location::Aws };
+        let revision = source_revision(&settings);
+        let provider = provider::connect(location, &settings, revision).await?;
+        Ok(Self { project, settings, provider })
+    }
+
+    /// The scope of all functions of the files.
+    pub fn scope(&self, adopt: bool) -> Scope {
+        let functions: BTreeSet<_> = self.settings.functions.keys().cloned().collect();
+        Scope { functions, adopt, thorough: false }
+    }
+
+    /// The flags that lead to this stack again, each with a blank before it.
+    pub fn flags(&self) -> String {
+        let local = if self.provider.name() == "local" { " --local" } else { "" };
+        format!("{local}{}", self.stage_flag())
+    }
+
+    /// The flag that leads to this stage again with a blank before it; empty for the default one.
+    pub fn stage_flag(&self) -> String {
+        let stage = &self.settings.stage;
+        if self.project.default_stage() == stage { String::new() } else { format!(" --stage {stage}") }
+    }
+}
+
+/// Reads the project that the current folder belongs to, and says its warnings.
+pub(super) fn load() -> Result<Project, Failure> {
+    let project = Project::load(&Project::find(&current_folder()?)?)?;
+    for warning in project.warnings() {
+        output::talk(&warning.render("warning"));
+    }
+    Ok(project)
+}
+
+/// The folder that the command runs in.
+pub(super) fn current_folder() -> Result<PathBuf, Failure> {
+    std::env::current_dir().map_err(|error| {
+        Failure::with_help(
+            exit_code::FAILED,
+            format!("the current folder cannot be told: {error}"),
+            "it may have been removed: change to one that exists",
+        )
+    })
+}
+
+/// The commit that the project's folder is at, if it is under git.
+fn source_revision(settings: &Settings) -> Option<String> {
+    let mut git = Command::new("git");
+    git.args(["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]).current_dir(&settings.root);
+    let answer = git.stderr(std::process::Stdio::null()).output().ok()?;
+    let revision = String::from_utf8(answer.stdout).ok()?.trim().to_owned();
+    (answer.status.success() && !revision.is_empty()).then_some(revision)
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::rendered(exit_code::USAGE, problems)
+    }
+}

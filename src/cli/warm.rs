@@ -1,0 +1,213 @@
+//! `mdo warm`: the rules that keep functions warm, in the files and on the provider.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Parser;
+use serde_json::{Value, json};
+
+use super::applying::{self, Manner, Work};
+use super::arguments::Place;
+use super::planning;
+use super::session::Session;
+use crate::output::{self, Failure, Heading, exit_code};
+use crate::project::{self, FunctionName, Rate, Warm};
+use crate::provider::{Observed, Packages};
+use crate::stack::{self, Invoker, Selection, Stack};
+
+/// Keep functions warm, stop doing so, or show what keeps them warm
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  mdo warm                               rule, state, rate and last pings of each function
+  mdo warm sample_producer --rate 5m
+  mdo warm --off")]
+pub(super) struct Args {
+    /// The functions, as names or globs [default: all]
+    #[arg(value_name = "FUNCTION")]
+    functions: Vec<String>,
+    /// How often to ping, 1 to 10 minutes: 5m, \"5 minutes\"
+    #[arg(long)]
+    rate: Option<Rate>,
+    /// How many sandboxes to keep warm, 1 to 5
+    #[arg(long, value_name = "N", requires = "rate", value_parser = clap::value_parser!(u8).range(1..=5))]
+    concurrency: Option<u8>,
+    /// Stop keeping them warm
+    #[arg(long, conflicts_with = "rate")]
+    off: bool,
+    #[command(flatten)]
+    place: Place,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    let session = Session::open_live(&args.place).await?;
+    let selection = planning::select(&session.settings, &args.functions)?;
+    if args.rate.is_none() && !args.off {
+        return show(&session, &selection, args.json).await;
+    }
+    change(&session, &selection, &args).await
+}
+
+async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result<(), Failure> {
+    let observed = session.provider.observe(&session.scope(false)).await?;
+    let names = session.settings.names();
+    let mut entries = Vec::new();
+    let mut last_pings = Vec::new();
+    let mut rows = Vec::new();
+    for name in session.settings.functions.keys().filter(|name| selection.contains(name)) {
+        let rule = observed.stack.warm_rules.get(name);
+        let pings = match rule {
+            Some(_) => session.provider.pings(name).await?,
+            None => Vec::new(),
+        };
+        let state = match rule {
+            Some(rule) if rule.enabled => "enabled",
+            Some(_) => "disabled",
+            None => "no rule",
+        };
+        let rate = rule.and_then(|rule| rule.rate).map(|rate| rate.to_string());
+        let concurrency = rule.map_or(0, |rule| rule.concurrency);
+        rows.push(vec![
+            name.to_string(),
+            state.to_owned(),
+            rate.unwrap_or_else(|| "-".to_owned()),
+            format!("{concurrency} at once"),
+            rule.map_or_else(|| "-".to_owned(), |_| names.warm_rule(name)),
+        ]);
+        last_pings.push(
+            pings
+                .iter()
+                .take(5)
+                .map(|ping| format!("    {}  {}\n", ping.at, ping.outcome))
+                .collect::<String>(),
+        );
+        entries.push(json!({
+            "function": name,
+            "rule": rule.map(|_| names.warm_rule(name)),
+            "state": state,
+            "minutes": rule.and_then(|rule| rule.rate).map(Rate::minutes),
+            "concurrency": concurrency,
+            "pings": pings,
+        }));
+    }
+    if as_json {
+        output::json(&json!({
+            "version": 1,
+            "project": names.project,
+            "stage": names.stage,
+            "provider": session.provider.name(),
+            "functions": entries,
+        }));
+    } else {
+        let place = session.provider.place().await?;
+        let table = output::table(&rows);
+        let lines = table.split_inclusive('\n').zip(last_pings);
+        let text: String = lines.map(|(line, pings)| format!("{line}{pings}")).collect();
+        output::data(&format!("{}{text}", Heading { names: &names, place: &place }));
+    }
+    Ok(())
+}
+
+async fn change(session: &Session, selection: &Selection, args: &Args) -> Result<(), Failure> {
+    let start = Instant::now();
+    let chosen: Vec<FunctionName> =
+        session.settings.functions.keys().filter(|name| selection.contains(name)).cloned().collect();
+    let edits = edits(session, &chosen, args)?;
+    let observed = session.provider.observe(&session.scope(false)).await?;
+    for name in &chosen {
+        if !observed.stack.functions.contains_key(name) {
+            return Err(Failure::with_help(
+                exit_code::FAILED,
+                format!("function {name} is not deployed at stage {}", session.settings.stage),
+                format!("mdo deploy{} creates it with the warm rule of its function.json", session.flags()),
+            ));
+        }
+    }
+    for (path, content) in edits {
+        replace(&path, &content)?;
+    }
+    let desired = desired(session, &observed, &chosen, args);
+    let names = session.settings.names();
+    let plan = stack::plan(&names, desired, &observed.stack, &Selection::All, &BTreeSet::new());
+    let place = session.provider.place().await?;
+    if plan.is_empty() {
+        let calls = session.provider.calls();
+        if args.json {
+            output::json(&output::plan_document(&plan, session.provider.name()));
+        } else {
+            let heading = Heading { names: &names, place: &place };
+            output::data(&output::nothing_to_do(&heading, &plan, start.elapsed(), calls));
+        }
+        return Ok(());
+    }
+    let work = Work {
+        provider: session.provider.as_ref(),
+        plan: &plan,
+        packages: &Packages::new(),
+        sizes: &Default::default(),
+        place: &place,
+    };
+    applying::show(&work, args.json);
+    let verb = if args.off { "Stopped" } else { "Warmed" };
+    applying::run(&work, &Manner { verb, json: args.json, concurrency: 16, start }).await.map(|_| ())
+}
+
+/// What each function.json becomes, so that the next deploy agrees.
+fn edits(session: &Session, chosen: &[FunctionName], args: &Args) -> Result<Vec<(PathBuf, String)>, Failure> {
+    let mut edits = Vec::new();
+    for name in chosen {
+        let path = session.settings.functions[name].folder.join("function.json");
+        let text = std::fs::read_to_string(&path)?;
+        let wanted = wanted(session, name, args);
+        let current = serde_json::from_str::<Value>(&text).ok().and_then(|file| file.get("warm").cloned());
+        if current == wanted.map(|warm| json!(warm)) {
+            continue;
+        }
+        let edited = project::set_key(&text, "warm", wanted.as_ref())
+            .map_err(|error| Failure::new(exit_code::USAGE, format!("{}: {error}", path.display())))?;
+        edits.push((path, edited));
+    }
+    Ok(edits)
+}
+
+fn wanted(session: &Session, name: &FunctionName, args: &Args) -> Option<Warm> {
+    let current = session.settings.functions[name].warm.map_or(1, |warm| warm.concurrency);
+    args.rate.map(|rate| Warm { rate, concurrency: args.concurrency.unwrap_or(current) })
+}
+
+/// What is live, with other warm rules.
+fn desired(session: &Session, observed: &Observed, chosen: &[FunctionName], args: &Args) -> Stack {
+    let mut desired = observed.stack.clone();
+    for name in chosen {
+        let warm = wanted(session, name, args);
+        match warm {
+            Some(warm) => desired.warm_rules.insert(name.clone(), stack::warm_rule(warm)),
+            None => desired.warm_rules.remove(name),
+        };
+        if let Some(function) = desired.functions.get_mut(name) {
+            if warm.is_some() {
+                function.invokers.insert(Invoker::WarmRule);
+            } else {
+                function.invokers.remove(&Invoker::WarmRule);
+            }
+        }
+    }
+    desired
+}
+
+/// Replaces a file whole or not at all.
+fn replace(path: &std::path::Path, content: &str) -> Result<(), Failure> {
+    let write = || -> std::io::Result<()> {
+        let folder = path.parent().unwrap_or_else(|| std::path::Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        std::io::Write::write_all(&mut file, content.as_bytes())?;
+        file.as_file().set_permissions(std::fs::metadata(path)?.permissions())?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write()
+        .map_err(|error| Failure::new(exit_code::FAILED, format!("cannot write {}: {error}", path.display())))
+}

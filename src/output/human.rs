@@ -1,0 +1,265 @@
+//! Plans and results as people read them: plain words, aligned columns, colour only where it carries meaning.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+
+use super::failure::render;
+use super::text::{seconds, thousands};
+use crate::apply::{Finished, Outcome, Report};
+use crate::package::Bytes;
+use crate::project::{FunctionName, Names, Period, Quota, Throttle};
+use crate::provider::{Applied, ErrorKind};
+use crate::stack::{Action, Change, FieldChange, Kept, Kind, Plan, Resource, Summary};
+
+/// What stands above a plan: `ml_api · dev · 123456789012 · us-east-1`.
+pub struct Heading<'a> {
+    /// Project and stage.
+    pub names: &'a Names,
+    /// Where the stack lives.
+    pub place: &'a str,
+}
+
+impl std::fmt::Display for Heading<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{} · {} · {}", self.names.project, self.names.stage, self.place)
+    }
+}
+
+/// A plan with its heading, one line per resource and one per field that changes.
+///
+/// `sizes` are the zips' sizes in bytes, for functions that are new.
+pub fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &BTreeMap<FunctionName, u64>) -> String {
+    let mut text = heading.to_string();
+    text.push('\n');
+    let name = |change: &Change| display_name(change, &plan.names);
+    let mut changes: Vec<&Change> = plan.changes.iter().collect();
+    changes.sort_by_key(|change| &change.id);
+    let width = changes.iter().map(|change| name(change).chars().count()).max().unwrap_or(0);
+    for change in changes {
+        let (sign, style) = sign(change.action);
+        let detail = match change.action {
+            Action::Create => created(change, sizes),
+            Action::Update | Action::Delete => String::new(),
+        };
+        let line = format!("{:<9}  {:<width$}  {detail}", change.id.kind, name(change));
+        let _ = writeln!(text, "  {style}{sign}{style:#} {}", line.trim_end());
+        for field in shown_fields(change) {
+            let _ = writeln!(text, "               {field}");
+        }
+    }
+    let _ = writeln!(text, "\n  {}{}", summary(plan.summary()), kept_suffix(&plan.kept));
+    text
+}
+
+/// What is said when a plan has no changes.
+pub fn nothing_to_do(heading: &Heading<'_>, plan: &Plan, took: Duration, calls: usize) -> String {
+    let calls = if calls == 0 { String::new() } else { format!(" with {}", count(calls, "call")) };
+    format!(
+        "{}  nothing to do (checked {} in {}{calls}){}\n",
+        heading,
+        count(plan.checked, "resource"),
+        seconds(took),
+        kept_suffix(&plan.kept)
+    )
+}
+
+/// What came of each change: one line when all went well, a table and the errors otherwise.
+pub fn report(plan: &Plan, report: &Report) -> String {
+    if report.is_complete() {
+        let parts: Vec<String> = report.finished.iter().map(done).collect();
+        return format!("  {}\n{}", parts.join(" · "), warnings(report));
+    }
+    let mut text = String::new();
+    let name = |finished: &Finished| finished.id.full_name(&plan.names);
+    let width = report.finished.iter().map(|finished| name(finished).chars().count()).max().unwrap_or(0);
+    for finished in &report.finished {
+        let outcome = match &finished.outcome {
+            Outcome::Done(_) => format!("done in {}", seconds(finished.took)),
+            Outcome::Skipped(needed) => format!("skipped, it needs {needed}"),
+            Outcome::Failed(_) => "failed".to_owned(),
+            Outcome::Interrupted => "not begun".to_owned(),
+        };
+        let _ = writeln!(text, "  {:<9}  {:<width$}  {outcome}", finished.id.kind, name(finished));
+    }
+    for finished in &report.finished {
+        if let Outcome::Failed(error) = &finished.outcome {
+            let message = format!("{}: {error}", finished.id);
+            let help = error.help.as_deref().or_else(|| {
+                (error.kind == ErrorKind::Conflict)
+                    .then_some("run the command again: it picks up where it stopped")
+            });
+            let _ = writeln!(text, "{}", render("error", &message, help));
+        }
+    }
+    text + &warnings(report)
+}
+
+/// The closing line of a run: `Deployed in 0.6 s with 17 calls.`
+pub fn deployed(verb: &str, took: Duration, calls: usize) -> String {
+    let calls = if calls == 0 { String::new() } else { format!(" with {}", count(calls, "call")) };
+    format!("{verb} in {}{calls}.\n", seconds(took))
+}
+
+fn warnings(report: &Report) -> String {
+    let mut text = String::new();
+    for finished in &report.finished {
+        if let Outcome::Done(Applied { warnings, .. }) = &finished.outcome {
+            for warning in warnings {
+                let _ = writeln!(text, "warning: {}: {warning}", finished.id);
+            }
+        }
+    }
+    text
+}
+
+fn done(finished: &Finished) -> String {
+    let version = match &finished.outcome {
+        Outcome::Done(Applied { version: Some(version), .. }) => format!(" (version {version})"),
+        _ => String::new(),
+    };
+    let name = match finished.id.kind {
+        Kind::Function | Kind::WarmRule | Kind::Key => format!("{} {}", finished.id.kind, finished.id.name),
+        kind => kind.to_string(),
+    };
+    format!("{name} {}{version}", seconds(finished.took))
+}
+
+fn sign(action: Action) -> (char, Style) {
+    let (sign, colour) = match action {
+        Action::Create => ('+', AnsiColor::Green),
+        Action::Update => ('~', AnsiColor::Yellow),
+        Action::Delete => ('-', AnsiColor::Red),
+    };
+    (sign, Style::new().fg_color(Some(colour.into())))
+}
+
+fn display_name(change: &Change, names: &Names) -> String {
+    match (change.id.kind, change.id.name.parse::<FunctionName>()) {
+        (Kind::WarmRule, Ok(function)) => names.function(&function),
+        _ => change.id.full_name(names),
+    }
+}
+
+/// What a new resource is, in a few words.
+fn created(change: &Change, sizes: &BTreeMap<FunctionName, u64>) -> String {
+    match &change.after {
+        Some(Resource::Function(function)) => {
+            let size = change.id.name.parse().ok().and_then(|name: FunctionName| sizes.get(&name));
+            let size = size.map(|size| format!(", {}", Bytes(*size))).unwrap_or_default();
+            format!(
+                "{} {}, {} MB, {} s{size}",
+                function.runtime, function.architecture, function.memory, function.timeout
+            )
+        }
+        Some(Resource::Api(api)) => {
+            let routes = api.routes.iter().map(|(route, target)| format!("{route} ({})", target.security));
+            routes.collect::<Vec<_>>().join(", ")
+        }
+        Some(Resource::Stage(stage)) => usage_plan(stage.throttle, stage.quota),
+        Some(Resource::WarmRule(rule)) => match (rule.rate, rule.concurrency) {
+            (Some(rate), 0 | 1) => rate.to_string(),
+            (Some(rate), concurrency) => format!("{rate}, {concurrency} at once"),
+            (None, _) => String::new(),
+        },
+        _ => String::new(),
+    }
+}
+
+fn usage_plan(throttle: Option<Throttle>, quota: Option<Quota>) -> String {
+    let throttle = throttle.map(|limit| format!("{} requests/s, burst {}", limit.rate, limit.burst));
+    let quota = quota.map(|quota| {
+        let period = match quota.period {
+            Period::Day => "day",
+            Period::Week => "week",
+            Period::Month => "month",
+        };
+        format!("{} a {period}", thousands(quota.limit.into()))
+    });
+    throttle.into_iter().chain(quota).collect::<Vec<_>>().join(", ")
+}
+
+/// The fields worth a line: those that an update changes, and the environment of a new function.
+fn shown_fields(change: &Change) -> Vec<String> {
+    let environment = |field: &&FieldChange| field.path.starts_with("environment");
+    match change.action {
+        Action::Delete => Vec::new(),
+        Action::Create => change.fields.iter().filter(environment).filter_map(environment_line).collect(),
+        Action::Update => change.fields.iter().map(field_line).collect(),
+    }
+}
+
+fn field_line(field: &FieldChange) -> String {
+    if let Some(line) = environment_line(field) {
+        return line;
+    }
+    let path = words(&field.path);
+    match field.path.as_str() {
+        "code" => format!("code  {} → {}", short(&field.before), short(&field.after)),
+        "definition" => "definition  deployed anew".to_owned(),
+        _ => format!("{path}  {} → {}", plain(&field.before), plain(&field.after)),
+    }
+}
+
+/// A path in words: its fields without underscores, its keys as they are written.
+fn words(path: &str) -> String {
+    let part = |(index, part): (usize, &str)| match index % 2 {
+        0 => part.replace('_', " "),
+        _ => format!("\"{part}\""),
+    };
+    path.split('"').enumerate().map(part).collect()
+}
+
+/// `environment  + NAME`, with a sign for added, changed, or removed; the value is never shown.
+fn environment_line(field: &FieldChange) -> Option<String> {
+    let name = field.path.strip_prefix("environment.")?;
+    let sign = match (&field.before, &field.after) {
+        (Value::Null, _) => '+',
+        (_, Value::Null) => '-',
+        _ => '~',
+    };
+    Some(format!("environment  {sign} {name}"))
+}
+
+fn short(value: &Value) -> String {
+    value.as_str().map_or_else(|| plain(value), |text| text.chars().take(8).collect())
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+fn summary(summary: Summary) -> String {
+    let Summary { create, update, delete } = summary;
+    let part = |count: usize, verb: &str| (count > 0).then(|| format!("{count} to {verb}"));
+    let parts = [part(create, "create"), part(update, "update"), part(delete, "delete")];
+    let none = [(create, "create"), (update, "update"), (delete, "delete")];
+    let none: Vec<&str> = none.iter().filter(|(count, _)| *count == 0).map(|(_, verb)| *verb).collect();
+    let mut text = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    if !none.is_empty() {
+        let _ = write!(text, ", nothing to {}", none.join(" or "));
+    }
+    text
+}
+
+fn kept_suffix(kept: &[Kept]) -> String {
+    if kept.is_empty() {
+        return String::new();
+    }
+    let names: BTreeSet<&str> = kept.iter().map(|kept| kept.name.as_str()).collect();
+    let files = if names.len() == 1 { "no file sets" } else { "files do not set" };
+    format!("; kept {}, which {files}", names.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}

@@ -1,0 +1,74 @@
+//! The live display of a run: one line per resource in flight, on a terminal; nothing elsewhere.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::apply::Event;
+use crate::package::Bytes;
+use crate::project::Names;
+use crate::stack::{Action, ResourceId};
+
+/// Shows a run's events on standard error while they happen.
+pub struct Progress {
+    lines: Option<MultiProgress>,
+    names: Names,
+    bars: Mutex<BTreeMap<ResourceId, ProgressBar>>,
+}
+
+impl Progress {
+    /// A display that is silent unless standard error is a terminal and `quiet` is not set.
+    pub fn new(names: Names, quiet: bool) -> Self {
+        let live = !quiet && std::io::stderr().is_terminal();
+        Self { lines: live.then(MultiProgress::new), names, bars: Mutex::default() }
+    }
+
+    /// Takes one event.
+    pub fn on(&self, event: Event<'_>) {
+        let Some(lines) = &self.lines else {
+            if let Event::Waiting(id, what) = event {
+                super::talk(&format!("  {id}: waiting, {what}"));
+            }
+            return;
+        };
+        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Started(change) => {
+                let verb = match change.action {
+                    Action::Create => "creating",
+                    Action::Update => "updating",
+                    Action::Delete => "deleting",
+                };
+                let bar = lines.add(ProgressBar::new_spinner().with_style(line_style()));
+                bar.set_prefix(format!("{:<9}  {}", change.id.kind, change.id.full_name(&self.names)));
+                bar.set_message(verb);
+                bar.enable_steady_tick(Duration::from_millis(100));
+                bars.insert(change.id.clone(), bar);
+            }
+            Event::Waiting(id, what) => {
+                if let Some(bar) = bars.get(id) {
+                    bar.set_message(format!("waiting, {what}"));
+                }
+            }
+            Event::Uploaded(id, sent, total) => {
+                if let Some(bar) = bars.get(id) {
+                    bar.set_message(format!("uploaded {} of {}", Bytes(sent), Bytes(total)));
+                }
+            }
+            Event::Finished(finished) => {
+                if let Some(bar) = bars.remove(&finished.id) {
+                    bar.finish_and_clear();
+                }
+            }
+        }
+    }
+}
+
+fn line_style() -> ProgressStyle {
+    ProgressStyle::with_template("  {spinner} {prefix}  {msg}  {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+        .tick_chars("|/-\\ ")
+}

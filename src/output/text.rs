@@ -1,0 +1,59 @@
+//! Quantities and tables as people read them.
+
+use std::time::Duration;
+
+/// A duration in seconds with one decimal, as `0.6 s`.
+pub fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+/// A whole number with commas, as `10,000`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Rows of cells as aligned columns, two spaces apart, each line indented by two.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let line = format!("  {}", cells.collect::<Vec<_>>().join("  "));
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_read_as_people_write_them() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(10_000), "10,000");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(seconds(Duration::from_millis(640)), "0.6 s");
+    }
+
+    #[test]
+    fn a_table_aligns_its_columns() {
+        let row = |cells: &[&str]| cells.iter().map(ToString::to_string).collect();
+        let rows: Vec<Vec<String>> = vec![row(&["a", "bb", "c"]), row(&["aaa", "b", ""])];
+        assert_eq!(table(&rows), "  a    bb  c\n  aaa  b\n");
+    }
+}

@@ -1,0 +1,111 @@
+//! Turns a function's folder into a deterministic, preflighted zip; it uploads nothing and knows no project or stack.
+
+mod archive;
+mod base_image;
+mod collect;
+mod elf;
+mod error;
+mod handler;
+mod hooks;
+mod ignore_rules;
+mod preflight;
+mod problem;
+mod sha256;
+mod size;
+mod unpack;
+
+use std::path::{Path, PathBuf};
+
+use crate::project::Architecture;
+
+pub use error::{PackageError, UnpackError};
+pub use hooks::{Hook, build, clean};
+pub use problem::Problem;
+pub use sha256::{InvalidSha256, Sha256};
+pub use size::{Bytes, DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT};
+pub use unpack::unpack;
+
+/// What packaging needs to know of a function.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The function's name, for messages and `MDO_FUNCTION`.
+    pub function: &'a str,
+    /// The function's folder.
+    pub folder: &'a Path,
+    /// Lambda's runtime identifier: `provided.al2023`, `python3.13` …
+    pub runtime: &'a str,
+    /// The handler, which managed runtimes find the code by; `provided.*` runtimes do not read it.
+    pub handler: &'a str,
+    /// The processor that the function runs on.
+    pub architecture: Architecture,
+    /// The project's own `.mdoignore`, if there may be one; its patterns hold in each function's folder.
+    pub project_ignore: Option<&'a Path>,
+    /// A shell command that makes the code before it is packaged.
+    pub build_hook: Option<&'a str>,
+    /// A shell command that removes what the build made.
+    pub clean_hook: Option<&'a str>,
+}
+
+/// A finished zip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    /// The digest of the zip, which is also its name.
+    pub sha256: Sha256,
+    /// The zip's size in bytes.
+    pub size: u64,
+    /// The size of its files in bytes.
+    pub unzipped: u64,
+    /// Where it is: `<artifacts>/<sha256>.zip`.
+    pub path: PathBuf,
+    /// What may go wrong at run time, as lower-case fragments that read after `function sample_producer: `.
+    pub warnings: Vec<String>,
+}
+
+impl Package {
+    /// Whether the zip is too large for Lambda's direct upload and has to go through an S3 bucket.
+    pub fn needs_bucket(&self) -> bool {
+        self.size > DIRECT_UPLOAD_LIMIT
+    }
+}
+
+/// Runs the build hook, checks that the result can run, and zips it into the `artifacts` folder.
+///
+/// The same files make the same bytes on every machine. The zip is written beside its final place and renamed, so
+/// that several packagings at once never see half of one; a zip that is already there is not rewritten.
+///
+/// # Errors
+/// When the hook fails, when a file cannot be read or the zip not written, and when the preflight finds that
+/// the function could not start: then with everything it found.
+pub fn package(source: &Source, artifacts: &Path) -> Result<Package, PackageError> {
+    package_observed(source, artifacts, &mut |_| {})
+}
+
+/// As [`package`], passing each line that the build hook prints to `observe`.
+///
+/// # Errors
+/// As [`package`].
+pub fn package_observed(
+    source: &Source,
+    artifacts: &Path,
+    observe: &mut dyn FnMut(&str),
+) -> Result<Package, PackageError> {
+    build(source, observe)?;
+    let mut collected = collect::collect(source, artifacts)?;
+    let mut warnings = preflight::check(source, &mut collected)?;
+    let archive = archive::write(source, &collected.entries, artifacts)?;
+    if archive.size > DIRECT_UPLOAD_LIMIT {
+        warnings.push(format!(
+            "the zip is {}, over the {} of a direct upload, so it goes through a bucket; largest: {}",
+            Bytes(archive.size),
+            Bytes(DIRECT_UPLOAD_LIMIT),
+            size::describe(&size::largest(&collected.entries)),
+        ));
+    }
+    Ok(Package {
+        sha256: archive.sha256,
+        size: archive.size,
+        unzipped: archive.unzipped,
+        path: archive.path,
+        warnings,
+    })
+}

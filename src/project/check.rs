@@ -1,0 +1,100 @@
+//! What no schema can say about the files of a project: settings that need each other, and warnings.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::document::Document;
+use super::function_file::VpcSetting;
+use super::load::LoadedFunction;
+use super::manifest::Manifest;
+use super::problem::Problem;
+use super::{FunctionName, routes, runtime};
+
+/// Checks `project.toml` by itself.
+pub(super) fn manifest(manifest: &Manifest, document: &Document, problems: &mut Vec<Problem>) {
+    half_a_network(manifest.defaults.vpc.as_ref(), document, &["defaults", "vpc"], problems);
+}
+
+/// Checks the functions with what they take from `[defaults]`, and their routes against each other.
+pub(super) fn functions(
+    manifest: Option<&Manifest>,
+    functions: &BTreeMap<FunctionName, LoadedFunction>,
+    problems: &mut Vec<Problem>,
+) {
+    for (name, function) in functions {
+        half_a_network(function.file.common.vpc.as_ref(), &function.document, &["vpc"], problems);
+        missing_handler(manifest, name, function, problems);
+    }
+    routes::check(functions, problems);
+}
+
+fn half_a_network(vpc: Option<&VpcSetting>, document: &Document, path: &[&str], problems: &mut Vec<Problem>) {
+    if vpc.is_some_and(VpcSetting::is_half) {
+        problems.push(
+            Problem::new("a vpc needs both `subnets` and `securityGroups`")
+                .at(document.place(path))
+                .help("leave the key out for no network of your own"),
+        );
+    }
+}
+
+fn missing_handler(
+    manifest: Option<&Manifest>,
+    name: &FunctionName,
+    function: &LoadedFunction,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(manifest) = manifest else { return };
+    let common = &function.file.common;
+    let runtime = common.runtime.as_deref().or(manifest.defaults.runtime.as_deref());
+    let handler = common.handler.as_ref().or(manifest.defaults.handler.as_ref());
+    if let Some(runtime) = runtime.filter(|runtime| !runtime::is_custom(runtime) && handler.is_none()) {
+        problems.push(
+            Problem::new(format!("function {name}: the runtime `{runtime}` needs a `handler`"))
+                .at(function.document.place(&["runtime"]).unwrap_or_else(|| function.document.place_of(0)))
+                .help("name the module and the function that it calls, as in `main.handler`"),
+        );
+    }
+}
+
+/// What works today and will not for long, and what is there but is not read.
+pub(super) fn warnings(
+    root: &Path,
+    manifest: &Manifest,
+    document: &Document,
+    functions: &BTreeMap<FunctionName, LoadedFunction>,
+) -> Vec<Problem> {
+    let deprecation = |runtime: Option<&str>, document: &Document, path: &[&str]| {
+        Some(runtime::deprecation(runtime?)?.at(document.place(path)))
+    };
+    let mut warnings = Vec::new();
+    warnings.extend(deprecation(manifest.defaults.runtime.as_deref(), document, &["defaults", "runtime"]));
+    for (name, function) in functions {
+        warnings.extend(deprecation(
+            function.file.common.runtime.as_deref(),
+            &function.document,
+            &["runtime"],
+        ));
+        warnings.extend(files_of_apex_environments(root, name));
+    }
+    warnings
+}
+
+/// apex reads `function.prod.json` for its environment `prod`; mdo does not. What `mdo init --apex` leaves behind is no such file.
+fn files_of_apex_environments(root: &Path, name: &FunctionName) -> Vec<Problem> {
+    let folder = format!("functions/{name}");
+    let mut files: Vec<String> = fs::read_dir(root.join(&folder))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|file| file.starts_with("function.") && file.ends_with(".json"))
+        .filter(|file| !["function.json", "function.apex.json"].contains(&file.as_str()))
+        .collect();
+    files.sort();
+    let warning = |file: &String| {
+        Problem::new(format!("{folder}/{file} is not read"))
+            .help("write what differs between stages under `[stages.<name>]` in project.toml")
+    };
+    files.iter().map(warning).collect()
+}

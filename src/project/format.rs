@@ -1,0 +1,140 @@
+//! The texts that the schema knows as formats, each checked by the type or the rule that it belongs to.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::api_timeout::ApiTimeout;
+use super::problem::Problem;
+use super::{AccountId, ProjectName, Rate, Route, StageName, runtime};
+
+/// What is wrong with `text`, which the schema declares to be of `format`; nothing for formats that are not ours.
+pub(super) fn check(format: &str, text: &str) -> Option<Problem> {
+    match format {
+        "project-name" => parse::<ProjectName>(text),
+        "stage-name" => parse::<StageName>(text),
+        "account-id" => parse::<AccountId>(text),
+        "rate" => parse::<Rate>(text),
+        "route" => parse::<Route>(text),
+        "api-timeout" => parse::<ApiTimeout>(text),
+        "runtime" => runtime::check(text),
+        "environment-name" => environment_name(text),
+        "region" => (!is_region(text))
+            .then(|| Problem::new(format!("`{text}` is not a region")).help("write it as in `us-east-1`")),
+        "role-arn" => arn(text, "a role", &[("iam", "role/")], "arn:aws:iam::123456789012:role/name"),
+        "layer-arn" => arn(
+            text,
+            "a layer version",
+            &[("lambda", "layer:")],
+            "arn:aws:lambda:us-east-1:123456789012:layer:name:1",
+        ),
+        "kms-arn" => arn(
+            text,
+            "a KMS key",
+            &[("kms", "key/"), ("kms", "alias/")],
+            "arn:aws:kms:us-east-1:123456789012:key/id",
+        ),
+        "deadletter-arn" => arn(
+            text,
+            "a queue or a topic",
+            &[("sqs", ""), ("sns", "")],
+            "arn:aws:sqs:us-east-1:123456789012:name",
+        ),
+        "subnet-id" => id(text, "a subnet", "subnet-"),
+        "security-group-id" => id(text, "a security group", "sg-"),
+        _ => None,
+    }
+}
+
+fn parse<T: FromStr<Err: Display>>(text: &str) -> Option<Problem> {
+    text.parse::<T>().err().map(|error| Problem::new(error.to_string()))
+}
+
+fn id(text: &str, what: &str, prefix: &str) -> Option<Problem> {
+    let valid = text
+        .strip_prefix(prefix)
+        .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+    (!valid).then(|| Problem::new(format!("`{text}` is not the id of {what}: it starts with `{prefix}`")))
+}
+
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let Some((number, words)) = parts.split_last() else { return false };
+    words.len() >= 2
+        && words.iter().all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase()))
+        && number.len() == 1
+        && number.chars().all(|c| c.is_ascii_digit())
+}
+
+fn arn(text: &str, what: &str, kinds: &[(&str, &str)], example: &str) -> Option<Problem> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let valid = match parts[..] {
+        ["arn", partition, service, region, account, resource] => {
+            partition.starts_with("aws")
+                && account.parse::<AccountId>().is_ok()
+                && (service == "iam" || is_region(region))
+                && kinds.iter().any(|(known, prefix)| {
+                    *known == service && resource.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty())
+                })
+        }
+        _ => false,
+    };
+    (!valid).then(|| {
+        Problem::new(format!("`{text}` is not the ARN of {what}")).help(format!("as in `{example}`"))
+    })
+}
+
+/// The pattern of a name of an environment variable.
+pub(super) const ENVIRONMENT_NAME_PATTERN: &str = "^[a-zA-Z][a-zA-Z0-9_]+$";
+
+/// What is wrong with the name of an environment variable, if Lambda would refuse it.
+pub(super) fn environment_name(name: &str) -> Option<Problem> {
+    let reserved = name.starts_with("AWS_")
+        || matches!(name, "_HANDLER" | "_X_AMZN_TRACE_ID" | "LAMBDA_TASK_ROOT" | "LAMBDA_RUNTIME_DIR");
+    if reserved {
+        return Some(
+            Problem::new(format!("the environment variable `{name}` is reserved by Lambda"))
+                .help("choose another name"),
+        );
+    }
+    let valid = name.len() >= 2
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    (!valid).then(|| {
+        Problem::new(format!(
+            "`{name}` is not the name of an environment variable: at least 2 letters, digits and `_`, starting with a letter"
+        ))
+    })
+}
+
+macro_rules! format_schema {
+    ($type:ty, $name:literal, $format:literal, $example:literal $(, $pattern:literal)?) => {
+        impl JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                $name.into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "format": $format,
+                    "examples": [$example],
+                    $("pattern": $pattern)?
+                })
+            }
+        }
+    };
+}
+
+format_schema!(ProjectName, "ProjectName", "project-name", "ml_api", "^[A-Za-z][A-Za-z0-9_-]{0,31}$");
+format_schema!(StageName, "StageName", "stage-name", "dev", "^[A-Za-z][A-Za-z0-9_-]{0,31}$");
+format_schema!(AccountId, "AccountId", "account-id", "123456789012", "^[0-9]{12}$");
+format_schema!(Rate, "Rate", "rate", "5m");
+format_schema!(Route, "Route", "route", "GET /samples/{id}");
+format_schema!(ApiTimeout, "ApiTimeout", "api-timeout", "29s", "^[0-9]+ *m?s$");

@@ -1,0 +1,160 @@
+//! The keys of `project.toml`: their types, their bounds and, as doc comments, their documentation.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::api_timeout::ApiTimeout;
+use super::function_file::{self, Common};
+use super::shape::{Environment, OrOff, WarmSetting};
+use super::{AccountId, Artifacts, Period, ProjectName, Rate, Security, StageName};
+
+/// A project of mdo: a folder of functions that becomes one API on AWS.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "project.toml")]
+pub(super) struct Manifest {
+    /// The project's name: 1 to 32 letters, digits, `_` and `-`, starting with a letter. It prefixes every name on
+    /// AWS.
+    pub name: ProjectName,
+    /// What the API is for.
+    pub description: Option<String>,
+    /// The region to deploy to; without it, the one that the AWS SDK finds.
+    #[schemars(extend("format" = "region", "examples" = ["us-east-1"]))]
+    pub region: Option<String>,
+    /// The profile of the credentials; without it, the ones that the AWS SDK finds.
+    pub profile: Option<String>,
+    /// The only account that may be deployed to: 12 digits, in quotes.
+    pub account: Option<AccountId>,
+    /// The ARN of a role for every function, instead of one that mdo creates.
+    #[schemars(extend("format" = "role-arn", "examples" = ["arn:aws:iam::123456789012:role/name"]))]
+    pub role: Option<String>,
+    /// The stage of a command that names none.
+    #[schemars(extend("default" = "dev"))]
+    pub default_stage: Option<StageName>,
+    /// Settings of every function that does not have its own.
+    #[serde(default)]
+    pub defaults: Common,
+    /// Settings of the API at every stage.
+    #[serde(default)]
+    pub api: ApiTable,
+    /// Overrides by the stage's name, as in `[stages.prod]`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, StageTable>")]
+    #[schemars(extend("propertyNames" = {"format": "stage-name", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,31}$"}))]
+    pub stages: BTreeMap<StageName, StageTable>,
+    /// Settings of the functions' logs.
+    #[serde(default)]
+    pub logs: Logs,
+    /// A bucket for packages that are above Lambda's limit for direct uploads, 50 MB.
+    pub artifacts: Option<Artifacts>,
+}
+
+/// Settings of the API.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApiTable {
+    /// Who may call a route that does not say it itself.
+    #[schemars(extend("default" = "key"))]
+    pub security: Option<Security>,
+    /// How many requests the stage's usage plan lets through; `false` for no limit.
+    #[schemars(extend("default" = {"rate": 10, "burst": 20}))]
+    pub throttle: Option<OrOff<ThrottleTable>>,
+    /// How many requests a key may make in a period; `false` for no limit.
+    #[schemars(extend("default" = {"limit": 10000, "period": "day"}))]
+    pub quota: Option<OrOff<QuotaTable>>,
+    /// Whether browsers on other origins may call the API.
+    #[schemars(extend("default" = false))]
+    pub cors: Option<bool>,
+    /// How long API Gateway waits for a function: 50 ms to 29 s, as `29s` or `500ms`.
+    #[schemars(extend("default" = "29s"))]
+    pub timeout: Option<ApiTimeout>,
+}
+
+/// Requests per second of a usage plan.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ThrottleTable {
+    /// Requests per second, in the long run.
+    #[schemars(extend("exclusiveMinimum" = 0, "default" = 10))]
+    pub rate: Option<f64>,
+    /// Requests at once.
+    #[schemars(range(min = 1), extend("default" = 20))]
+    pub burst: Option<u32>,
+}
+
+/// Requests per period of a usage plan.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QuotaTable {
+    /// Requests per period.
+    #[schemars(range(min = 1), extend("default" = 10000))]
+    pub limit: Option<u32>,
+    /// The period.
+    #[schemars(extend("default" = "day"))]
+    pub period: Option<Period>,
+}
+
+/// Overrides for one stage.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StageTable {
+    /// The region of this stage.
+    #[schemars(extend("format" = "region", "examples" = ["us-east-1"]))]
+    pub region: Option<String>,
+    /// The profile of the credentials for this stage.
+    pub profile: Option<String>,
+    /// The only account that this stage may be deployed to.
+    pub account: Option<AccountId>,
+    /// Environment variables of every function at this stage.
+    #[serde(default)]
+    pub environment: Environment,
+    /// Settings of the API at this stage; what is left out is as in `[api]`.
+    #[serde(default)]
+    pub api: ApiTable,
+    /// Overrides the warm rules that functions have: `false` switches them off, a rate or a concurrency replaces
+    /// theirs. A function without a warm rule stays without one.
+    pub warm: Option<WarmSetting<StageWarm>>,
+}
+
+/// Overrides of the warm rules at one stage.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StageWarm {
+    /// How often the rules fire: every 1 to 10 minutes.
+    pub rate: Option<Rate>,
+    /// How many sandboxes each keeps warm.
+    #[schemars(range(min = 1, max = 5))]
+    pub concurrency: Option<u8>,
+}
+
+/// Settings of the functions' logs.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Logs {
+    /// How long logs are kept, in days; one of the periods that CloudWatch has.
+    #[schemars(extend(
+        "enum" = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653],
+        "default" = 30
+    ))]
+    pub retention_days: Option<u16>,
+}
+
+/// What to do about a key that project.toml does not have there.
+pub(super) fn hint(path: &str) -> Option<&'static str> {
+    Some(match path {
+        "timeout" => "write it under `[defaults]` for the functions, under `[api]` for the API",
+        "runtime" | "architecture" | "memory" | "handler" | "environment" | "vpc" | "layers" | "tracing"
+        | "ephemeral_storage" | "deadletter_arn" | "kms_arn" => "write it under `[defaults]`",
+        "security" | "throttle" | "quota" | "cors" => "write it under `[api]`",
+        "retention_days" => "write it under `[logs]`",
+        "hooks" | "routes" | "warm" | "required_environment" | "concurrency" => {
+            "write it in the function.json of each function"
+        }
+        "retainedVersions" | "nameTemplate" | "zip" | "edge" | "defaultEnvironment" => {
+            return function_file::hint(path);
+        }
+        _ => return None,
+    })
+}

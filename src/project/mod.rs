@@ -1,0 +1,45 @@
+//! What the user wrote, read and validated: `project.toml`, every `function.json`, environments and stages. No network.
+
+pub mod apex;
+mod api_timeout;
+mod architecture;
+mod check;
+mod document;
+mod dotenv;
+mod edit;
+mod environment;
+mod format;
+mod function_file;
+mod load;
+mod manifest;
+mod name;
+mod names;
+mod problem;
+mod rate;
+mod resolve;
+mod route;
+mod routes;
+mod runtime;
+mod schema;
+mod secret;
+mod settings;
+mod shape;
+mod suggest;
+mod validate;
+
+pub use architecture::Architecture;
+pub use edit::set_key;
+pub use environment::{Assignment, InvalidAssignment, Overrides};
+pub use load::{PROJECT_FILE, Project};
+pub use name::{AccountId, FunctionName, InvalidName, KeyName, ProjectName, StageName};
+pub use names::Names;
+pub use problem::{Place, Problem, Problems};
+pub use rate::{InvalidRate, Rate};
+pub use route::{InvalidRoute, Method, Route};
+pub use schema::{SchemaKind, reference, schema};
+pub use secret::{FINGERPRINT_PREFIX, Secret};
+pub use settings::{
+    ApiSettings, Artifacts, FunctionSettings, Period, Quota, RouteSettings, Security, Settings, Throttle,
+    Tracing, Vpc, Warm,
+};
+pub use suggest::nearest;

@@ -1,0 +1,77 @@
+//! What everything is called on a provider: the one place that composes names.
+
+use super::{FunctionName, KeyName, ProjectName, StageName};
+
+/// The names of one stack's resources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// The project, which prefixes every name.
+    pub project: ProjectName,
+    /// The stage.
+    pub stage: StageName,
+}
+
+impl Names {
+    /// The longest name that Lambda, IAM and EventBridge accept, in characters.
+    pub const LIMIT: usize = 64;
+
+    /// The role that Lambda assumes for every function of the project.
+    pub fn role(&self) -> String {
+        format!("{}_lambda_function", self.project)
+    }
+
+    /// A function.
+    pub fn function(&self, function: &FunctionName) -> String {
+        format!("{}_{function}", self.project)
+    }
+
+    /// Reads a function's short name back from its name on the provider.
+    pub fn function_of(&self, name: &str) -> Option<FunctionName> {
+        name.strip_prefix(self.project.as_str())?.strip_prefix('_')?.parse().ok()
+    }
+
+    /// The REST API.
+    pub fn api(&self) -> String {
+        self.project.to_string()
+    }
+
+    /// The usage plan of the stage.
+    pub fn usage_plan(&self) -> String {
+        format!("{}-{}", self.project, self.stage)
+    }
+
+    /// An API key of the stage.
+    pub fn key(&self, key: &KeyName) -> String {
+        format!("{}-{}-{key}", self.project, self.stage)
+    }
+
+    /// Reads a key's short name back from its name on the provider.
+    pub fn key_of(&self, name: &str) -> Option<KeyName> {
+        name.strip_prefix(&self.usage_plan())?.strip_prefix('-')?.parse().ok()
+    }
+
+    /// The rule that keeps a function warm.
+    pub fn warm_rule(&self, function: &FunctionName) -> String {
+        format!("{}_{function}-{}-warm", self.project, self.stage)
+    }
+
+    /// Reads a function's short name back from the name of its warm rule at this stage.
+    pub fn warm_rule_of(&self, name: &str) -> Option<FunctionName> {
+        self.function_of(name.strip_suffix("-warm")?.strip_suffix(self.stage.as_str())?.strip_suffix('-')?)
+    }
+
+    /// The log group of a function.
+    pub fn log_group(&self, function: &FunctionName) -> String {
+        format!("/aws/lambda/{}", self.function(function))
+    }
+
+    /// The statement that lets the API's stage call an alias.
+    pub fn api_statement(&self) -> String {
+        format!("mdo-api-{}", self.stage)
+    }
+
+    /// The statement that lets the warm rule call an alias.
+    pub fn warm_statement(&self) -> String {
+        format!("mdo-warm-{}", self.stage)
+    }
+}

@@ -1,0 +1,291 @@
+//! Merges the files and flags of a project into the settings of one stage.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::environment::{self, Layer, Overrides};
+use super::load::{LoadedFunction, Project};
+use super::manifest::{ApiTable, QuotaTable, StageTable, ThrottleTable};
+use super::problem::{Problem, Problems};
+use super::runtime::DEFAULT_RUNTIME;
+use super::shape::{OrOff, WarmSetting};
+use super::{
+    ApiSettings, FunctionName, FunctionSettings, Names, Period, Quota, RouteSettings, Security, Settings,
+    StageName, Throttle, Warm, format, routes,
+};
+
+impl Project {
+    /// The settings of a stage: every default applied, every override merged, every required variable set.
+    ///
+    /// # Errors
+    ///
+    /// Everything that [`Project::resolve`] and [`Project::check_required_environment`] find, at once.
+    pub fn settings(&self, stage: &StageName, overrides: &Overrides) -> Result<Settings, Problems> {
+        let (settings, mut problems) = self.merged(stage, overrides);
+        problems.extend(self.missing_environment(&settings, &BTreeMap::new()));
+        Problems::unless(problems, settings)
+    }
+
+    /// The settings of a stage, whether or not the required variables are set: for a command that keeps what the live
+    /// stage has, and for those that deploy nothing.
+    ///
+    /// # Errors
+    ///
+    /// Environment files that cannot be read, variables both set and unset, an environment above 4 KB, names above
+    /// 64 characters, an OPTIONS route beside `cors`: everything at once.
+    pub fn resolve(&self, stage: &StageName, overrides: &Overrides) -> Result<Settings, Problems> {
+        let (settings, problems) = self.merged(stage, overrides);
+        Problems::unless(problems, settings)
+    }
+
+    /// Checks that every `required_environment` is set by `settings`, or is `live`: on the stage already and to be kept.
+    ///
+    /// # Errors
+    ///
+    /// Each variable that is not, with its function and the ways to set it.
+    pub fn check_required_environment(
+        &self,
+        settings: &Settings,
+        live: &BTreeMap<FunctionName, BTreeSet<String>>,
+    ) -> Result<(), Problems> {
+        Problems::unless(self.missing_environment(settings, live), ())
+    }
+
+    fn missing_environment(
+        &self,
+        settings: &Settings,
+        live: &BTreeMap<FunctionName, BTreeSet<String>>,
+    ) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (name, function) in &self.functions {
+            let set = settings.functions.get(name).map(|function| &function.environment);
+            for (index, variable) in function.file.required_environment.iter().enumerate() {
+                let is_set = set.is_some_and(|set| set.contains_key(variable))
+                    || live.get(name).is_some_and(|live| live.contains(variable));
+                if !is_set {
+                    let place = function.document.place(&["required_environment", &index.to_string()]);
+                    problems.push(
+                        Problem::new(format!("function {name} requires {variable}, which nothing sets")).at(place).help(
+                            format!(
+                                "set it with -s {variable}=…, in an environment file (-E), or under \"environment\" in function.json"
+                            ),
+                        ),
+                    );
+                }
+            }
+        }
+        problems
+    }
+
+    fn merged(&self, stage: &StageName, overrides: &Overrides) -> (Settings, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let manifest = &self.manifest;
+        let no_overrides = StageTable::default();
+        let table = manifest.stages.get(stage).unwrap_or(&no_overrides);
+        let api = api_settings(&manifest.api, &table.api);
+        let security = table.api.security.or(manifest.api.security).unwrap_or(Security::Key);
+        if api.cors {
+            routes::check_cors(&self.functions, &mut problems);
+        }
+        if let Some(problem) = overrides.region.as_deref().and_then(|region| format::check("region", region))
+        {
+            problems.push(problem);
+        }
+        let layers = self.layers(stage, table, overrides, &mut problems);
+        let functions: BTreeMap<_, _> = self
+            .functions
+            .iter()
+            .map(|(name, function)| {
+                let settings =
+                    self.function_settings(name, function, table, security, &layers, &mut problems);
+                (name.clone(), settings)
+            })
+            .collect();
+        let settings = Settings {
+            root: self.root.clone(),
+            project: manifest.name.clone(),
+            description: manifest.description.clone(),
+            stage: stage.clone(),
+            region: overrides.region.as_ref().or(table.region.as_ref()).or(manifest.region.as_ref()).cloned(),
+            profile: overrides
+                .profile
+                .as_ref()
+                .or(table.profile.as_ref())
+                .or(manifest.profile.as_ref())
+                .cloned(),
+            account: table.account.as_ref().or(manifest.account.as_ref()).cloned(),
+            role: manifest.role.clone(),
+            log_retention_days: manifest.logs.retention_days.unwrap_or(30),
+            artifacts: manifest.artifacts.clone(),
+            api,
+            functions,
+        };
+        self.check_names(&settings, &mut problems);
+        (settings, problems)
+    }
+
+    fn layers(
+        &self,
+        stage: &StageName,
+        table: &StageTable,
+        overrides: &Overrides,
+        problems: &mut Vec<Problem>,
+    ) -> Layers {
+        let stage_path = ["stages", stage.as_str(), "environment"];
+        let defaults = Layer::of_document(
+            &self.manifest.defaults.environment,
+            &self.document,
+            &["defaults", "environment"],
+        );
+        let mut over = vec![Layer::of_document(&table.environment, &self.document, &stage_path)];
+        for path in &overrides.env_files {
+            match Layer::of_file(path) {
+                Ok(layer) => over.push(layer),
+                Err(found) => problems.extend(found),
+            }
+        }
+        over.push(Layer::of_flags(&overrides.set));
+        for layer in std::iter::once(&defaults).chain(&over) {
+            problems.extend(layer.contradictions(&overrides.unset));
+        }
+        Layers { defaults, over, unset: overrides.unset.clone() }
+    }
+
+    fn function_settings(
+        &self,
+        name: &FunctionName,
+        function: &LoadedFunction,
+        stage: &StageTable,
+        security: Security,
+        layers: &Layers,
+        problems: &mut Vec<Problem>,
+    ) -> FunctionSettings {
+        let (file, own, defaults) = (&function.file, &function.file.common, &self.manifest.defaults);
+        let own_layer = Layer::of_document(&own.environment, &function.document, &["environment"]);
+        problems.extend(own_layer.contradictions(&layers.unset));
+        let environment = environment::merge([&layers.defaults, &own_layer].into_iter().chain(&layers.over));
+        let size = environment::size(&environment);
+        if size > environment::LIMIT {
+            problems.push(
+                Problem::new(format!(
+                    "the environment of function {name} has {size} bytes: Lambda takes at most {}",
+                    environment::LIMIT
+                ))
+                .at(function.document.key_place(&["environment"]))
+                .help("keep large values elsewhere, such as in a file of the package or in Parameter Store"),
+            );
+        }
+        let routes = routes::of(name, function).into_iter().map(|placed| RouteSettings {
+            route: placed.route,
+            security: placed.security.unwrap_or(security),
+        });
+        FunctionSettings {
+            folder: self.root.join("functions").join(name.as_str()),
+            description: file.description.clone().unwrap_or_default(),
+            runtime: own
+                .runtime
+                .as_ref()
+                .or(defaults.runtime.as_ref())
+                .cloned()
+                .unwrap_or_else(|| DEFAULT_RUNTIME.to_owned()),
+            handler: own
+                .handler
+                .as_ref()
+                .or(defaults.handler.as_ref())
+                .cloned()
+                .unwrap_or_else(|| "bootstrap".to_owned()),
+            architecture: own.architecture.or(defaults.architecture).unwrap_or_default(),
+            memory: own.memory.or(defaults.memory).unwrap_or(128),
+            timeout: own.timeout.or(defaults.timeout).unwrap_or(30),
+            ephemeral_storage: own.ephemeral_storage.or(defaults.ephemeral_storage).unwrap_or(512),
+            environment,
+            role: file.role.clone(),
+            vpc: own.vpc.as_ref().or(defaults.vpc.as_ref()).and_then(|vpc| vpc.resolved()),
+            layers: own.layers.as_ref().or(defaults.layers.as_ref()).cloned().unwrap_or_default(),
+            tracing: own.tracing.or(defaults.tracing).unwrap_or_default(),
+            deadletter_arn: own.deadletter_arn.as_ref().or(defaults.deadletter_arn.as_ref()).cloned(),
+            kms_arn: own.kms_arn.as_ref().or(defaults.kms_arn.as_ref()).cloned(),
+            concurrency: file.concurrency,
+            routes: routes.collect(),
+            warm: warm(function, stage),
+            build_hook: file.hooks.build.clone(),
+            clean_hook: file.hooks.clean.clone(),
+        }
+    }
+
+    fn check_names(&self, settings: &Settings, problems: &mut Vec<Problem>) {
+        let names = Names { project: settings.project.clone(), stage: settings.stage.clone() };
+        for (name, function) in &settings.functions {
+            let rule = function.warm.map(|_| ("warm rule", names.warm_rule(name)));
+            for (kind, full) in [Some(("function", names.function(name))), rule].into_iter().flatten() {
+                let length = full.chars().count();
+                if length > Names::LIMIT {
+                    problems.push(
+                        Problem::new(format!(
+                            "the {kind} of {name} would be called `{full}`, which has {length} characters: {} is the most",
+                            Names::LIMIT
+                        ))
+                        .help("shorten the name of the project, the function's folder or the stage"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The sources of variables around a function's own: one below it, the others over it.
+struct Layers {
+    defaults: Layer,
+    over: Vec<Layer>,
+    unset: BTreeSet<String>,
+}
+
+fn api_settings(base: &ApiTable, stage: &ApiTable) -> ApiSettings {
+    ApiSettings {
+        throttle: throttle(base.throttle, stage.throttle),
+        quota: quota(base.quota, stage.quota),
+        cors: stage.cors.or(base.cors).unwrap_or(false),
+        timeout_ms: stage.timeout.or(base.timeout).map_or(29_000, |timeout| timeout.milliseconds()),
+    }
+}
+
+/// What is written last counts, field by field; a table after `false` starts from the defaults.
+fn over<T: Copy>(base: Option<OrOff<T>>, stage: Option<OrOff<T>>) -> Option<[Option<T>; 2]> {
+    match (base, stage) {
+        (_, Some(OrOff::Off(_))) | (Some(OrOff::Off(_)), None) => None,
+        (Some(OrOff::On(base)), Some(OrOff::On(stage))) => Some([Some(stage), Some(base)]),
+        (_, Some(OrOff::On(only))) | (Some(OrOff::On(only)), None) => Some([Some(only), None]),
+        (None, None) => Some([None, None]),
+    }
+}
+
+fn throttle(base: Option<OrOff<ThrottleTable>>, stage: Option<OrOff<ThrottleTable>>) -> Option<Throttle> {
+    let tables = over(base, stage)?;
+    let rate = tables.iter().flatten().find_map(|table| table.rate).unwrap_or(10.0);
+    let burst = tables.iter().flatten().find_map(|table| table.burst).unwrap_or(20);
+    Some(Throttle { rate, burst })
+}
+
+fn quota(base: Option<OrOff<QuotaTable>>, stage: Option<OrOff<QuotaTable>>) -> Option<Quota> {
+    let tables = over(base, stage)?;
+    let limit = tables.iter().flatten().find_map(|table| table.limit).unwrap_or(10_000);
+    let period = tables.iter().flatten().find_map(|table| table.period).unwrap_or(Period::Day);
+    Some(Quota { limit, period })
+}
+
+fn warm(function: &LoadedFunction, stage: &StageTable) -> Option<Warm> {
+    let mut warm = match function.file.warm? {
+        WarmSetting::Off(_) => return None,
+        WarmSetting::Rate(rate) => Warm { rate, concurrency: 1 },
+        WarmSetting::Rule(rule) => Warm { rate: rule.rate, concurrency: rule.concurrency.unwrap_or(1) },
+    };
+    match stage.warm {
+        None => {}
+        Some(WarmSetting::Off(_)) => return None,
+        Some(WarmSetting::Rate(rate)) => warm.rate = rate,
+        Some(WarmSetting::Rule(rule)) => {
+            warm.rate = rule.rate.unwrap_or(warm.rate);
+            warm.concurrency = rule.concurrency.unwrap_or(warm.concurrency);
+        }
+    }
+    Some(warm)
+}

@@ -1,0 +1,196 @@
+//! What the files and flags come to for one stage: every default applied, every override merged.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, Architecture, FunctionName, ProjectName, Rate, Route, Secret, StageName};
+
+/// A project at one stage, resolved and valid.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The folder that holds `project.toml`.
+    pub root: PathBuf,
+    /// The project's name.
+    pub project: ProjectName,
+    /// The API's description.
+    pub description: Option<String>,
+    /// The stage.
+    pub stage: StageName,
+    /// The region to deploy to; `None` leaves it to the SDK's own chain.
+    pub region: Option<String>,
+    /// The profile of the credentials; `None` leaves it to the SDK's own chain.
+    pub profile: Option<String>,
+    /// The only account that may be deployed to.
+    pub account: Option<AccountId>,
+    /// The ARN of an existing role to use instead of creating one.
+    pub role: Option<String>,
+    /// How long logs are kept, in days.
+    pub log_retention_days: u16,
+    /// Where packages that are too large for a direct upload go.
+    pub artifacts: Option<Artifacts>,
+    /// Settings of the API at this stage.
+    pub api: ApiSettings,
+    /// Every function of the project, by name.
+    pub functions: BTreeMap<FunctionName, FunctionSettings>,
+}
+
+/// A bucket for packages above Lambda's limit for direct uploads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Artifacts {
+    /// The bucket's name.
+    #[schemars(length(min = 3, max = 63))]
+    pub bucket: String,
+    /// What every object's key starts with.
+    #[serde(default)]
+    pub prefix: String,
+}
+
+/// Settings of the API at one stage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApiSettings {
+    /// Requests per second and burst of the stage's usage plan.
+    pub throttle: Option<Throttle>,
+    /// Requests per period of the stage's usage plan.
+    pub quota: Option<Quota>,
+    /// Whether browsers on other origins may call the API.
+    pub cors: bool,
+    /// The integration timeout in milliseconds, 50 to 29,000.
+    pub timeout_ms: u32,
+}
+
+/// The rate and burst of a usage plan.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Throttle {
+    /// Requests per second, in the long run.
+    pub rate: f64,
+    /// Requests at once.
+    pub burst: u32,
+}
+
+/// The quota of a usage plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// Requests per period.
+    pub limit: u32,
+    /// The period.
+    pub period: Period,
+}
+
+/// The period of a [`Quota`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the variants are periods of the calendar")]
+pub enum Period {
+    Day,
+    Week,
+    Month,
+}
+
+/// One function at one stage.
+#[derive(Clone, Debug)]
+pub struct FunctionSettings {
+    /// The function's folder.
+    pub folder: PathBuf,
+    /// Free text.
+    pub description: String,
+    /// Lambda's name of the runtime, such as `provided.al2023`.
+    pub runtime: String,
+    /// What Lambda's `_HANDLER` says.
+    pub handler: String,
+    /// The instruction set of its code.
+    pub architecture: Architecture,
+    /// Memory in MB, 128 to 10,240.
+    pub memory: u32,
+    /// Timeout in seconds, 1 to 900.
+    pub timeout: u32,
+    /// `/tmp` in MB, 512 to 10,240.
+    pub ephemeral_storage: u32,
+    /// The merged environment of this stage, flags included.
+    pub environment: BTreeMap<String, Secret>,
+    /// The ARN of a role for this function alone.
+    pub role: Option<String>,
+    /// The network that it runs in.
+    pub vpc: Option<Vpc>,
+    /// ARNs of layer versions, in order.
+    pub layers: Vec<String>,
+    /// X-Ray tracing.
+    pub tracing: Tracing,
+    /// The ARN of the queue or topic for failed asynchronous events.
+    pub deadletter_arn: Option<String>,
+    /// The ARN of the key that encrypts the environment.
+    pub kms_arn: Option<String>,
+    /// Reserved concurrency: the most sandboxes at once.
+    pub concurrency: Option<u32>,
+    /// The routes that call it; none means no API.
+    pub routes: Vec<RouteSettings>,
+    /// The warm rule.
+    pub warm: Option<Warm>,
+    /// The command that builds the bootstrap.
+    pub build_hook: Option<String>,
+    /// The command that removes what the build left.
+    pub clean_hook: Option<String>,
+}
+
+/// One route and who may call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteSettings {
+    /// Method and path.
+    pub route: Route,
+    /// Who may call it.
+    pub security: Security,
+}
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Security {
+    /// Whoever has an API key of the stage.
+    Key,
+    /// Everybody.
+    Open,
+    /// Whoever signs with AWS credentials that IAM allows.
+    Iam,
+}
+
+impl std::fmt::Display for Security {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Key => "key",
+            Self::Open => "open",
+            Self::Iam => "iam",
+        })
+    }
+}
+
+/// A warm rule as configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warm {
+    /// How often it fires.
+    pub rate: Rate,
+    /// How many sandboxes it keeps warm, 1 to 5.
+    pub concurrency: u8,
+}
+
+/// X-Ray tracing of a function.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Tracing {
+    /// Follow the caller's decision; Lambda's `PassThrough`.
+    #[default]
+    Passthrough,
+    /// Sample and trace; Lambda's `Active`.
+    Active,
+}
+
+/// The network of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vpc {
+    /// Subnet ids.
+    pub subnets: Vec<String>,
+    /// Security group ids.
+    pub security_groups: Vec<String>,
+}

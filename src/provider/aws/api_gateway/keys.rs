@@ -1,0 +1,180 @@
+//! The API keys of a stage: made once, never twice, and their values read nowhere but in `key_value`.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_apigateway::types::{ApiKey, Op};
+
+use super::usage_plan;
+use super::{ApiGatewayState, LiveKey, Owner, PAGE, all, found, patch, stage_tags, tag_resource, unexpected};
+use crate::apply::Run;
+use crate::project::{KeyName, Names, Secret};
+use crate::provider::aws::client::Aws;
+use crate::provider::aws::errors;
+use crate::provider::{Applied, Error, ErrorKind};
+use crate::stack::{Action, Change, DEFAULT_KEY, Kind, Resource, ResourceId};
+
+pub(super) async fn apply(
+    aws: &Aws,
+    names: &Names,
+    state: &ApiGatewayState,
+    change: &Change,
+    run: &Run<'_>,
+) -> Result<Applied, Error> {
+    let name: KeyName = change.id.name.parse().map_err(|_| unexpected(change))?;
+    match (change.action, &change.after) {
+        (Action::Delete, _) => {
+            run.all_usable(change).await?;
+            delete(aws, names, state, &name).await?;
+        }
+        (_, Some(Resource::Key(wanted))) => {
+            run.usable(&ResourceId::new(Kind::Api, &names.project)).await?;
+            let key = ensure(aws, names, state, &name, wanted.enabled).await?;
+            run.all_usable(change).await?;
+            let limits = state.known().limits;
+            let plan = usage_plan::ensure(aws, names, state, limits).await?;
+            let updates = change.action == Action::Update;
+            if key.enabled != Some(wanted.enabled) && (updates || key.enabled.is_some()) {
+                switch(aws, &names.key(&name), &key.id, wanted.enabled).await?;
+            }
+            if !key.is_linked {
+                link(aws, &names.key(&name), &key.id, &plan).await?;
+            }
+            if !key.is_tagged {
+                tag_resource(aws, &format!("/apikeys/{}", key.id), stage_tags(names)).await?;
+            }
+            let done = LiveKey { is_linked: true, enabled: Some(wanted.enabled), is_tagged: true, ..key };
+            state.known().keys.insert(name, done);
+        }
+        _ => return Err(unexpected(change)),
+    }
+    Ok(Applied::default())
+}
+
+/// The key, found or made.
+async fn ensure(
+    aws: &Aws,
+    names: &Names,
+    state: &ApiGatewayState,
+    name: &KeyName,
+    enabled: bool,
+) -> Result<LiveKey, Error> {
+    let (known, has_all) = {
+        let known = state.known();
+        (known.keys.get(name).cloned(), known.has_all_keys)
+    };
+    if let Some(key) = known {
+        return Ok(key);
+    }
+    if !has_all && let Some(key) = search(aws, names, false).await?.remove(name) {
+        return Ok(key);
+    }
+    let full = names.key(name);
+    let answer = aws
+        .call("apigateway:CreateApiKey", &full, || {
+            let request = aws.apigateway.create_api_key().name(&full).enabled(enabled);
+            request.set_tags(Some(stage_tags(names))).send()
+        })
+        .await?;
+    let key = LiveKey {
+        id: answer.id.unwrap_or_default(),
+        is_linked: false,
+        enabled: Some(enabled),
+        is_tagged: true,
+    };
+    state.known().keys.insert(name.clone(), key.clone());
+    Ok(key)
+}
+
+async fn switch(aws: &Aws, full: &str, id: &str, enabled: bool) -> Result<(), Error> {
+    let operation = patch(Op::Replace, "/enabled", Some(enabled.to_string()));
+    aws.call("apigateway:UpdateApiKey", full, || {
+        aws.apigateway.update_api_key().api_key(id).patch_operations(operation.clone()).send()
+    })
+    .await
+    .map(drop)
+}
+
+/// Puts a key on a usage plan. One that is there already is as good.
+async fn link(aws: &Aws, full: &str, id: &str, plan: &str) -> Result<(), Error> {
+    let linked = aws.call("apigateway:CreateUsagePlanKey", full, || {
+        aws.apigateway.create_usage_plan_key().usage_plan_id(plan).key_id(id).key_type("API_KEY").send()
+    });
+    match linked.await {
+        Err(error) if error.kind == ErrorKind::Conflict && error.message.contains("already") => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+async fn delete(aws: &Aws, names: &Names, state: &ApiGatewayState, name: &KeyName) -> Result<(), Error> {
+    let id = state.known().keys.get(name).map(|key| key.id.clone());
+    if let Some(id) = id {
+        let full = names.key(name);
+        let deleted = aws
+            .call("apigateway:DeleteApiKey", &full, || aws.apigateway.delete_api_key().api_key(&id).send());
+        found(deleted.await)?;
+        state.known().keys.remove(name);
+    }
+    Ok(())
+}
+
+/// The keys of the stage, whether a usage plan holds them or not.
+pub(super) async fn search(
+    aws: &Aws,
+    names: &Names,
+    adopt: bool,
+) -> Result<BTreeMap<KeyName, LiveKey>, Error> {
+    let listed = list(aws, &format!("{}-", names.usage_plan()), false).await?;
+    let mut keys = BTreeMap::new();
+    for key in listed {
+        let (Some(name), Some(id)) = (key.name().and_then(|name| names.key_of(name)), key.id()) else {
+            continue;
+        };
+        let owner = Owner::of(key.tags(), names);
+        let live =
+            LiveKey { id: id.to_owned(), is_linked: false, enabled: Some(key.enabled()), is_tagged: true };
+        match owner {
+            Owner::Us => drop(keys.insert(name, live)),
+            Owner::Nobody if name.as_str() == DEFAULT_KEY && !adopt => {
+                return Err(errors::not_ours("the API key", &names.key(&name), None));
+            }
+            Owner::Nobody if name.as_str() == DEFAULT_KEY => {
+                keys.entry(name).or_insert(LiveKey { is_tagged: false, ..live });
+            }
+            _ => {}
+        }
+    }
+    Ok(keys)
+}
+
+async fn list(aws: &Aws, prefix: &str, with_values: bool) -> Result<Vec<ApiKey>, Error> {
+    all(async |position| {
+        let answer = aws
+            .call("apigateway:GetApiKeys", prefix, || {
+                let request = aws.apigateway.get_api_keys().name_query(prefix).include_values(with_values);
+                request.limit(PAGE).set_position(position.clone()).send()
+            })
+            .await?;
+        Ok((answer.items, answer.position))
+    })
+    .await
+}
+
+/// The value of a key of the stage.
+///
+/// # Errors
+/// When there is no such key, or it cannot be read.
+pub(in crate::provider::aws) async fn key_value(
+    aws: &Aws,
+    names: &Names,
+    key: &KeyName,
+) -> Result<Secret, Error> {
+    let full = names.key(key);
+    let mut keys = list(aws, &full, true).await?;
+    keys.retain(|key| key.name() == Some(&full));
+    keys.sort_by_key(|key| Owner::of(key.tags(), names) != Owner::Us);
+    let value = keys.into_iter().find_map(|key| key.value);
+    value.map(Secret::new).ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, format!("there is no API key {full}"))
+            .with_help(format!("`mdo key list` shows the keys; `mdo key create {key}` makes one"))
+    })
+}

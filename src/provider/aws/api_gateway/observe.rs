@@ -1,0 +1,317 @@
+//! Reads the API, its stage, usage plan and keys; four calls when the API's id is known and nothing is amiss.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_apigateway::operation::get_stage::GetStageOutput;
+use aws_sdk_apigateway::types::{Resource, RestApi, UsagePlanKey};
+
+use super::usage_plan::{self, LivePlan};
+use super::{
+    ApiGatewayState, Known, LiveApi, LiveKey, PAGE, PROJECT_TAG, all, found, integrations, keys, tag,
+};
+use crate::project::{KeyName, Names, Security, StageName};
+use crate::provider::aws::client::Aws;
+use crate::provider::aws::definition::{DEFINITION_VARIABLE, VERSION, deployed, read};
+use crate::provider::aws::errors;
+use crate::provider::{Error, ErrorKind};
+use crate::stack::{Api, ApiStage, DEFAULT_KEY, Key};
+
+/// Which API it is, as far as that is known before its parts are read.
+#[derive(Debug)]
+struct Identity {
+    id: String,
+    description: Option<String>,
+    is_tagged: bool,
+}
+
+impl Identity {
+    /// An API of ours that is known by its id alone.
+    fn of(id: String) -> Self {
+        Self { id, description: None, is_tagged: true }
+    }
+}
+
+/// What is read of the API itself.
+type Parts = (Vec<Resource>, Option<GetStageOutput>);
+
+/// Reads what is live of the API at the stage, and notes in `state` what changes need to know.
+///
+/// `hint` comes to the API's id from a permission statement of ours; without one the API is looked for by name. Where
+/// something `is_begun`, the usage plan is read meanwhile. Where not and no API is found, nothing more is read: a project
+/// that has neither function nor API has no usage plan either.
+///
+/// # Errors
+/// When a call fails, when an API or usage plan of our name is not ours and `adopt` is not set, and when two APIs are.
+pub(in crate::provider::aws) async fn observe(
+    aws: &Aws,
+    names: &Names,
+    state: &ApiGatewayState,
+    hint: impl Future<Output = Option<String>>,
+    is_begun: bool,
+    adopt: bool,
+) -> Result<LiveApi, Error> {
+    let api = async {
+        let Some(id) = hint.await else {
+            return located(aws, names, identify(aws, names, adopt).await?).await;
+        };
+        match located(aws, names, Some(Identity::of(id))).await? {
+            Some((identity, None)) => {
+                let other = located(aws, names, identify(aws, names, adopt).await?).await?;
+                Ok(other.or(Some((identity, None))))
+            }
+            found => Ok(found),
+        }
+    };
+    let (api, plan) = if is_begun {
+        futures::try_join!(api, plan_with_keys(aws, names, adopt))?
+    } else {
+        let api = api.await?;
+        let plan = if api.is_some() { plan_with_keys(aws, names, adopt).await? } else { None };
+        (api, plan)
+    };
+    // A usage plan that has outlived its API is read all the same, so that it is found again instead of made anew.
+    let api = api.or_else(|| plan.is_some().then(|| (Identity::of(String::new()), None)));
+    let Some((identity, parts)) = api else {
+        *state.known() = Known { has_all_keys: true, ..Known::default() };
+        *state.plan.lock().await = None;
+        return Ok(LiveApi::default());
+    };
+    compose(aws, names, state, identity, parts, plan, adopt).await
+}
+
+/// An API with its parts, if they can be read.
+async fn located(
+    aws: &Aws,
+    names: &Names,
+    identity: Option<Identity>,
+) -> Result<Option<(Identity, Option<Parts>)>, Error> {
+    let Some(identity) = identity else {
+        return Ok(None);
+    };
+    let parts = parts(aws, names, &identity.id).await?;
+    Ok(Some((identity, parts)))
+}
+
+async fn compose(
+    aws: &Aws,
+    names: &Names,
+    state: &ApiGatewayState,
+    identity: Identity,
+    parts: Option<Parts>,
+    plan: Option<(LivePlan, Vec<UsagePlanKey>)>,
+    adopt: bool,
+) -> Result<LiveApi, Error> {
+    let (plan, linked) = plan.unzip();
+    let api_id = parts.is_some().then(|| identity.id.clone());
+    let (resources, stage) = parts.unwrap_or_default();
+    let variables: BTreeMap<_, _> =
+        stage.as_ref().and_then(GetStageOutput::variables).cloned().unwrap_or_default().into_iter().collect();
+    let recorded = variables.get(DEFINITION_VARIABLE).map(String::as_str);
+    let api = match &api_id {
+        Some(id) => {
+            let description = match (&stage, identity.description) {
+                (Some(stage), _) => stage.description().map(str::to_owned),
+                (None, Some(description)) => Some(description),
+                (None, None) => description(aws, id).await?,
+            };
+            let integrations = integrations(aws, names)?;
+            Some(read(&resources, &integrations, description.unwrap_or_default(), recorded))
+        }
+        None => None,
+    };
+    let is_open = api_id.as_deref().zip(plan.as_ref()).is_some_and(|(id, plan)| plan.opens(id, names));
+    let limits =
+        plan.as_ref().filter(|_| is_open).map(|plan| (plan.throttle, plan.quota)).unwrap_or_default();
+    let definition = match (&stage, &api) {
+        (Some(_), Some(api)) => deployed(recorded, &api.digest()),
+        _ => String::new(),
+    };
+    let model = (stage.is_some() || plan.is_some()).then(|| ApiStage {
+        definition,
+        variables: variables.iter().filter(|(name, _)| *name != DEFINITION_VARIABLE).map(own).collect(),
+        throttle: limits.0,
+        quota: limits.1,
+    });
+    let (keys, has_all_keys) = keys(aws, names, api.as_ref(), linked.unwrap_or_default(), adopt).await?;
+    let live = LiveApi {
+        stage: model,
+        keys: keys.iter().map(|(name, key)| (name.clone(), model_key(key, is_open))).collect(),
+        functions: api
+            .iter()
+            .flat_map(|api| api.routes.values())
+            .map(|route| route.function.clone())
+            .collect(),
+        api,
+    };
+    *state.known() = Known {
+        api: api_id,
+        is_tagged: identity.is_tagged,
+        description: live.api.as_ref().map(|api| api.description.clone()).unwrap_or_default(),
+        has_stage: stage.is_some(),
+        limits,
+        keys,
+        has_all_keys,
+    };
+    *state.plan.lock().await = plan;
+    Ok(live)
+}
+
+fn own((name, value): (&String, &String)) -> (String, String) {
+    (name.clone(), value.clone())
+}
+
+fn model_key(key: &LiveKey, is_open: bool) -> Key {
+    Key { enabled: is_open && key.is_linked && key.enabled.unwrap_or(true) }
+}
+
+/// The stages of the API, by name.
+///
+/// # Errors
+/// When they cannot be read.
+pub(in crate::provider::aws) async fn stages(
+    aws: &Aws,
+    names: &Names,
+    hint: Option<String>,
+) -> Result<Vec<StageName>, Error> {
+    let id = match hint {
+        Some(id) => Some(id),
+        None => identify(aws, names, true).await?.map(|identity| identity.id),
+    };
+    let Some(id) = id else {
+        return Ok(Vec::new());
+    };
+    let answer = found(
+        aws.call("apigateway:GetStages", &names.api(), || {
+            aws.apigateway.get_stages().rest_api_id(&id).send()
+        })
+        .await,
+    )?;
+    let stages = answer.as_ref().map(|answer| answer.item()).unwrap_or_default();
+    Ok(stages.iter().filter_map(|stage| stage.stage_name()?.parse().ok()).collect())
+}
+
+/// Looks for the API by name.
+async fn identify(aws: &Aws, names: &Names, adopt: bool) -> Result<Option<Identity>, Error> {
+    let apis = all(async |position| {
+        let answer = aws
+            .call("apigateway:GetRestApis", "", || {
+                aws.apigateway.get_rest_apis().limit(PAGE).set_position(position.clone()).send()
+            })
+            .await?;
+        Ok((answer.items, answer.position))
+    })
+    .await?;
+    choose(&apis, names, adopt)
+}
+
+/// The API of the project among all APIs: the one that bears its tag, or else the version that only mdo writes.
+fn choose(apis: &[RestApi], names: &Names, adopt: bool) -> Result<Option<Identity>, Error> {
+    let named: Vec<_> = apis.iter().filter(|api| api.name() == Some(&names.api())).collect();
+    let owner = |api: &RestApi| tag(api.tags(), PROJECT_TAG).map(str::to_owned);
+    let tagged = |api: &&&RestApi| owner(api).as_deref() == Some(names.project.as_str());
+    let marked = |api: &&&RestApi| owner(api).is_none() && api.version() == Some(VERSION);
+    let mut candidates: Vec<_> = named.iter().filter(tagged).collect();
+    if candidates.is_empty() {
+        candidates = named.iter().filter(marked).collect();
+    }
+    if candidates.is_empty() && adopt {
+        candidates = named.iter().collect();
+    }
+    match (candidates.as_slice(), named.first()) {
+        ([api], _) => Ok(Some(Identity {
+            id: api.id().unwrap_or_default().to_owned(),
+            description: Some(api.description().unwrap_or_default().to_owned()),
+            is_tagged: tagged(api),
+        })),
+        ([], None) => Ok(None),
+        ([], Some(api)) => Err(errors::not_ours("the REST API", &names.api(), owner(api).as_deref())),
+        (several, _) => {
+            let ids: Vec<_> = several.iter().filter_map(|api| api.id()).collect();
+            let what = format!("there are {} REST APIs named {}: {}", ids.len(), names.api(), ids.join(", "));
+            Err(Error::new(ErrorKind::Conflict, what)
+                .with_help("delete or rename all but the one that your users call"))
+        }
+    }
+}
+
+/// The API's methods and its stage; `None` when there is no such API.
+async fn parts(aws: &Aws, names: &Names, id: &str) -> Result<Option<Parts>, Error> {
+    let resources = async {
+        let read = all(async |position| {
+            let answer = aws
+                .call("apigateway:GetResources", &names.api(), || {
+                    let request = aws.apigateway.get_resources().rest_api_id(id).embed("methods");
+                    request.limit(PAGE).set_position(position.clone()).send()
+                })
+                .await?;
+            Ok((answer.items, answer.position))
+        });
+        found(read.await)
+    };
+    let stage = async { found(get_stage(aws, names, id).await) };
+    let (resources, stage) = futures::try_join!(resources, stage)?;
+    Ok(resources.map(|resources| (resources, stage)))
+}
+
+/// The stage of an API.
+pub(super) async fn get_stage(aws: &Aws, names: &Names, id: &str) -> Result<GetStageOutput, Error> {
+    let stage = names.stage.as_str();
+    aws.call("apigateway:GetStage", stage, || {
+        aws.apigateway.get_stage().rest_api_id(id).stage_name(stage).send()
+    })
+    .await
+}
+
+async fn description(aws: &Aws, id: &str) -> Result<Option<String>, Error> {
+    let answer = aws
+        .call("apigateway:GetRestApi", id, || aws.apigateway.get_rest_api().rest_api_id(id).send())
+        .await?;
+    Ok(answer.description)
+}
+
+async fn plan_with_keys(
+    aws: &Aws,
+    names: &Names,
+    adopt: bool,
+) -> Result<Option<(LivePlan, Vec<UsagePlanKey>)>, Error> {
+    let Some(plan) = usage_plan::find(aws, names, adopt).await? else {
+        return Ok(None);
+    };
+    let keys = all(async |position| {
+        let answer = aws
+            .call("apigateway:GetUsagePlanKeys", &names.usage_plan(), || {
+                let request = aws.apigateway.get_usage_plan_keys().usage_plan_id(&plan.id);
+                request.limit(PAGE).set_position(position.clone()).send()
+            })
+            .await?;
+        Ok((answer.items, answer.position))
+    })
+    .await?;
+    Ok(Some((plan, keys)))
+}
+
+/// The keys of the stage, and whether there surely are no others.
+///
+/// The usage plan tells those that it holds. Only when the default key is wanted and not among them, keys are looked for
+/// by name, so that one is linked again instead of made a second time.
+async fn keys(
+    aws: &Aws,
+    names: &Names,
+    api: Option<&Api>,
+    linked: Vec<UsagePlanKey>,
+    adopt: bool,
+) -> Result<(BTreeMap<KeyName, LiveKey>, bool), Error> {
+    let mut keys: BTreeMap<_, _> = linked
+        .into_iter()
+        .filter_map(|key| Some((names.key_of(key.name()?)?, key.id?)))
+        .map(|(name, id)| (name, LiveKey { id, is_linked: true, enabled: None, is_tagged: true }))
+        .collect();
+    let is_keyed = api.is_none_or(|api| api.routes.values().any(|route| route.security == Security::Key));
+    if !is_keyed || keys.keys().any(|name| name.as_str() == DEFAULT_KEY) {
+        return Ok((keys, false));
+    }
+    for (name, key) in keys::search(aws, names, adopt).await? {
+        keys.entry(name).and_modify(|linked| linked.enabled = key.enabled).or_insert(key);
+    }
+    Ok((keys, true))
+}

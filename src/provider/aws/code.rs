@@ -1,0 +1,76 @@
+//! How a function's code gets to Lambda: inside the call, or through the project's bucket when it is too large for that.
+
+use std::path::Path;
+
+use aws_sdk_lambda::types::FunctionCode;
+use aws_smithy_types::Blob;
+
+use super::client::Aws;
+use super::s3;
+use crate::apply::Run;
+use crate::project::{Artifacts, FunctionName};
+use crate::provider::{Error, ErrorKind};
+use crate::stack::{Function, ResourceId};
+
+/// The largest zip that Lambda takes inside a call, in bytes.
+const INLINE_LIMIT: u64 = 50 * 1024 * 1024;
+
+/// Code that is ready to be handed to Lambda.
+#[derive(Clone)]
+pub(super) enum Code {
+    Inline(Blob),
+    Stored { bucket: String, key: String },
+}
+
+impl Code {
+    /// As `CreateFunction` takes it.
+    pub(super) fn for_creation(self) -> FunctionCode {
+        match self {
+            Self::Inline(zip) => FunctionCode::builder().zip_file(zip).build(),
+            Self::Stored { bucket, key } => FunctionCode::builder().s3_bucket(bucket).s3_key(key).build(),
+        }
+    }
+}
+
+/// Reads a function's zip, or puts it into the bucket.
+pub(super) async fn prepare(
+    aws: &Aws,
+    artifacts: Option<&Artifacts>,
+    name: &FunctionName,
+    function: &Function,
+    id: &ResourceId,
+    run: &Run<'_>,
+) -> Result<Code, Error> {
+    let no_package = || Error::new(ErrorKind::Other, format!("there is no package of function {name}"));
+    let path: &Path = run.packages().get(name).ok_or_else(no_package)?;
+    let size = tokio::fs::metadata(path).await?.len();
+    if size <= INLINE_LIMIT {
+        return Ok(Code::Inline(Blob::new(tokio::fs::read(path).await?)));
+    }
+    let artifacts = artifacts.ok_or_else(|| too_large(name, size))?;
+    let key = s3::upload(aws, artifacts, path, &function.code, id, run).await?;
+    Ok(Code::Stored { bucket: artifacts.bucket.clone(), key })
+}
+
+fn too_large(name: &FunctionName, size: u64) -> Error {
+    let megabytes = size.div_ceil(1024 * 1024);
+    Error::new(
+        ErrorKind::Invalid,
+        format!("the package of function {name} has {megabytes} MB; Lambda takes at most 50 MB directly"),
+    )
+    .with_help(
+        "add `[artifacts]` with `bucket = \"…\"` to project.toml: larger packages go through that bucket",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_that_is_too_large_says_what_to_add() {
+        let error = too_large(&"x".parse().expect("a name"), INLINE_LIMIT + 1);
+        assert_eq!(error.message, "the package of function x has 51 MB; Lambda takes at most 50 MB directly");
+        assert!(error.help.expect("help").contains("[artifacts]"));
+    }
+}

@@ -1,0 +1,304 @@
+//! Reads functions: what an alias serves in the model's terms, and what the sequences need to know beside it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
+use aws_sdk_lambda::types::{
+    Architecture as LambdaArchitecture, FunctionConfiguration, LastUpdateStatus, State,
+};
+
+use super::client::Aws;
+use super::description;
+use super::hash;
+use super::ownership::{self, Owner};
+use crate::project::{AccountId, Architecture, FunctionName, Names, Secret, Tracing, Vpc};
+use crate::provider::{Error, ErrorKind};
+use crate::stack::Function;
+
+/// How long a function may stay Pending or InProgress. Networks take the longest, a minute and a half.
+const SETTLES_WITHIN: Duration = Duration::from_secs(180);
+
+/// How long an update takes at least, as a rule.
+pub(super) const UPDATE: Duration = Duration::from_millis(50);
+
+/// How long a new function takes at least to become active, as a rule.
+pub(super) const CREATION: Duration = Duration::from_millis(450);
+
+/// A function, or one of its versions, as Lambda tells it.
+pub(super) struct Live {
+    /// In the model's terms, but for what Lambda does not keep itself: log retention and invokers.
+    pub function: Function,
+    /// The description as it is, source revision included.
+    pub description: String,
+    /// Whose it is.
+    pub owner: Owner,
+    /// The function's ARN without version or alias.
+    pub arn: String,
+    /// The version, `$LATEST` included.
+    pub version: String,
+    /// What guards an update.
+    pub revision: Option<String>,
+    /// When it was changed last, as Lambda writes it.
+    pub modified: Option<String>,
+    state: Option<State>,
+    update: Option<LastUpdateStatus>,
+    reason: String,
+}
+
+impl Live {
+    /// Whether Lambda is still at work on it.
+    pub(super) fn is_busy(&self) -> bool {
+        is_busy(self.state.as_ref(), self.update.as_ref())
+    }
+
+    fn failure(&self, on: &str) -> Option<Error> {
+        let failed = self.state == Some(State::Failed) || self.update == Some(LastUpdateStatus::Failed);
+        failed.then(|| {
+            Error::new(ErrorKind::Other, format!("Lambda could not bring {on} up: {}", self.reason))
+                .with_help("correct what the reason names and deploy again")
+        })
+    }
+}
+
+/// Whether a state says that Lambda is still at work.
+pub(super) fn is_busy(state: Option<&State>, update: Option<&LastUpdateStatus>) -> bool {
+    state == Some(&State::Pending) || update == Some(&LastUpdateStatus::InProgress)
+}
+
+/// What `GetFunction` found.
+pub(super) enum Lookup {
+    Found(Box<Live>),
+    /// Not there; the account when the answer names it.
+    Absent(Option<AccountId>),
+}
+
+/// Reads a function at a qualifier (an alias or a version), or `$LATEST` without one.
+pub(super) async fn look_up(
+    aws: &Aws,
+    names: &Names,
+    function: &FunctionName,
+    qualifier: Option<&str>,
+) -> Result<Lookup, Error> {
+    let name = names.function(function);
+    let answer = aws
+        .call("lambda:GetFunction", &name, || {
+            aws.lambda.get_function().function_name(&name).set_qualifier(qualifier.map(str::to_owned)).send()
+        })
+        .await;
+    match answer {
+        Ok(answer) => Ok(Lookup::Found(Box::new(read(names, &answer)?))),
+        Err(error) if error.is_code("ResourceNotFoundException") => {
+            Ok(Lookup::Absent(account_in(&error.message)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// As [`look_up`], where the function has to be there.
+pub(super) async fn get(
+    aws: &Aws,
+    names: &Names,
+    function: &FunctionName,
+    qualifier: Option<&str>,
+) -> Result<Box<Live>, Error> {
+    match look_up(aws, names, function, qualifier).await? {
+        Lookup::Found(live) => Ok(live),
+        Lookup::Absent(_) => {
+            let name = names.function(function);
+            let at = qualifier.map(|qualifier| format!(" at {qualifier}")).unwrap_or_default();
+            Err(Error::new(ErrorKind::NotFound, format!("there is no function {name}{at}")))
+        }
+    }
+}
+
+/// As [`settled`], where Lambda has just said that it is at work: asking at once would be a call for nothing.
+pub(super) async fn settled_soon(
+    aws: &Aws,
+    names: &Names,
+    function: &FunctionName,
+    qualifier: Option<&str>,
+    pause: Duration,
+) -> Result<Box<Live>, Error> {
+    tokio::time::sleep(pause).await;
+    settled(aws, names, function, qualifier).await
+}
+
+/// Waits until Lambda is no longer at work on a function, by `GetFunction`, whose quota is the largest.
+pub(super) async fn settled(
+    aws: &Aws,
+    names: &Names,
+    function: &FunctionName,
+    qualifier: Option<&str>,
+) -> Result<Box<Live>, Error> {
+    let give_up = tokio::time::Instant::now() + SETTLES_WITHIN;
+    let mut pause = UPDATE;
+    loop {
+        let live = get(aws, names, function, qualifier).await?;
+        let name = names.function(function);
+        if let Some(failure) = live.failure(&name) {
+            return Err(failure);
+        }
+        if !live.is_busy() {
+            return Ok(live);
+        }
+        if tokio::time::Instant::now() > give_up {
+            let message = format!("Lambda is still at work on {name} after {} s", SETTLES_WITHIN.as_secs());
+            return Err(Error::new(ErrorKind::Other, message).with_help("run the command again in a minute"));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+fn read(names: &Names, answer: &GetFunctionOutput) -> Result<Live, Error> {
+    let incomplete = || Error::new(ErrorKind::Other, "Lambda's answer has no configuration");
+    let configuration = answer.configuration().ok_or_else(incomplete)?;
+    let arn = configuration.function_arn().ok_or_else(incomplete)?;
+    let owner = match answer.tags_error() {
+        Some(error) => {
+            let message = format!("the tags of {arn} cannot be read: {}", error.message());
+            return Err(Error::new(ErrorKind::Permission, message)
+                .with_help("allow `lambda:ListTags` for the identity that you deploy with")
+                .with_reference(error.error_code()));
+        }
+        None => ownership::of(answer.tags().into_iter().flatten(), &names.project),
+    };
+    let mut function = read_configuration(names, configuration);
+    function.concurrency = answer
+        .concurrency()
+        .and_then(|concurrency| concurrency.reserved_concurrent_executions())
+        .and_then(|reserved| u32::try_from(reserved).ok());
+    Ok(Live {
+        function,
+        description: configuration.description().unwrap_or_default().to_owned(),
+        owner,
+        arn: arn.splitn(8, ':').take(7).collect::<Vec<_>>().join(":"),
+        version: configuration.version().unwrap_or("$LATEST").to_owned(),
+        revision: configuration.revision_id().map(str::to_owned),
+        modified: configuration.last_modified().map(str::to_owned),
+        state: configuration.state().cloned(),
+        update: configuration.last_update_status().cloned(),
+        reason: configuration
+            .last_update_status_reason()
+            .or(configuration.state_reason())
+            .unwrap_or("no reason given")
+            .to_owned(),
+    })
+}
+
+fn read_configuration(names: &Names, configuration: &FunctionConfiguration) -> Function {
+    let number = |value: Option<i32>| value.and_then(|value| u32::try_from(value).ok()).unwrap_or_default();
+    let text = |value: Option<&str>| value.filter(|text| !text.is_empty()).map(str::to_owned);
+    let environment = configuration.environment().and_then(|environment| environment.variables());
+    Function {
+        description: description::user_part(configuration.description().unwrap_or_default()).to_owned(),
+        runtime: configuration.runtime().map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
+        handler: configuration.handler().unwrap_or_default().to_owned(),
+        architecture: match configuration.architectures().first() {
+            Some(LambdaArchitecture::Arm64) => Architecture::Arm64,
+            _ => Architecture::X86_64,
+        },
+        memory: number(configuration.memory_size()),
+        timeout: number(configuration.timeout()),
+        ephemeral_storage: configuration
+            .ephemeral_storage()
+            .map_or(512, |storage| u32::try_from(storage.size()).unwrap_or(512)),
+        environment: environment
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.clone(), Secret::new(value)))
+            .collect::<BTreeMap<_, _>>(),
+        role: role_of(names, configuration.role().unwrap_or_default()),
+        vpc: configuration.vpc_config().filter(|vpc| !vpc.subnet_ids().is_empty()).map(|vpc| {
+            let mut vpc = Vpc {
+                subnets: vpc.subnet_ids().to_vec(),
+                security_groups: vpc.security_group_ids().to_vec(),
+            };
+            vpc.subnets.sort();
+            vpc.security_groups.sort();
+            vpc
+        }),
+        layers: configuration.layers().iter().filter_map(|layer| layer.arn().map(str::to_owned)).collect(),
+        tracing: match configuration.tracing_config().and_then(|tracing| tracing.mode()) {
+            Some(aws_sdk_lambda::types::TracingMode::Active) => Tracing::Active,
+            _ => Tracing::Passthrough,
+        },
+        deadletter_arn: text(configuration.dead_letter_config().and_then(|letters| letters.target_arn())),
+        kms_arn: text(configuration.kms_key_arn()),
+        concurrency: None,
+        code: configuration.code_sha256().and_then(hash::hex_of_base64).unwrap_or_default(),
+        log_retention_days: None,
+        invokers: Default::default(),
+    }
+}
+
+/// The bare name for the project's own role, the ARN for any other.
+fn role_of(names: &Names, arn: &str) -> String {
+    match arn.rsplit_once(":role/") {
+        Some((_, name)) if name == names.role() => name.to_owned(),
+        _ => arn.to_owned(),
+    }
+}
+
+/// The account in an ARN, or in a message that quotes one.
+pub(super) fn account_in(text: &str) -> Option<AccountId> {
+    text.split_once("arn:")?.1.split(':').nth(3)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_lambda::types::{EnvironmentResponse, Runtime, TracingConfigResponse, TracingMode};
+
+    use super::*;
+
+    fn names() -> Names {
+        Names { project: "ml_api".parse().expect("a name"), stage: "dev".parse().expect("a name") }
+    }
+
+    #[test]
+    fn the_account_is_read_from_an_arn_and_from_an_error_that_quotes_one() {
+        let account = |text: &str| account_in(text).map(|account| account.to_string());
+        let arn = "arn:aws:lambda:us-east-1:123456789012:function:ml_api_x:dev";
+        assert_eq!(account(arn).as_deref(), Some("123456789012"));
+        assert_eq!(account(&format!("Function not found: {arn}")).as_deref(), Some("123456789012"));
+        assert_eq!(account("Function not found: ml_api_x"), None);
+    }
+
+    #[test]
+    fn only_the_projects_own_role_goes_by_its_bare_name() {
+        let own = "arn:aws:iam::123456789012:role/ml_api_lambda_function";
+        assert_eq!(role_of(&names(), own), "ml_api_lambda_function");
+        assert_eq!(
+            role_of(&names(), "arn:aws:iam::123456789012:role/other"),
+            "arn:aws:iam::123456789012:role/other"
+        );
+        let pathed = "arn:aws:iam::123456789012:role/team/ml_api_lambda_function";
+        assert_eq!(role_of(&names(), pathed), pathed);
+    }
+
+    #[test]
+    fn a_version_reads_as_the_model_has_it() {
+        let configuration = FunctionConfiguration::builder()
+            .description("Samples [mdo dev abc1234]")
+            .runtime(Runtime::Providedal2023)
+            .handler("bootstrap")
+            .memory_size(128)
+            .timeout(30)
+            .role("arn:aws:iam::123456789012:role/ml_api_lambda_function")
+            .code_sha256("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=")
+            .environment(EnvironmentResponse::builder().variables("N_CLASSES", "2").build())
+            .tracing_config(TracingConfigResponse::builder().mode(TracingMode::Active).build())
+            .architectures(LambdaArchitecture::Arm64)
+            .build();
+        let function = read_configuration(&names(), &configuration);
+        assert_eq!(function.description, "Samples");
+        assert_eq!(function.runtime, "provided.al2023");
+        assert_eq!(function.architecture, Architecture::Arm64);
+        assert_eq!((function.memory, function.timeout, function.ephemeral_storage), (128, 30, 512));
+        assert_eq!(function.role, "ml_api_lambda_function");
+        assert_eq!(function.code, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(function.environment["N_CLASSES"].reveal(), "2");
+        assert_eq!(function.tracing, Tracing::Active);
+    }
+}

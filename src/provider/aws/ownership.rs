@@ -1,0 +1,76 @@
+//! Whose a resource is, by its tags.
+
+use crate::project::{Names, ProjectName};
+use crate::provider::Error;
+
+use super::errors;
+
+/// The tag that names the project that a resource belongs to.
+pub(super) const PROJECT_TAG: &str = "mdo:project";
+
+/// Whose a resource is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// This project.
+    Us,
+    /// Another project of mdo.
+    Project(String),
+    /// Nobody that mdo knows.
+    Nobody,
+}
+
+impl Owner {
+    /// Refuses what is not ours, unless it is to be taken over.
+    pub(super) fn check(&self, what: &str, name: &str, adopt: bool) -> Result<(), Error> {
+        match self {
+            Self::Us => Ok(()),
+            _ if adopt => Ok(()),
+            Self::Project(owner) => Err(errors::not_ours(what, name, Some(owner))),
+            Self::Nobody => Err(errors::not_ours(what, name, None)),
+        }
+    }
+}
+
+/// Whose a resource with these tags is.
+pub(super) fn of<K, V>(tags: impl IntoIterator<Item = (K, V)>, project: &ProjectName) -> Owner
+where
+    K: AsRef<str>,
+    V: AsRef<str>,
+{
+    match tags.into_iter().find(|(key, _)| key.as_ref() == PROJECT_TAG) {
+        Some((_, owner)) if owner.as_ref() == project.as_str() => Owner::Us,
+        Some((_, owner)) => Owner::Project(owner.as_ref().to_owned()),
+        None => Owner::Nobody,
+    }
+}
+
+/// The tags of what every stage of the project shares.
+pub(super) fn project_tags(names: &Names) -> [(&'static str, String); 1] {
+    [(PROJECT_TAG, names.project.to_string())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::ErrorKind;
+
+    #[test]
+    fn only_the_project_tag_decides() {
+        let project: ProjectName = "ml_api".parse().expect("a name");
+        assert_eq!(of([("mdo:project", "ml_api")], &project), Owner::Us);
+        assert_eq!(of([("mdo:project", "ml")], &project), Owner::Project("ml".to_owned()));
+        assert_eq!(of([("Name", "ml_api")], &project), Owner::Nobody);
+    }
+
+    #[test]
+    fn a_strangers_function_is_refused_unless_adopted() {
+        let error = Owner::Nobody.check("function", "ml_api_x", false).expect_err("a refusal");
+        assert_eq!(error.kind, ErrorKind::NotOurs);
+        assert_eq!(
+            error.message,
+            "function ml_api_x exists already and was not made by mdo (it has no tag mdo:project)"
+        );
+        assert!(error.help.expect("help").contains("--adopt"));
+        assert!(Owner::Nobody.check("function", "ml_api_x", true).is_ok());
+    }
+}

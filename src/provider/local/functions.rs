@@ -1,0 +1,76 @@
+//! The functions of a stack as the embedded Lambda runs them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::LocalProvider;
+use super::runtime::{FunctionRuntime, FunctionSpec, LogSink};
+use super::state::StoredFunction;
+use crate::project::{FunctionName, Tracing};
+use crate::stack::{Function, Invoker};
+
+/// How many sandboxes a function without reserved concurrency may have.
+const SANDBOXES: usize = 10;
+
+/// The region that functions are told when the project names none.
+const REGION: &str = "us-east-1";
+
+/// A function that runs.
+#[derive(Clone)]
+pub(super) struct LiveFunction {
+    /// Its sandboxes.
+    pub(super) runtime: FunctionRuntime,
+    /// The version that the alias points at.
+    pub(super) version: u64,
+    function: Arc<Function>,
+}
+
+impl LiveFunction {
+    /// Starts the version that the alias points at; its sandboxes begin with the first event.
+    pub(super) fn start(
+        provider: &LocalProvider,
+        name: &FunctionName,
+        stored: &StoredFunction,
+        logs: LogSink,
+    ) -> Option<Self> {
+        let function = &stored.live()?.function;
+        let runtime = FunctionRuntime::start(spec(provider, name, stored.alias, function), logs);
+        Some(Self { runtime, version: stored.alias, function: Arc::new(function.clone()) })
+    }
+
+    /// The same sandboxes for the same version, with what may change without a new one; `None` when it takes new sandboxes.
+    pub(super) fn carry_on(&self, stored: &StoredFunction) -> Option<Self> {
+        let function = &stored.live()?.function;
+        let mut same = function.clone();
+        same.invokers.clone_from(&self.function.invokers);
+        same.log_retention_days = self.function.log_retention_days;
+        let same = self.version == stored.alias && same == *self.function;
+        same.then(|| Self { function: Arc::new(function.clone()), ..self.clone() })
+    }
+
+    /// Whether somebody may call it.
+    pub(super) fn allows(&self, invoker: Invoker) -> bool {
+        self.function.invokers.contains(&invoker)
+    }
+}
+
+fn spec(provider: &LocalProvider, name: &FunctionName, version: u64, function: &Function) -> FunctionSpec {
+    let names = &provider.names;
+    let region = provider.region.clone().unwrap_or_else(|| REGION.to_owned());
+    let full = names.function(name);
+    FunctionSpec {
+        arn: format!("arn:aws:lambda:{region}:000000000000:function:{full}:{}", names.stage),
+        name: full,
+        version: version.to_string(),
+        code: provider.code.folder(&function.code),
+        handler: function.handler.clone(),
+        runtime: function.runtime.clone(),
+        memory: function.memory,
+        timeout: Duration::from_secs(u64::from(function.timeout)),
+        environment: function.environment.clone(),
+        log_group: names.log_group(name),
+        region,
+        max_sandboxes: function.concurrency.map_or(SANDBOXES, |reserved| reserved as usize),
+        trace: function.tracing == Tracing::Active,
+    }
+}

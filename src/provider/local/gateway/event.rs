@@ -1,0 +1,226 @@
+//! The event that a function gets: API Gateway's proxy event, version 1.0.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use hyper::HeaderMap;
+use hyper::header::{HOST, USER_AGENT};
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+use super::identity::Identity;
+use super::keys::Known;
+use super::text;
+
+/// The account that everything local belongs to.
+const ACCOUNT: &str = "000000000000";
+
+/// The time of a request as the common log format writes it.
+const REQUEST_TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
+
+/// Headers that API Gateway keeps to itself.
+const WITHHELD: [&str; 12] = [
+    "connection",
+    "content-length",
+    "content-md5",
+    "expect",
+    "max-forwards",
+    "proxy-authenticate",
+    "server",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "www-authenticate",
+];
+
+/// What an event is made of.
+pub(super) struct Facts<'a> {
+    pub(super) api_id: &'a str,
+    pub(super) stage: &'a str,
+    pub(super) stage_variables: &'a BTreeMap<String, String>,
+    pub(super) resource: &'a str,
+    pub(super) parameters: &'a BTreeMap<&'a str, String>,
+    pub(super) method: &'a str,
+    /// As it was sent, without the stage.
+    pub(super) path: &'a str,
+    pub(super) query: &'a str,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) key: Option<(&'a Known, &'a str)>,
+    pub(super) peer: SocketAddr,
+    pub(super) port: u16,
+    pub(super) identity: &'a Identity,
+    pub(super) at: OffsetDateTime,
+    pub(super) body: &'a [u8],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProxyEvent<'a> {
+    resource: &'a str,
+    path: &'a str,
+    http_method: &'a str,
+    headers: BTreeMap<&'a str, &'a str>,
+    multi_value_headers: &'a BTreeMap<String, Vec<Cow<'a, str>>>,
+    query_string_parameters: Option<BTreeMap<&'a str, &'a str>>,
+    multi_value_query_string_parameters: Option<BTreeMap<&'a str, Vec<&'a str>>>,
+    path_parameters: Option<&'a BTreeMap<&'a str, String>>,
+    stage_variables: Option<&'a BTreeMap<String, String>>,
+    request_context: RequestContext<'a>,
+    body: Option<Cow<'a, str>>,
+    is_base64_encoded: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestContext<'a> {
+    resource_id: String,
+    resource_path: &'a str,
+    http_method: &'a str,
+    extended_request_id: &'a str,
+    request_time: String,
+    path: String,
+    account_id: &'static str,
+    protocol: &'static str,
+    stage: &'a str,
+    domain_prefix: &'a str,
+    request_time_epoch: i128,
+    request_id: &'a str,
+    identity: Caller<'a>,
+    domain_name: &'a str,
+    api_id: &'a str,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Caller<'a> {
+    cognito_identity_pool_id: Option<&'a str>,
+    cognito_identity_id: Option<&'a str>,
+    api_key: Option<&'a str>,
+    api_key_id: Option<&'a str>,
+    principal_org_id: Option<&'a str>,
+    cognito_authentication_type: Option<&'a str>,
+    user_arn: Option<&'a str>,
+    user_agent: Option<&'a str>,
+    account_id: Option<&'a str>,
+    caller: Option<&'a str>,
+    source_ip: String,
+    access_key: Option<&'a str>,
+    cognito_authentication_provider: Option<&'a str>,
+    user: Option<&'a str>,
+}
+
+impl Facts<'_> {
+    /// The event as JSON.
+    ///
+    /// Without binary media types, API Gateway takes every body for text: bytes that are not UTF-8 are replaced, and
+    /// nothing is ever Base64.
+    pub(super) fn to_json(&self) -> Vec<u8> {
+        let headers = self.all_headers();
+        let query = text::query(self.query);
+        let mut last = BTreeMap::new();
+        let mut every: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, value) in &query {
+            last.insert(name.as_str(), value.as_str());
+            every.entry(name).or_default().push(value);
+        }
+        let domain = self.header(HOST).unwrap_or_default();
+        let event = ProxyEvent {
+            resource: self.resource,
+            path: self.path,
+            http_method: self.method,
+            headers: headers
+                .iter()
+                .filter_map(|(name, values)| Some((name.as_str(), values.last()?.as_ref())))
+                .collect(),
+            multi_value_headers: &headers,
+            query_string_parameters: (!last.is_empty()).then_some(last),
+            multi_value_query_string_parameters: (!every.is_empty()).then_some(every),
+            path_parameters: (!self.parameters.is_empty()).then_some(self.parameters),
+            stage_variables: (!self.stage_variables.is_empty()).then_some(self.stage_variables),
+            request_context: RequestContext {
+                resource_id: super::identity::short_id(&[self.api_id, self.resource], 6),
+                resource_path: self.resource,
+                http_method: self.method,
+                extended_request_id: &self.identity.extended_request_id,
+                request_time: self.at.format(REQUEST_TIME).unwrap_or_default(),
+                path: format!("/{}{}", self.stage, self.path),
+                account_id: ACCOUNT,
+                protocol: "HTTP/1.1",
+                stage: self.stage,
+                domain_prefix: domain.split('.').next().unwrap_or_default(),
+                request_time_epoch: self.at.unix_timestamp_nanos() / 1_000_000,
+                request_id: &self.identity.request_id,
+                identity: Caller {
+                    api_key: self.key.map(|(_, value)| value),
+                    api_key_id: self.key.map(|(key, _)| key.id.as_str()),
+                    source_ip: self.peer.ip().to_string(),
+                    user_agent: self.header(USER_AGENT),
+                    ..Caller::default()
+                },
+                domain_name: domain,
+                api_id: self.api_id,
+            },
+            body: (!self.body.is_empty()).then(|| String::from_utf8_lossy(self.body)),
+            is_base64_encoded: false,
+        };
+        serde_json::to_vec(&event).unwrap_or_default()
+    }
+
+    fn header(&self, name: hyper::header::HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    fn all_headers(&self) -> BTreeMap<String, Vec<Cow<'_, str>>> {
+        let mut all: BTreeMap<String, Vec<Cow<'_, str>>> = BTreeMap::new();
+        for name in self.headers.keys().filter(|name| !WITHHELD.contains(&name.as_str())) {
+            let values = self.headers.get_all(name).iter();
+            let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()));
+            all.insert(as_sent(name.as_str()), values.collect());
+        }
+        let ip = self.peer.ip();
+        let forwarded = match all.get("X-Forwarded-For").and_then(|values| values.last()) {
+            Some(before) => format!("{before}, {ip}"),
+            None => ip.to_string(),
+        };
+        all.insert("X-Forwarded-For".to_owned(), vec![forwarded.into()]);
+        all.insert("X-Forwarded-Port".to_owned(), vec![self.port.to_string().into()]);
+        all.insert("X-Forwarded-Proto".to_owned(), vec!["http".into()]);
+        all.insert("X-Amzn-Trace-Id".to_owned(), vec![self.identity.trace_id.as_str().into()]);
+        all
+    }
+}
+
+/// The name of a header as clients of HTTP/1.1 write it.
+///
+/// hyper keeps names in lower case only. Clients write registered names in title case and private ones, `x-api-key`
+/// among them, mostly in lower case, and that is what a function sees on AWS too.
+fn as_sent(name: &str) -> String {
+    let private = name.starts_with("x-") && !name.starts_with("x-forwarded-") && name != "x-amzn-trace-id";
+    if private {
+        return name.to_owned();
+    }
+    let mut start = true;
+    name.chars()
+        .map(|letter| {
+            let upper = std::mem::replace(&mut start, letter == '-');
+            if upper { letter.to_ascii_uppercase() } else { letter }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_names_are_as_clients_write_them() {
+        for name in ["Content-Type", "x-api-key", "X-Forwarded-For", "X-Amzn-Trace-Id", "User-Agent"] {
+            assert_eq!(as_sent(&name.to_ascii_lowercase()), name);
+        }
+    }
+}

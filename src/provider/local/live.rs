@@ -1,0 +1,190 @@
+//! What a running server serves: a snapshot of the store that follows it, the functions' sandboxes, and the warm rules.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use futures::future::join_all;
+
+use super::event::{Event, Milliseconds, Observer};
+use super::files::Stamp;
+use super::functions::LiveFunction;
+use super::gateway::{Front, Meter};
+use super::runtime::InvokeContext;
+use super::schedule::{Fire, Schedule};
+use super::state::State;
+use super::{LocalProvider, Reloaded};
+use crate::project::FunctionName;
+use crate::provider::Error;
+use crate::stack::{Invoker, WarmRule};
+
+/// The functions and the front, as the store had them at one moment.
+#[derive(Clone, Default)]
+pub(super) struct Snapshot {
+    stamp: Option<Stamp>,
+    pub(super) front: Arc<Front>,
+    pub(super) functions: BTreeMap<FunctionName, LiveFunction>,
+    pub(super) warm_rules: Arc<BTreeMap<FunctionName, WarmRule>>,
+}
+
+/// What a running server serves.
+pub(super) struct Live {
+    pub(super) provider: LocalProvider,
+    pub(super) observer: Observer,
+    pub(super) meter: Mutex<Meter>,
+    snapshot: ArcSwap<Snapshot>,
+    following: tokio::sync::Mutex<()>,
+    schedule: Schedule,
+}
+
+impl Live {
+    /// Begins to serve what the store holds.
+    pub(super) async fn start(provider: LocalProvider, observer: Observer) -> Result<Arc<Self>, Error> {
+        let usage = provider.store.usage()?;
+        let live = Arc::new_cyclic(|weak: &Weak<Self>| Self {
+            provider,
+            observer,
+            meter: Mutex::new(Meter::new(usage)),
+            snapshot: ArcSwap::default(),
+            following: tokio::sync::Mutex::default(),
+            schedule: Schedule::new(fire(weak.clone())),
+        });
+        live.follow(true).await?;
+        Ok(live)
+    }
+
+    /// The present snapshot; a change of the store by any process is seen first.
+    pub(super) async fn current(&self) -> Arc<Snapshot> {
+        if self.provider.store.stamp() != self.snapshot.load().stamp
+            && let Err(error) = self.follow(false).await
+        {
+            (self.observer)(Event::Problem(format!("went on with the last good state: {error}")));
+        }
+        self.snapshot.load_full()
+    }
+
+    /// Follows the store. Functions that did not change keep their sandboxes; those of others end with the last event
+    /// that is in flight.
+    pub(super) async fn follow(&self, even_if_unchanged: bool) -> Result<Vec<Reloaded>, Error> {
+        let _alone = self.following.lock().await;
+        let stamp = self.provider.store.stamp();
+        let before = self.snapshot.load_full();
+        if stamp == before.stamp && !even_if_unchanged {
+            return Ok(Vec::new());
+        }
+        let state = match self.provider.store.load() {
+            Ok(state) => state,
+            Err(error) => {
+                // Told once, not at every request.
+                self.snapshot.store(Arc::new(Snapshot { stamp, ..before.as_ref().clone() }));
+                return Err(error);
+            }
+        };
+        let (functions, reloaded) = self.functions(&state, &before);
+        let front = Front::new(&self.provider.names, &state);
+        let warm_rules = Arc::new(state.warm_rules);
+        if let Some(stage) = &state.stage {
+            let keys = state.keys.keys().cloned().collect();
+            self.lock_meter().set(stage.resource.throttle, stage.resource.quota, &keys);
+        }
+        self.schedule.set(&warm_rules);
+        self.snapshot.store(Arc::new(Snapshot { stamp, front: Arc::new(front), functions, warm_rules }));
+        for Reloaded { function, version } in &reloaded {
+            (self.observer)(Event::Reloaded { function: function.clone(), version: version.clone() });
+        }
+        Ok(reloaded)
+    }
+
+    fn functions(
+        &self,
+        state: &State,
+        before: &Snapshot,
+    ) -> (BTreeMap<FunctionName, LiveFunction>, Vec<Reloaded>) {
+        let mut functions = BTreeMap::new();
+        let mut reloaded = Vec::new();
+        for (name, stored) in &state.functions {
+            let present = before.functions.get(name);
+            if let Some(same) = present.and_then(|function| function.carry_on(stored)) {
+                functions.insert(name.clone(), same);
+                continue;
+            }
+            let observer = Arc::clone(&self.observer);
+            let logs = Arc::new(move |line| observer(Event::Log(line)));
+            if let Some(function) = LiveFunction::start(&self.provider, name, stored, logs) {
+                if present.is_some() {
+                    reloaded.push(Reloaded { function: name.clone(), version: function.version.to_string() });
+                }
+                functions.insert(name.clone(), function);
+            }
+        }
+        (functions, reloaded)
+    }
+
+    /// Writes down what is worth keeping. Best effort.
+    pub(super) fn save(&self) {
+        let usage = self.lock_meter().take_changes();
+        if let Some(usage) = usage
+            && let Err(error) = self.provider.store.save_usage(&usage)
+        {
+            (self.observer)(Event::Problem(format!("the use of quotas was not saved: {error}")));
+        }
+    }
+
+    /// Ends the warm rules and every sandbox, after the events in flight.
+    pub(super) async fn stop(&self) {
+        self.schedule.set(&BTreeMap::new());
+        let last = self.snapshot.swap(Arc::default());
+        join_all(last.functions.values().map(|function| function.runtime.clone().retire())).await;
+    }
+
+    pub(super) fn lock_meter(&self) -> std::sync::MutexGuard<'_, Meter> {
+        self.meter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ping(&self, name: FunctionName, rule: WarmRule) {
+        let start = Instant::now();
+        let count = usize::from(rule.concurrency.max(1));
+        let failure = self.send_pings(&name, &rule, count).await.err();
+        let took = start.elapsed();
+        let outcome = match &failure {
+            Some(failure) => format!("failed: {failure}"),
+            None => Milliseconds(took).to_string(),
+        };
+        let (provider, function) = (self.provider.clone(), name.clone());
+        let saved = tokio::task::spawn_blocking(move || provider.store.record_ping(&function, outcome)).await;
+        if let Ok(Err(error)) = saved {
+            (self.observer)(Event::Problem(format!("a ping was not recorded: {error}")));
+        }
+        (self.observer)(Event::Ping { function: name, count, took, failure });
+    }
+
+    async fn send_pings(&self, name: &FunctionName, rule: &WarmRule, count: usize) -> Result<(), String> {
+        let snapshot = self.current().await;
+        let function = snapshot.functions.get(name).ok_or("there is no such function")?;
+        if !function.allows(Invoker::WarmRule) {
+            return Err("the function does not let its warm rule call it".to_owned());
+        }
+        let input = Bytes::from(rule.input.to_string());
+        let pings = (0..count).map(|_| function.runtime.invoke(input.clone(), InvokeContext::default()));
+        for result in join_all(pings).await {
+            let result = result.map_err(|refused| refused.to_string())?;
+            if let Some(error) = result.error {
+                return Err(error.error_type);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn fire(live: Weak<Live>) -> Fire {
+    Arc::new(move |function, rule| {
+        let live = live.clone();
+        Box::pin(async move {
+            if let Some(live) = live.upgrade() {
+                live.ping(function, rule).await;
+            }
+        })
+    })
+}

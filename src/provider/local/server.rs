@@ -1,0 +1,181 @@
+//! Serves one local stack on 127.0.0.1 until it is told to stop.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::LocalProvider;
+use super::event::Observer;
+use super::gateway::Gateway;
+use super::live::Live;
+use crate::project::FunctionName;
+use crate::provider::{Error, ErrorKind};
+
+/// The port of a server when none is asked for.
+pub const DEFAULT_PORT: u16 = 3000;
+
+/// How long requests in flight are given at the end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How often usage is written down and changes by other processes are looked for when no request asks.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// A function that serves a new version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The function.
+    pub function: FunctionName,
+    /// Its version.
+    pub version: String,
+}
+
+/// A local stack that is being served.
+pub struct Server {
+    address: SocketAddr,
+    live: Arc<Live>,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Serves what was applied, on [`DEFAULT_PORT`] or another; port 0 lets the system choose. It follows later changes
+    /// of the store, those of other processes included.
+    ///
+    /// # Errors
+    /// When the port is taken, or the state cannot be read.
+    pub async fn start(
+        provider: &LocalProvider,
+        port: Option<u16>,
+        observer: Observer,
+    ) -> Result<Self, Error> {
+        let listener = Self::bind(port.unwrap_or(DEFAULT_PORT)).await?;
+        Self::serve(provider, listener, observer).await
+    }
+
+    /// Takes a port and lets requests wait; 0 lets the system choose.
+    ///
+    /// # Errors
+    /// When the port is taken.
+    pub async fn bind(port: u16) -> Result<TcpListener, Error> {
+        // Nobody but this machine: what answers here has no TLS and runs with the user's rights.
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+        listener.map_err(|error| cannot_listen(port, &error))
+    }
+
+    /// As [`Server::start`], on a port that was taken before.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn serve(
+        provider: &LocalProvider,
+        listener: TcpListener,
+        observer: Observer,
+    ) -> Result<Self, Error> {
+        let address = listener.local_addr()?;
+        let live = Live::start(provider.clone(), observer).await?;
+        provider.store.save_port(address.port())?;
+        let stop = CancellationToken::new();
+        let gateway = Arc::new(Gateway::new(Arc::clone(&live), address.port()));
+        let tasks = vec![
+            tokio::spawn(accept(listener, gateway, stop.clone())),
+            tokio::spawn(look_after(Arc::clone(&live), stop.clone())),
+        ];
+        Ok(Self { address, live, stop, tasks })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The base URL of the stage, without a slash at its end.
+    pub fn url(&self) -> String {
+        format!("http://{}/{}", self.address, self.live.provider.names.stage)
+    }
+
+    /// Serves what was applied since, without failing a request, and answers which functions changed. A request does
+    /// the same by itself; this makes it happen now.
+    ///
+    /// # Errors
+    /// When the state cannot be read; the last one stays in force.
+    pub async fn reload(&self) -> Result<Vec<Reloaded>, Error> {
+        self.live.follow(false).await
+    }
+
+    /// Accepts nothing more, finishes what is in flight within a few seconds, and ends every sandbox.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            // A task that panicked has nothing left to finish.
+            let _ = task.await;
+        }
+        let _ = tokio::time::timeout(GRACE, self.live.stop()).await;
+        self.live.save();
+    }
+}
+
+fn cannot_listen(port: u16, error: &io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            Error::new(ErrorKind::Conflict, format!("port {port} on 127.0.0.1 is taken by another process"))
+                .with_help("choose another one with --port, or any free one with --port 0")
+        }
+        io::ErrorKind::PermissionDenied => {
+            Error::new(ErrorKind::Permission, format!("port {port} is not open to you"))
+                .with_help("choose one above 1023 with --port")
+        }
+        _ => Error::new(ErrorKind::Other, format!("could not listen on 127.0.0.1:{port}: {error}")),
+    }
+}
+
+async fn accept(listener: TcpListener, gateway: Arc<Gateway>, stop: CancellationToken) {
+    let graceful = GracefulShutdown::new();
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new());
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        let Ok((stream, peer)) = accepted else {
+            // Out of file descriptors: let some connections end first.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        // Without it an answer may wait for an acknowledgement; with it, or with neither, the answer is right.
+        let _ = stream.set_nodelay(true);
+        let gateway = Arc::clone(&gateway);
+        let service = service_fn(move |request| {
+            let gateway = Arc::clone(&gateway);
+            async move { Ok::<_, std::convert::Infallible>(gateway.handle(request, peer).await) }
+        });
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        // A connection ends in an error when its client goes away.
+        tokio::spawn(async move { drop(connection.await) });
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+}
+
+async fn look_after(live: Arc<Live>, stop: CancellationToken) {
+    let mut rounds = tokio::time::interval(ROUND);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = rounds.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        live.current().await;
+        let saving = Arc::clone(&live);
+        let _ = tokio::task::spawn_blocking(move || saving.save()).await;
+    }
+}

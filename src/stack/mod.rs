@@ -1,0 +1,14 @@
+//! The model: what one project owns in one stage, what it should own, and the difference as a plan. Pure: no I/O, no
+//! clock, no terminal, no provider.
+
+mod desired;
+mod diff;
+mod plan;
+mod resource;
+
+pub use desired::{DEFAULT_KEY, Selection, WARM_HOLD_MS, desired, warm_rule};
+pub use diff::{FieldChange, HIDDEN};
+pub use plan::{Action, Change, Kept, Plan, Summary, destroy, plan};
+pub use resource::{
+    Api, ApiRoute, ApiStage, Function, Invoker, Key, Kind, Resource, ResourceId, Role, Stack, WarmRule,
+};

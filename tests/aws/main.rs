@@ -1,0 +1,20 @@
+//! Tests against an emulated AWS. They are one binary, so that a run of `cargo test` starts one server.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod access;
+mod changes;
+mod commands;
+mod destroy;
+mod drift;
+mod environment;
+mod first_deploy;
+mod functions;
+mod guide;
+mod live;
+mod ownership;
+mod smoke;
+mod stages;
+mod trouble;

@@ -1,0 +1,122 @@
+//! Stages side by side: each with its own version, environment, key, plan and rules, none touched by another's deploy.
+
+use serde_json::{Value, json};
+
+use crate::live::Live;
+use crate::support::emulator::Emulator;
+use crate::support::project::{MANIFEST, TestProject};
+
+/// Everything of a stage that another stage's deploy could disturb.
+fn all_of(live: &Live<'_>) -> Value {
+    json!({
+        "version": live.version("echo"),
+        "statements": live.statements("echo"),
+        "stage": live.api_stage(),
+        "plan": live.usage_plan(),
+        "key": live.key("default"),
+        "linked": live.linked_keys(),
+        "rule": live.rule("echo"),
+        "targets": live.targets("echo"),
+        "answer": live.echo("echo"),
+    })
+}
+
+#[test]
+fn two_stages_live_side_by_side_and_neither_is_touched_by_the_other() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("-s GREETING=dev");
+    let (dev, prod) = (Live::of(&project, "dev"), Live::of(&project, "prod"));
+    let before = all_of(&dev);
+
+    project.mdo("deploy --stage prod -s GREETING=prod").succeeds().says("--stage prod");
+    project.is_settled("--stage prod");
+    project.is_settled("");
+    assert_eq!(all_of(&dev), before);
+    assert_eq!(
+        (&prod.echo("echo")["greeting"], &dev.echo("echo")["greeting"]),
+        (&json!("prod"), &json!("dev"))
+    );
+    assert_eq!(prod.usage_plan()["tags"], json!({"mdo:project": "shop", "mdo:stage": "prod"}));
+    let counts = json!({
+        "functions": 1, "apis": 1, "usage_plans": 2, "keys": 2, "rules": 2, "roles": 1, "log_groups": 1,
+    });
+    assert_eq!(dev.counts(), counts);
+    let dev_key = dev.key("default")["value"].as_str().unwrap().to_owned();
+    let headers = [("x-api-key", dev_key.as_str())];
+    let (status, _) = project.account().call_api(&prod.api(), "prod", "echo", &headers);
+    assert_eq!(status, 403, "a key opens its own stage only");
+
+    // Code and routes go to one stage first; the other serves what it served.
+    let before = all_of(&prod);
+    project.set_edition("echo", "second");
+    project.set("echo", "memory", json!(256));
+    project.set("echo", "routes", json!(["GET /echo", "GET /new"]));
+    project.deploys("");
+    assert_eq!((dev.get("new").0, prod.get("new").0), (200, 403));
+    assert_eq!(all_of(&prod), before);
+    assert_eq!(
+        (&dev.echo("echo")["edition"], &dev.echo("echo")["greeting"]),
+        (&json!("second"), &json!("dev"))
+    );
+
+    let before = all_of(&dev);
+    project.deploys("--stage prod");
+    assert_eq!(prod.get("new").0, 200);
+    assert_eq!(
+        (&prod.echo("echo")["edition"], &prod.echo("echo")["greeting"]),
+        (&json!("second"), &json!("prod"))
+    );
+    assert_eq!(all_of(&dev), before);
+    project.is_settled("");
+}
+
+#[test]
+fn a_destroyed_stage_leaves_the_other_serving() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("-s GREETING=dev");
+    project.deploys("--stage prod -s GREETING=prod");
+    let (dev, prod) = (Live::of(&project, "dev"), Live::of(&project, "prod"));
+    let before = all_of(&prod);
+
+    project.mdo("destroy --yes").succeeds();
+    assert_eq!(all_of(&prod), before);
+    let counts = json!({
+        "functions": 1, "apis": 1, "usage_plans": 1, "keys": 1, "rules": 1, "roles": 1, "log_groups": 1,
+    });
+    assert_eq!(prod.counts(), counts);
+    project.is_settled("--stage prod");
+    project.mdo("destroy --yes").succeeds().says("nothing to destroy");
+
+    project.mdo("destroy --all --yes").succeeds();
+    assert_eq!(dev.counts(), nothing());
+    project.mdo("destroy --all --yes").succeeds().says("nothing to destroy");
+}
+
+#[test]
+fn a_stage_has_its_own_settings() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.write(
+        "project.toml",
+        &format!(
+            "{MANIFEST}[stages.prod]\nwarm = {{ rate = \"1m\", concurrency = 2 }}\n\
+             environment = {{ GREETING = \"from the stage\" }}\n\
+             [stages.prod.api]\nthrottle = {{ rate = 99, burst = 200 }}\n[stages.quiet]\nwarm = false\n"
+        ),
+    );
+    for stage in ["dev", "prod", "quiet"] {
+        project.deploys(&format!("--stage {stage}"));
+    }
+    let prod = Live::of(&project, "prod");
+    assert_eq!(prod.echo("echo")["greeting"], "from the stage");
+    assert_eq!(prod.usage_plan()["throttle"]["rateLimit"], 99.0);
+    assert_eq!(prod.targets("echo").len(), 2);
+    assert_eq!(prod.rules().len(), 2, "quiet has none");
+}
+
+/// The counts of an account that holds nothing.
+pub fn nothing() -> Value {
+    json!({"functions": 0, "apis": 0, "usage_plans": 0, "keys": 0, "rules": 0, "roles": 0, "log_groups": 0})
+}

@@ -1,0 +1,249 @@
+//! Runs that something goes wrong in: throttled, refused, cut off, killed. The next run heals what is left.
+
+use std::io::{BufRead, BufReader};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::live::Live;
+use crate::support::emulator::Emulator;
+use crate::support::project::TestProject;
+use crate::support::proxy::{Fault, Proxy};
+
+/// The calls of a first deploy that write.
+const WRITES: [&str; 15] = [
+    "CreateRole",
+    "PutRolePolicy",
+    "CreateFunction",
+    "CreateAlias",
+    "AddPermission",
+    "CreateLogGroup",
+    "PutRetentionPolicy",
+    "ImportRestApi",
+    "CreateDeployment",
+    "CreateUsagePlan",
+    "CreateApiKey",
+    "CreateUsagePlanKey",
+    "PutRule",
+    "PutTargets",
+    "TagResource",
+];
+
+/// Proves that another deploy leaves one stack that works, and nothing twice.
+#[track_caller]
+fn heals(project: &TestProject, after: &str) {
+    let output = project.mdo("deploy").runs();
+    assert_eq!(output.status, 0, "after {after}: {}", output.transcript());
+    let plan = project.mdo("plan").runs();
+    assert!(plan.stdout.contains("nothing to do"), "after {after}: {}", plan.transcript());
+    let live = Live::of(project, "dev");
+    let once = json!({
+        "functions": 1, "apis": 1, "usage_plans": 1, "keys": 1, "rules": 1, "roles": 1, "log_groups": 1,
+    });
+    assert_eq!(live.counts(), once, "after {after}");
+    assert_eq!(live.echo("echo")["function"], "shop_echo", "after {after}");
+}
+
+#[test]
+fn the_first_deploy_makes_the_calls_that_these_tests_disturb() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+    project.mdo("deploy").through(&proxy).succeeds();
+    let mut seen: Vec<_> =
+        proxy.recording().writes().iter().map(|call| call.operation.name.clone()).collect();
+    seen.sort();
+    seen.dedup();
+    let mut known = WRITES.to_vec();
+    known.sort_unstable();
+    assert_eq!(seen, known);
+}
+
+#[test]
+fn a_throttled_call_is_made_again() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+    project.mdo("plan").through(&proxy).succeeds();
+    let reads: Vec<String> =
+        proxy.recording().calls().iter().map(|call| call.operation.name.clone()).collect();
+    proxy.forget();
+    for operation in reads.iter().map(String::as_str).chain(WRITES) {
+        proxy.fail_next(operation, 1, Fault::throttled());
+    }
+    project.mdo("deploy").through(&proxy).exits(0);
+    assert!(proxy.recording().calls().iter().filter(|call| call.status == 429).count() > WRITES.len());
+    heals(&project, "429s");
+}
+
+#[test]
+fn a_call_that_is_refused_leaves_a_table_and_the_next_run_heals() {
+    let Some(emulator) = Emulator::shared() else { return };
+    for operation in WRITES {
+        let project = TestProject::with_echo(emulator.account());
+        let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+        proxy.fail_next(operation, 9, Fault::error(400, "InvalidRequestContentException", "told to fail"));
+        let output = project.mdo("deploy").through(&proxy).runs();
+        assert_eq!(output.status, 5, "{operation}: {}", output.transcript());
+        output.says("told to fail").says("failed").says("done in");
+        heals(&project, operation);
+    }
+}
+
+#[test]
+fn a_deploy_that_is_killed_is_finished_by_the_next() {
+    let Some(emulator) = Emulator::shared() else { return };
+    for operation in WRITES {
+        let project = TestProject::with_echo(emulator.account());
+        let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+        proxy.hold(operation);
+        let mut deploy = project.mdo("deploy").through(&proxy).starts();
+        proxy.until_held();
+        deploy.kill().unwrap();
+        deploy.wait().unwrap();
+        proxy.release();
+        heals(&project, operation);
+    }
+}
+
+#[test]
+fn an_interrupted_deploy_finishes_what_it_began_and_the_next_does_the_rest() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+    proxy.hold("CreateRole");
+    let mut deploy = project.mdo("deploy").through(&proxy).starts();
+    proxy.until_held();
+    let pid = deploy.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let mut said = BufReader::new(deploy.stderr.take().unwrap()).lines();
+    assert!(said.next().unwrap().unwrap().starts_with("interrupted: finishing what was begun"));
+    proxy.release();
+    let table: Vec<String> = said.map_while(Result::ok).collect();
+    assert_eq!(deploy.wait().unwrap().code(), Some(130), "{table:#?}");
+    assert!(
+        table.iter().any(|line| line.starts_with("  function ") && line.ends_with("not begun")),
+        "{table:#?}"
+    );
+    assert_eq!(proxy.recording().count("CreateRole"), 1);
+    assert_eq!(proxy.recording().count("CreateFunction"), 0);
+    heals(&project, "an interruption");
+}
+
+#[test]
+fn a_connection_that_is_cut_is_no_end() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+    for operation in ["GetFunction", "CreateRole", "CreateAlias", "PutRule", "CreateUsagePlanKey"] {
+        proxy.fail_next(operation, 1, Fault::Reset);
+    }
+    project.mdo("deploy").through(&proxy).exits(0);
+    heals(&project, "resets");
+}
+
+#[test]
+fn a_role_that_cannot_be_assumed_yet_is_waited_for() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+    let message = "The role defined for the function cannot be assumed by Lambda.";
+    proxy.fail_next("CreateFunction", 2, Fault::error(400, "InvalidParameterValueException", message));
+    let output = project.mdo("deploy").through(&proxy).exits(0);
+    output.says("waiting, role shop_lambda_function to be assumable by Lambda");
+    assert_eq!(proxy.recording().count("CreateFunction"), 3);
+    project.is_settled("");
+}
+
+#[test]
+fn an_update_in_progress_is_waited_for() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+    proxy.be_strict(Duration::from_millis(400));
+    project.mdo("deploy -s GREETING=one").through(&proxy).exits(0);
+    for (edition, greeting) in [("second", "two"), ("third", "three")] {
+        project.set_edition("echo", edition);
+        project.mdo(&format!("deploy -s GREETING={greeting}")).through(&proxy).exits(0);
+        let seen = Live::of(&project, "dev").echo("echo");
+        assert_eq!((&seen["edition"], &seen["greeting"]), (&json!(edition), &json!(greeting)));
+    }
+    let message = "The operation cannot be performed at this time. An update is in progress for resource: x";
+    proxy.fail_next("UpdateFunctionCode", 1, Fault::error(409, "ResourceConflictException", message));
+    project.set_edition("echo", "fourth");
+    project.mdo("deploy").through(&proxy).exits(0);
+    assert_eq!(Live::of(&project, "dev").echo("echo")["edition"], "fourth");
+}
+
+#[test]
+fn somebody_elses_change_in_between_is_never_published() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("-s GREETING=one");
+    let live = Live::of(&project, "dev");
+    let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+    project.set("echo", "memory", json!(256));
+    proxy.hold("PublishVersion");
+    std::thread::scope(|scope| {
+        let deploy = scope.spawn(|| project.mdo("deploy").through(&proxy).runs());
+        proxy.until_held();
+        let other =
+            json!({"FunctionName": "shop_echo", "Environment": {"Variables": {"GREETING": "theirs"}}});
+        live.call("lambda", "update_function_configuration", other);
+        proxy.release();
+        let output = deploy.join().unwrap();
+        assert_eq!(output.status, 1, "{}", output.transcript());
+        output.says("run the command again");
+    });
+    let seen = live.echo("echo");
+    assert_eq!((&seen["greeting"], &seen["memory"]), (&json!("one"), &json!("128")));
+    project.deploys("");
+    let seen = live.echo("echo");
+    assert_eq!((&seen["greeting"], &seen["memory"]), (&json!("one"), &json!("256")));
+}
+
+#[test]
+fn a_role_that_another_deploy_made_meanwhile_is_used_and_a_strangers_is_not() {
+    let Some(emulator) = Emulator::shared() else { return };
+    for (tags, code) in [(json!([{"Key": "mdo:project", "Value": "shop"}]), 0), (json!([]), 5)] {
+        let project = TestProject::with_echo(emulator.account());
+        let live = Live::of(&project, "dev");
+        let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+        proxy.hold("CreateRole");
+        std::thread::scope(|scope| {
+            let deploy = scope.spawn(|| project.mdo("deploy").through(&proxy).runs());
+            proxy.until_held();
+            let trust = json!({"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"},
+            }]});
+            let name = "shop_lambda_function";
+            let role = json!({"RoleName": name, "AssumeRolePolicyDocument": trust.to_string(), "Tags": tags});
+            live.call("iam", "create_role", role);
+            proxy.release();
+            let output = deploy.join().unwrap();
+            assert_eq!(output.status, code, "{}", output.transcript());
+            if code != 0 {
+                output.says("role shop_lambda_function exists already and was not made by mdo");
+            }
+        });
+    }
+}
+
+#[test]
+fn a_destroy_that_fails_midway_is_finished_by_the_next() {
+    let Some(emulator) = Emulator::shared() else { return };
+    for operation in
+        ["DeleteUsagePlan", "DeleteApiKey", "DeleteFunction", "RemoveTargets", "DeleteRestApi", "DeleteRole"]
+    {
+        let project = TestProject::with_echo(emulator.account());
+        project.mdo("deploy").succeeds();
+        let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+        proxy.fail_next(operation, 9, Fault::error(400, "BadRequestException", "told to fail"));
+        let output = project.mdo("destroy --yes").through(&proxy).runs();
+        assert_eq!(output.status, 5, "{operation}: {}", output.transcript());
+        project.mdo("destroy --yes").succeeds();
+        let counts = Live::of(&project, "dev").counts();
+        assert_eq!(counts, crate::stages::nothing(), "after {operation}");
+    }
+}

@@ -1,0 +1,192 @@
+//! `mdo dev`: the main job from an empty folder, and what happens to a served stack while its files change.
+
+use std::fs;
+use std::thread;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::support::http::Response;
+use crate::support::project::TestProject;
+use crate::support::serving::Serving;
+
+/// The SHA-256 of what the guide's Python handler answers, by the number of classes.
+const SAMPLES: [(u8, &str); 3] = [
+    (2, "d7003557ca6a63caa1cdff5fa123796b16be3499f366ccf2879d19a27e0e9241"),
+    (3, "32bc447ecd3caa66680b55b3a8b45418597958f9f37bdf43be418af6ef4f50ea"),
+    (4, "8ae8eaa97e5dc8ecd7d62e41611e53ccca9ef0b2136322fb918b0096f0a4429b"),
+];
+
+/// What the function `echo` saw when it answered.
+fn seen(response: &Response) -> Value {
+    assert_eq!(response.status(), 200, "{}", response.text());
+    serde_json::from_str(&response.text()).unwrap()
+}
+
+fn echo(serving: &Serving, key: &str) -> Value {
+    seen(&serving.get("/echo", Some(key)))
+}
+
+#[test]
+fn an_empty_folder_becomes_the_guides_api() {
+    let project = TestProject::local();
+    project.mdo("init").succeeds();
+    for (classes, sha256) in SAMPLES {
+        let serving = project.mdo(&format!("dev -s N_CLASSES={classes} --port 0")).serves();
+        let refused = serving.get("/sample_producer", None);
+        assert_eq!((refused.status(), refused.text().as_str()), (403, r#"{"message":"Forbidden"}"#));
+        let sample = serving.get("/sample_producer", Some(&project.key("default")));
+        assert_eq!(sample.status(), 200);
+        assert_eq!(format!("{:x}", Sha256::digest(&sample.body)), sha256);
+        serving.signal("INT");
+        serving.exits(0);
+    }
+}
+
+#[test]
+fn sigterm_ends_it_like_ctrl_c() {
+    let project = TestProject::local_with_echo();
+    let serving = project.mdo("dev --port 0").serves();
+    serving.signal("TERM");
+    let log = serving.exits(0);
+    assert_eq!(
+        log.last().unwrap(),
+        "ending: requests in flight are finished; press Ctrl-C again to stop at once"
+    );
+}
+
+#[test]
+fn a_request_in_flight_is_finished_at_the_end() {
+    let project = TestProject::local_with_echo();
+    // The function goes on when the file `go` is there.
+    project.write_executable(
+        "functions/echo/bootstrap",
+        "#!/bin/sh\nsed 's|^    print(|    while not os.path.exists(os.environ[\"GO\"]): pass\\n    print(|' echo.py > \"$TMPDIR/slow.py\"\nexec python3 -S \"$TMPDIR/slow.py\"\n",
+    );
+    let go = project.path("go");
+    let go_at = go.display();
+    let mut serving = project.mdo(&format!("dev --port 0 -s GO={go_at}")).serves();
+    let key = project.key("default");
+    thread::scope(|threads| {
+        let address = serving.address();
+        let request = threads.spawn(move || {
+            crate::support::http::request(address, "GET", "/dev/echo", &[("x-api-key", &key)], b"").unwrap()
+        });
+        serving.says("START RequestId");
+        serving.signal("INT");
+        serving.says("ending: requests in flight are finished");
+        fs::write(&go, "").unwrap();
+        assert_eq!(seen(&request.join().unwrap())["function"], "shop_echo");
+    });
+    serving.exits(0);
+}
+
+#[test]
+fn a_port_that_is_taken_changes_nothing() {
+    let project = TestProject::local_with_echo();
+    let serving = project.mdo("dev --port 0 -s GREETING=first").serves();
+    let port = serving.address().port();
+    project.mdo(&format!("dev --port {port} -s GREETING=second")).exits(1).prints("").complains(&format!(
+        "error: port {port} on 127.0.0.1 is taken by another process
+  help: choose another one with --port, or any free one with --port 0
+"
+    ));
+    assert_eq!(echo(&serving, &project.key("default"))["greeting"], "first");
+}
+
+#[test]
+fn two_servers_of_one_stack_agree() {
+    let project = TestProject::local_with_echo();
+    let one = project.mdo("dev --port 0").serves();
+    let two = project.mdo("dev --port 0").serves();
+    let key = project.key("default");
+    project.mdo("deploy --local -s GREETING=both").succeeds();
+    for serving in [&one, &two] {
+        assert_eq!(echo(serving, &key)["greeting"], "both");
+    }
+}
+
+#[test]
+fn edits_are_served_and_mistakes_are_not() {
+    let project = TestProject::local_with_echo();
+    let mut serving = project.mdo("dev --port 0").serves();
+    let key = project.key("default");
+    let settings = project.read("functions/echo/function.json");
+
+    project.set_edition("echo", "second");
+    serving.says("reloaded echo version 2");
+    assert_eq!(echo(&serving, &key)["edition"], "second");
+
+    let more = "{\"memory\": 256, \"environment\": {\"GREETING\": \"hello\"},";
+    project.write("functions/echo/function.json", &settings.replacen('{', more, 1));
+    serving.says("reloaded echo version 3");
+    let answer = echo(&serving, &key);
+    assert_eq!((&answer["memory"], &answer["greeting"]), (&json!("256"), &json!("hello")));
+
+    project.write("functions/echo/function.json", "{\n  \"memory\" 512\n}\n");
+    serving.says("  --> functions/echo/function.json:2:");
+    serving.says("  what was served before goes on being served");
+    assert_eq!(echo(&serving, &key)["memory"], "256");
+
+    fs::remove_file(project.path("functions/echo/function.json")).unwrap();
+    serving.says("error: functions/echo has no function.json");
+    assert_eq!(echo(&serving, &key)["memory"], "256");
+
+    project.write("functions/echo/function.json", &settings.replace("/echo", "/shout"));
+    serving.says("reloaded echo version 4");
+    assert_eq!(serving.get("/echo", Some(&key)).status(), 403);
+    assert_eq!(serving.get("/shout", Some(&key)).status(), 200);
+
+    project.write_executable("functions/echo/bootstrap", "not a program\n");
+    serving.says("error: function echo: bootstrap is neither an ELF file nor a script");
+    assert_eq!(serving.get("/shout", Some(&key)).status(), 200);
+
+    project.set("echo", "hooks", json!({"build": "exit 3"}));
+    serving.says("error: function echo: the build hook `exit 3` failed with exit status 3");
+    assert_eq!(serving.get("/shout", Some(&key)).status(), 200);
+}
+
+#[test]
+fn an_environment_file_that_is_replaced_is_read_again() {
+    let project = TestProject::local_with_echo();
+    let file = project.home().join("dev.env");
+    let replace = |text: &str| {
+        fs::write(project.home().join("new"), text).unwrap();
+        fs::rename(project.home().join("new"), &file).unwrap();
+    };
+    replace("GREETING=one\n");
+    let mut serving = project.mdo(&format!("dev --port 0 -E {}", file.display())).serves();
+    let key = project.key("default");
+    for (version, greeting) in [(2, "two"), (3, "three")] {
+        replace(&format!("GREETING={greeting}\n"));
+        serving.says(&format!("reloaded echo version {version}"));
+        assert_eq!(echo(&serving, &key)["greeting"], greeting);
+    }
+}
+
+#[test]
+fn a_hook_that_writes_into_its_folder_serves_each_edit() {
+    let project = TestProject::local_with_echo();
+    project.set("echo", "hooks", json!({"build": "cp source.txt edition.txt"}));
+    project.write("functions/echo/source.txt", "one\n");
+    let mut serving = project.mdo("dev --port 0").serves();
+    for edition in ["two", "three"] {
+        project.write("functions/echo/source.txt", &format!("{edition}\n"));
+        serving.says("reloaded echo version");
+        assert_eq!(echo(&serving, &project.key("default"))["edition"], edition);
+    }
+}
+
+#[test]
+fn keys_survive_a_branch_without_functions() {
+    let project = TestProject::local_with_echo();
+    let mut serving = project.mdo("dev --port 0").serves();
+    let key = project.key("default");
+    fs::rename(project.path("functions"), project.home().join("away")).unwrap();
+    serving.says("error: the files have no API any more, and the keys of the stage would go with it");
+    assert_eq!(echo(&serving, &key)["edition"], "first");
+    fs::rename(project.home().join("away"), project.path("functions")).unwrap();
+    project.set_edition("echo", "second");
+    serving.says("reloaded echo version 2");
+    assert_eq!(echo(&serving, &key)["edition"], "second");
+}

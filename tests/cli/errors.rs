@@ -1,0 +1,121 @@
+//! What stands in the way is named with its file, its place and the way out; and under --json in one document.
+
+use serde_json::json;
+
+use crate::support::project::TestProject;
+
+#[test]
+fn a_misspelt_key_a_wrong_type_and_a_bound_are_all_said_at_once() {
+    let project = TestProject::local_with_echo();
+    project.write("project.toml", "name = \"shop\"\ndescripton = \"Echoes\"\n");
+    project.write("functions/echo/function.json", "{\n  \"memory\": \"128\",\n  \"timeout\": 901\n}\n");
+    project.mdo("plan --local").exits(2).prints("").complains(
+        "error: unknown key `descripton`
+  --> project.toml:2:1
+  help: did you mean `description`?
+error: `memory` must be a whole number, not a string
+  --> functions/echo/function.json:2:13
+  help: write the value without quotes
+error: `timeout` is 901: it must be 1 to 900
+  --> functions/echo/function.json:3:14
+",
+    );
+}
+
+#[test]
+fn a_failure_is_one_document_too() {
+    let project = TestProject::local_with_echo();
+    project.write("functions/echo/function.json", "{");
+    let complaint = "unterminated object\n  --> functions/echo/function.json:1:1";
+    let expected = json!({"version": 1, "error": {"message": complaint, "exit_code": 2}});
+    for verb in ["plan", "deploy", "list", "warm", "key list", "destroy"] {
+        let output = project.mdo(&format!("{verb} --local --json")).exits(2);
+        assert_eq!(output.document(), expected);
+        output.complains(&format!("error: {complaint}\n"));
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_one_document_too() {
+    let project = TestProject::local_with_echo();
+    let output = project.mdo("plan --local --json --frobnicate").exits(2);
+    assert_eq!(output.document()["error"]["exit_code"], 2);
+    assert!(
+        output.stderr.starts_with("error: unexpected argument '--frobnicate' found\n"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn a_required_variable_is_missed_before_anything_changes() {
+    let project = TestProject::local_with_echo();
+    project.set("echo", "required_environment", json!(["GREETING"]));
+    project.mdo("deploy --local").exits(2).prints("").complains(
+        "error: function echo requires GREETING, which nothing sets
+  --> functions/echo/function.json:3:5
+  help: set it with -s GREETING=…, in an environment file (-E), or under \"environment\" in function.json
+",
+    );
+    assert!(!project.path(".mdo/dev").exists());
+    project.mdo("deploy --local -s GREETING=hello").succeeds();
+}
+
+#[test]
+fn a_failing_build_hook_shows_its_command_status_and_last_words() {
+    let project = TestProject::local_with_echo();
+    project.set("echo", "hooks", json!({"build": "echo no compiler; exit 7"}));
+    project.mdo("plan --local").exits(2).prints("").complains(
+        "  echo: no compiler
+error: function echo: the build hook `echo no compiler; exit 7` failed with exit status 7
+  no compiler
+  help: run it by hand in ROOT/functions/echo
+",
+    );
+}
+
+#[test]
+fn a_bootstrap_that_cannot_start_is_found_before_it_is_deployed() {
+    let project = TestProject::local_with_echo();
+    project.write("functions/echo/bootstrap", "neither ELF nor script\n");
+    project.mdo("deploy --local").exits(2).prints("").complains(
+        "error: function echo: bootstrap is neither an ELF file nor a script, not an executable for Linux
+  help: build bootstrap for Linux, or start it with a line such as #!/bin/sh
+",
+    );
+}
+
+#[test]
+fn a_function_without_its_file_and_a_file_that_is_no_folder_are_told_apart() {
+    let project = TestProject::local_with_echo();
+    project.write("functions/README.md", "not a function\n");
+    project.write("functions/new/main.py", "pass\n");
+    project.mdo("plan --local").exits(2).complains(
+        "error: functions/new has no function.json
+  help: write one, `{}` is enough, or move the folder out of functions/
+",
+    );
+}
+
+#[test]
+fn a_damaged_state_says_where_and_what_to_do() {
+    let project = TestProject::local_with_echo();
+    project.mdo("deploy --local").succeeds();
+    let help =
+        "  help: remove the folder ROOT/.mdo/dev and deploy again with --local; its keys get new values\n";
+    for (state, place) in [
+        ("", "line 1, column 0"),
+        ("{bad", "line 1, column 2"),
+        (r#"{"format": 1, "keys": {"default": "hunter2"}}"#, "line 1, column 43"),
+    ] {
+        project.write(".mdo/dev/state.json", state);
+        let complaint = format!("error: ROOT/.mdo/dev/state.json is damaged at {place}\n{help}");
+        project.mdo("list --local").exits(1).prints("").complains(&complaint);
+    }
+    project.write(".mdo/dev/state.json", r#"{"format": 9}"#);
+    project.mdo("key show --local").exits(2).complains(
+        "error: ROOT/.mdo/dev/state.json was written by a newer mdo (format 9; this mdo knows up to 1)
+  help: use that mdo, or remove the folder ROOT/.mdo/dev and deploy again with --local
+",
+    );
+}

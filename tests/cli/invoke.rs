@@ -1,0 +1,96 @@
+//! `mdo invoke --local`: events in, answers out, and what is said when one fails.
+
+use serde_json::{Value, json};
+
+use crate::support::project::TestProject;
+
+fn deployed() -> TestProject {
+    let project = TestProject::local_with_echo();
+    project.mdo("deploy --local -s GREETING=hello").succeeds();
+    project
+}
+
+fn seen(answer: &str) -> Value {
+    let answer: Value = serde_json::from_str(answer).unwrap();
+    serde_json::from_str(answer["body"].as_str().unwrap()).unwrap()
+}
+
+#[test]
+fn an_event_is_answered_on_standard_output() {
+    let output = deployed().mdo_with(&["invoke", "echo", r#"{"say": "hi"}"#, "--local"]).succeeds();
+    assert_eq!(
+        seen(&output.stdout),
+        json!({"function": "shop_echo", "version": "1", "memory": "128", "greeting": "hello", "edition": "first", "say": "hi"})
+    );
+}
+
+#[test]
+fn without_an_event_it_is_an_empty_object() {
+    assert_eq!(seen(&deployed().mdo("invoke echo --local").succeeds().stdout)["say"], Value::Null);
+}
+
+#[test]
+fn a_stream_of_events_is_answered_line_by_line() {
+    let project = deployed();
+    let events = "{\"say\": 1}\n{\"say\":\n2} {\"say\": 3}";
+    let output = project.mdo("invoke echo - --local").reads(events).succeeds();
+    let said: Vec<Value> = output.stdout.lines().map(|line| seen(line)["say"].clone()).collect();
+    assert_eq!(said, [1, 2, 3]);
+}
+
+#[test]
+fn the_log_goes_to_standard_error() {
+    let project = deployed();
+    let output = project.mdo_with(&["invoke", "echo", r#"{"say": "hi"}"#, "--local", "--logs"]).exits(0);
+    assert_eq!(output.stdout.lines().count(), 1);
+    let log: Vec<&str> = output.stderr.lines().map(|line| line.split(" RequestId").next().unwrap()).collect();
+    assert_eq!(log, ["START", "handling hi", "END", "REPORT"]);
+}
+
+#[test]
+fn a_failing_function_fails_the_command_after_every_event() {
+    let project = deployed();
+    let events = r#"{"say": "fail"} {"say": "on"}"#;
+    let output = project.mdo("invoke echo - --local").reads(events).exits(1);
+    output.complains("error: function echo failed (Unhandled); --logs shows its log\n");
+    let answers: Vec<&str> = output.stdout.lines().collect();
+    assert_eq!(answers[0], r#"{"errorType": "Told", "errorMessage": "told to fail"}"#);
+    assert_eq!(seen(answers[1])["say"], "on");
+    assert_eq!(answers.len(), 2);
+}
+
+#[test]
+fn unknown_functions_and_stages_are_named() {
+    let project = deployed();
+    project
+        .mdo("invoke ecko --local")
+        .exits(2)
+        .prints("")
+        .complains("error: no function matches `ecko`\n  help: did you mean `echo`?\n");
+    project.mdo("invoke echo --local --stage bob").exits(1).complains(
+        "error: there is no function echo at stage bob on this machine
+  help: deploy it first: mdo deploy --local --stage bob
+",
+    );
+}
+
+#[test]
+fn what_is_no_event_is_refused_before_anything_runs() {
+    let project = deployed();
+    for (event, complaint) in [
+        ("{bad", "error: the event is not JSON: key must be a string at line 1 column 2\n"),
+        ("", "error: the event holds no JSON document\n"),
+        (
+            "{} {}",
+            "error: the event is more than one JSON document\n  help: pass a stream of events on standard input, with `-`\n",
+        ),
+    ] {
+        project.mdo_with(&["invoke", "echo", event, "--local"]).exits(2).prints("").complains(complaint);
+    }
+    project.mdo("invoke echo - --local").exits(2).complains("error: standard input holds no JSON document\n");
+    project
+        .mdo("invoke echo - --local")
+        .reads_bytes(b"\xff\xfe")
+        .exits(2)
+        .complains("error: standard input cannot be read: stream did not contain valid UTF-8\n");
+}

@@ -1,0 +1,17 @@
+//! The command line as a user meets it on this machine: what each verb prints, refuses, keeps and answers.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod deploy_local;
+mod dev;
+mod errors;
+mod init;
+mod invoke;
+mod key;
+mod plan;
+mod reference;
+mod secrets;
+mod usage;
+mod warm;

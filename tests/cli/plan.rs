@@ -1,0 +1,171 @@
+//! `mdo plan --local`: its text, its document, its exit code, and which functions it is about.
+
+use serde_json::{Value, json};
+
+use crate::support::project::TestProject;
+
+/// A project whose packages have the same size everywhere.
+fn two_functions() -> TestProject {
+    let project = TestProject::local();
+    project.write("project.toml", "name = \"shop\"\ndescription = \"Echoes\"\n");
+    for (name, settings) in [
+        (
+            "cart",
+            r#"{"routes": ["GET /a_cart", {"route": "POST /a_cart", "security": "open"}], "memory": 256, "environment": {"RATE_LIMIT": "secret-7"}}"#,
+        ),
+        ("mail", r#"{"routes": [], "warm": {"rate": "5m", "concurrency": 2}}"#),
+    ] {
+        project.write(&format!("functions/{name}/function.json"), settings);
+        project.write_executable(&format!("functions/{name}/bootstrap"), "#!/bin/sh\nexit 0\n");
+    }
+    project
+}
+
+#[test]
+fn a_new_stack_is_listed_resource_by_resource() {
+    two_functions().mdo("plan --local --stage alice").succeeds().prints(
+        "shop · alice · this machine
+
+  + role       shop_lambda_function
+  + function   shop_cart             provided.al2023 x86_64, 256 MB, 30 s, 151 bytes
+               environment  + RATE_LIMIT
+  + function   shop_mail             provided.al2023 x86_64, 128 MB, 30 s, 151 bytes
+  + api        shop                  GET /a_cart (key), POST /a_cart (open)
+  + stage      alice                 10 requests/s, burst 20, 10,000 a day
+  + key        shop-alice-default
+  + warm rule  shop_mail             every 5 minutes, 2 at once
+
+  7 to create, nothing to update or delete
+",
+    );
+}
+
+#[test]
+fn what_changes_is_shown_before_and_after() {
+    let project = two_functions();
+    project.mdo("deploy --local").succeeds();
+    project
+        .mdo("plan --local")
+        .succeeds()
+        .prints("shop · dev · this machine\n  nothing to do (checked 7 resources in _ s)\n");
+    let settings = r#"{"routes": ["GET /a_list"], "memory": 512, "environment": {"RATE_LIMIT": "secret-8"}}"#;
+    project.write("functions/cart/function.json", settings);
+    project.remove("functions/mail");
+    project.mdo("plan --local").succeeds().prints(
+        "shop · dev · this machine
+
+  ~ function   shop_cart
+               environment  ~ RATE_LIMIT
+               memory  256 → 512
+  - function   shop_mail
+  ~ api        shop
+               routes[\"GET /a_cart\"].function  cart → none
+               routes[\"GET /a_cart\"].security  key → none
+               routes[\"GET /a_cart\"].timeout ms  29000 → none
+               routes[\"POST /a_cart\"].function  cart → none
+               routes[\"POST /a_cart\"].security  open → none
+               routes[\"POST /a_cart\"].timeout ms  29000 → none
+               routes[\"GET /a_list\"].function  none → cart
+               routes[\"GET /a_list\"].security  none → key
+               routes[\"GET /a_list\"].timeout ms  none → 29000
+  ~ stage      dev
+               definition  deployed anew
+  - warm rule  shop_mail
+
+  3 to update, 2 to delete, nothing to create
+",
+    );
+}
+
+#[test]
+fn the_document_has_every_change_and_no_value() {
+    let project = two_functions();
+    project.mdo("deploy --local").succeeds();
+    project.mdo("deploy --local -s TOKEN=secret-9 cart").succeeds();
+    project.set("cart", "memory", json!(512));
+    project.set("cart", "environment", json!({"RATE_LIMIT": "secret-8"}));
+    let plan = project.mdo("plan --local --json").json();
+    assert_eq!(
+        plan,
+        json!({
+            "version": 1,
+            "project": "shop",
+            "stage": "dev",
+            "provider": "local",
+            "changes": [{
+                "resource": "function",
+                "name": "shop_cart",
+                "action": "update",
+                "fields": [
+                    {"path": "environment.RATE_LIMIT", "before": "(hidden)", "after": "(hidden)"},
+                    {"path": "memory", "before": 256, "after": 512},
+                ],
+            }],
+            "summary": {"create": 0, "update": 1, "delete": 0},
+            "kept": [{"resource": "function cart", "name": "TOKEN"}],
+            "checked": 7,
+        })
+    );
+}
+
+#[test]
+fn the_exit_code_tells_of_changes_when_it_is_asked_to() {
+    let project = two_functions();
+    project.mdo("plan --local").exits(0);
+    let output = project.mdo("plan --local --exit-code --json").exits(3);
+    assert_eq!(output.document()["summary"], json!({"create": 7, "update": 0, "delete": 0}));
+    output.complains("");
+    project.mdo("deploy --local").succeeds();
+    project.mdo("plan --local --exit-code").exits(0);
+}
+
+#[test]
+fn patterns_choose_functions() {
+    let project = two_functions();
+    let functions = |patterns: &str| -> Vec<Value> {
+        let plan = project.mdo(&format!("plan --local --json {patterns}")).json();
+        let changes = plan["changes"].as_array().unwrap().clone();
+        let chosen = changes.into_iter().filter(|change| change["resource"] == "function");
+        chosen.map(|change| change["name"].clone()).collect()
+    };
+    assert_eq!(functions("c*"), ["shop_cart"]);
+    assert_eq!(functions("ca[rt]t mail"), ["shop_cart", "shop_mail"]);
+    project
+        .mdo("plan --local m?il nope*")
+        .exits(2)
+        .complains("error: no function matches `nope*`\n  help: the project has cart, mail\n");
+    project
+        .mdo("plan --local crat")
+        .exits(2)
+        .complains("error: no function matches `crat`\n  help: did you mean `cart`?\n");
+    project
+        .mdo("plan --local ca[")
+        .exits(2)
+        .complains("error: `ca[` is not a glob: unclosed character class; missing ']'\n");
+}
+
+#[test]
+fn variables_without_a_file_are_kept_and_named_once() {
+    let project = two_functions();
+    project.mdo("deploy --local -s TOKEN=secret-1 -s OTHER=secret-2").succeeds();
+    project.mdo("plan --local").succeeds().prints(
+        "shop · dev · this machine\n  nothing to do (checked 7 resources in _ s); kept OTHER, TOKEN, which files do not set\n",
+    );
+    project.mdo("plan --local --unset OTHER cart").succeeds().prints(
+        "shop · dev · this machine
+
+  ~ function   shop_cart
+               environment  - OTHER
+
+  1 to update, nothing to create or delete; kept TOKEN, which no file sets
+",
+    );
+}
+
+#[test]
+fn it_changes_nothing() {
+    let project = two_functions();
+    project.mdo("plan --local").succeeds();
+    assert!(!project.path(".mdo/dev").exists());
+    project.mdo("list --local").succeeds().prints("shop · dev · this machine\n  nothing is deployed here\n");
+}

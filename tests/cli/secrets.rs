@@ -1,0 +1,89 @@
+//! The value of a variable or a key appears nowhere but in `mdo key show`.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::project::TestProject;
+
+const SECRET: &str = "hunter2";
+
+#[test]
+fn no_verb_prints_the_value_of_a_variable_or_a_key() {
+    let project = TestProject::local_with_echo();
+    project.set("echo", "environment", json!({"TOKEN": SECRET}));
+    project.write("prod.env", &format!("PASSWORD={SECRET}\n"));
+    let set = format!("-s API_TOKEN={SECRET} -E prod.env");
+    project.mdo(&format!("deploy --local {set}")).succeeds();
+    let key = project.key("default");
+    for line in [
+        "plan --local",
+        "plan --local --json",
+        "plan --local -s API_TOKEN=other",
+        "plan --local -s API_TOKEN=other --json",
+        "plan --local --unset PASSWORD --json",
+        "deploy --local --json",
+        "list --local",
+        "list --local --json",
+        "key list --local --json",
+        "key create bob --local",
+        "warm --local --json",
+        "destroy --local --json",
+    ] {
+        let output = project.mdo(line).exits(0);
+        for secret in [SECRET, "other", &key] {
+            let said = format!("{}{}", output.stdout, output.stderr);
+            assert!(!said.contains(secret), "{}", output.transcript());
+        }
+    }
+}
+
+#[test]
+fn a_mistake_in_an_assignment_does_not_repeat_its_value() {
+    let project = TestProject::local_with_echo();
+    for (line, shown) in [
+        ("plan --local -s 1X=hunter2", "invalid value '1X=…' for '--set <KEY=VALUE>'"),
+        ("plan --local -s hunter2", "invalid value '…' for '--set <KEY=VALUE>'"),
+        ("plan --local --json --set 1X=hunter2", "invalid value '1X=…' for '--set <KEY=VALUE>'"),
+        ("dev TOKEN=hunter2", "unexpected argument 'TOKEN=…' found"),
+        ("deploy --local TOKEN=hunter2", "`TOKEN=…` is not the name of a function"),
+    ] {
+        let output = project.mdo(line).exits(2);
+        output.says(shown);
+        assert!(!output.transcript().replace(line, "").contains(SECRET), "{}", output.transcript());
+    }
+}
+
+#[test]
+fn a_mistake_in_a_file_does_not_repeat_a_value() {
+    let project = TestProject::local_with_echo();
+    let good = project.read("functions/echo/function.json");
+    for (path, text) in [
+        ("bad.env", "PASSWORD=\"hunter2\n"),
+        ("bad.env", "PASSWORD hunter2\n"),
+        ("bad.env", "{\"PASSWORD\": [\"hunter2\"]}"),
+        ("functions/echo/function.json", r#"{"environment": {"PASSWORD": ["hunter2"]}}"#),
+        ("functions/echo/function.json", r#"{"environment": "hunter2"}"#),
+        ("functions/echo/function.json", r#"{"environment": {"PASSWORD": "hunter2" 5}}"#),
+    ] {
+        project.write("bad.env", "");
+        project.write("functions/echo/function.json", &good);
+        project.write(path, text);
+        let output = project.mdo("plan --local -E bad.env").exits(2);
+        output.says(&format!("{path}:"));
+        assert!(!output.transcript().contains(SECRET), "{}", output.transcript());
+    }
+}
+
+#[test]
+fn a_log_of_mdo_dev_names_keys_and_shows_none() {
+    let project = TestProject::local_with_echo();
+    let mut serving = project.mdo("dev --port 0 -s TOKEN=hunter2").serves();
+    let key = project.key("default");
+    assert_eq!(serving.get("/echo", Some(&key)).status(), 200);
+    serving.says("GET /dev/echo 200");
+    serving.signal("INT");
+    let log = serving.exits(0).join("\n");
+    assert!(log.contains("echo key default") && !log.contains(&key) && !log.contains(SECRET), "{log}");
+    assert!(fs::read_to_string(project.path(".mdo/dev/state.json")).unwrap().contains(&key));
+}

@@ -1,0 +1,23 @@
+//! What the integration tests stand on: the real mdo on a project of its own, an emulated AWS, an independent client of it,
+//! and a recording proxy.
+//!
+//! Everything that needs the emulator lives in the one test binary `aws`, so that `cargo test` starts one server.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "a test binary uses the part that it needs, and a test may panic"
+)]
+
+pub mod account;
+pub mod client;
+pub mod command;
+pub mod emulator;
+pub mod http;
+pub mod operations;
+pub mod project;
+pub mod proxy;
+pub mod python;
+pub mod recording;
+pub mod rounds;
+pub mod serving;
+pub mod strict;
