@@ -185,7 +185,6 @@ fn a_stage_and_its_usage_plan_changed_in_the_console_are_repaired() {
 }
 
 #[test]
-#[ignore = "mdo reads who is on the usage plan, which does not tell whether a key is switched off"]
 fn a_key_switched_off_in_the_console_is_switched_on() {
     let Some(drift) = Drift::begin() else { return };
     let key = drift.live().key("default");

@@ -9,7 +9,6 @@ use super::{ApiGatewayState, LiveKey, Owner, PAGE, all, found, patch, stage_tags
 use crate::apply::Run;
 use crate::project::{KeyName, Names, Secret};
 use crate::provider::aws::client::Aws;
-use crate::provider::aws::errors;
 use crate::provider::{Applied, Error, ErrorKind};
 use crate::stack::{Action, Change, DEFAULT_KEY, Kind, Resource, ResourceId};
 
@@ -32,8 +31,7 @@ pub(super) async fn apply(
             run.all_usable(change).await?;
             let limits = state.known().limits;
             let plan = usage_plan::ensure(aws, names, state, limits).await?;
-            let updates = change.action == Action::Update;
-            if key.enabled != Some(wanted.enabled) && (updates || key.enabled.is_some()) {
+            if key.enabled != wanted.enabled {
                 switch(aws, &names.key(&name), &key.id, wanted.enabled).await?;
             }
             if !key.is_linked {
@@ -42,7 +40,7 @@ pub(super) async fn apply(
             if !key.is_tagged {
                 tag_resource(aws, &format!("/apikeys/{}", key.id), stage_tags(names)).await?;
             }
-            let done = LiveKey { is_linked: true, enabled: Some(wanted.enabled), is_tagged: true, ..key };
+            let done = LiveKey { is_linked: true, enabled: wanted.enabled, is_tagged: true, ..key };
             state.known().keys.insert(name, done);
         }
         _ => return Err(unexpected(change)),
@@ -58,14 +56,7 @@ async fn ensure(
     name: &KeyName,
     enabled: bool,
 ) -> Result<LiveKey, Error> {
-    let (known, has_all) = {
-        let known = state.known();
-        (known.keys.get(name).cloned(), known.has_all_keys)
-    };
-    if let Some(key) = known {
-        return Ok(key);
-    }
-    if !has_all && let Some(key) = search(aws, names, false).await?.remove(name) {
+    if let Some(key) = state.known().keys.get(name).cloned() {
         return Ok(key);
     }
     let full = names.key(name);
@@ -75,12 +66,7 @@ async fn ensure(
             request.set_tags(Some(stage_tags(names))).send()
         })
         .await?;
-    let key = LiveKey {
-        id: answer.id.unwrap_or_default(),
-        is_linked: false,
-        enabled: Some(enabled),
-        is_tagged: true,
-    };
+    let key = LiveKey { id: answer.id.unwrap_or_default(), is_linked: false, enabled, is_tagged: true };
     state.known().keys.insert(name.clone(), key.clone());
     Ok(key)
 }
@@ -117,12 +103,9 @@ async fn delete(aws: &Aws, names: &Names, state: &ApiGatewayState, name: &KeyNam
     Ok(())
 }
 
-/// The keys of the stage, whether a usage plan holds them or not.
-pub(super) async fn search(
-    aws: &Aws,
-    names: &Names,
-    adopt: bool,
-) -> Result<BTreeMap<KeyName, LiveKey>, Error> {
+/// The keys of the stage by their names and tags, before it is known which of them a usage plan holds. One without tags
+/// comes in only as the default key.
+pub(super) async fn search(aws: &Aws, names: &Names) -> Result<BTreeMap<KeyName, LiveKey>, Error> {
     let listed = list(aws, &format!("{}-", names.usage_plan()), false).await?;
     let mut keys = BTreeMap::new();
     for key in listed {
@@ -130,16 +113,15 @@ pub(super) async fn search(
             continue;
         };
         let owner = Owner::of(key.tags(), names);
-        let live =
-            LiveKey { id: id.to_owned(), is_linked: false, enabled: Some(key.enabled()), is_tagged: true };
+        let live = LiveKey {
+            id: id.to_owned(),
+            is_linked: false,
+            enabled: key.enabled(),
+            is_tagged: owner == Owner::Us,
+        };
         match owner {
             Owner::Us => drop(keys.insert(name, live)),
-            Owner::Nobody if name.as_str() == DEFAULT_KEY && !adopt => {
-                return Err(errors::not_ours("the API key", &names.key(&name), None));
-            }
-            Owner::Nobody if name.as_str() == DEFAULT_KEY => {
-                keys.entry(name).or_insert(LiveKey { is_tagged: false, ..live });
-            }
+            Owner::Nobody if name.as_str() == DEFAULT_KEY => drop(keys.entry(name).or_insert(live)),
             _ => {}
         }
     }

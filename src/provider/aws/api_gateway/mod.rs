@@ -65,8 +65,6 @@ struct Known {
     /// Throttle and quota of the usage plan, as far as they hold for the stage.
     limits: (Option<Throttle>, Option<Quota>),
     keys: BTreeMap<KeyName, LiveKey>,
-    /// Whether a key that is not in `keys` surely does not exist.
-    has_all_keys: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -74,9 +72,9 @@ struct LiveKey {
     id: String,
     /// Whether the usage plan holds it.
     is_linked: bool,
-    /// Whether it is switched on; `None` when nobody has told.
-    enabled: Option<bool>,
-    /// Whether it bears our tags, or a usage plan of ours vouches for it.
+    /// Whether it is switched on.
+    enabled: bool,
+    /// Whether it bears our tags.
     is_tagged: bool,
 }
 

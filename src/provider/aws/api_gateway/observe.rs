@@ -1,20 +1,20 @@
 //! Reads the API, its stage, usage plan and keys; four calls when the API's id is known and nothing is amiss.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_apigateway::operation::get_stage::GetStageOutput;
-use aws_sdk_apigateway::types::{Resource, RestApi, UsagePlanKey};
+use aws_sdk_apigateway::types::{Resource, RestApi};
 
 use super::usage_plan::{self, LivePlan};
 use super::{
     ApiGatewayState, Known, LiveApi, LiveKey, PAGE, PROJECT_TAG, all, found, integrations, keys, tag,
 };
-use crate::project::{KeyName, Names, Security, StageName};
+use crate::project::{KeyName, Names, StageName};
 use crate::provider::aws::client::Aws;
 use crate::provider::aws::definition::{DEFINITION_VARIABLE, VERSION, deployed, read};
 use crate::provider::aws::errors;
 use crate::provider::{Error, ErrorKind};
-use crate::stack::{Api, ApiStage, DEFAULT_KEY, Key};
+use crate::stack::{ApiStage, Key};
 
 /// Which API it is, as far as that is known before its parts are read.
 #[derive(Debug)]
@@ -62,21 +62,21 @@ pub(in crate::provider::aws) async fn observe(
             found => Ok(found),
         }
     };
-    let (api, plan) = if is_begun {
-        futures::try_join!(api, plan_with_keys(aws, names, adopt))?
+    let (api, (plan, keys)) = if is_begun {
+        futures::try_join!(api, plan_and_keys(aws, names, adopt))?
     } else {
         let api = api.await?;
-        let plan = if api.is_some() { plan_with_keys(aws, names, adopt).await? } else { None };
-        (api, plan)
+        let rest = if api.is_some() { plan_and_keys(aws, names, adopt).await? } else { Default::default() };
+        (api, rest)
     };
     // A usage plan that has outlived its API is read all the same, so that it is found again instead of made anew.
     let api = api.or_else(|| plan.is_some().then(|| (Identity::of(String::new()), None)));
     let Some((identity, parts)) = api else {
-        *state.known() = Known { has_all_keys: true, ..Known::default() };
+        *state.known() = Known { keys, ..Known::default() };
         *state.plan.lock().await = None;
         return Ok(LiveApi::default());
     };
-    compose(aws, names, state, identity, parts, plan, adopt).await
+    compose(aws, names, state, identity, parts, plan, keys).await
 }
 
 /// An API with its parts, if they can be read.
@@ -98,10 +98,9 @@ async fn compose(
     state: &ApiGatewayState,
     identity: Identity,
     parts: Option<Parts>,
-    plan: Option<(LivePlan, Vec<UsagePlanKey>)>,
-    adopt: bool,
+    plan: Option<LivePlan>,
+    keys: BTreeMap<KeyName, LiveKey>,
 ) -> Result<LiveApi, Error> {
-    let (plan, linked) = plan.unzip();
     let api_id = parts.is_some().then(|| identity.id.clone());
     let (resources, stage) = parts.unwrap_or_default();
     let variables: BTreeMap<_, _> =
@@ -132,7 +131,6 @@ async fn compose(
         throttle: limits.0,
         quota: limits.1,
     });
-    let (keys, has_all_keys) = keys(aws, names, api.as_ref(), linked.unwrap_or_default(), adopt).await?;
     let live = LiveApi {
         stage: model,
         keys: keys.iter().map(|(name, key)| (name.clone(), model_key(key, is_open))).collect(),
@@ -150,7 +148,6 @@ async fn compose(
         has_stage: stage.is_some(),
         limits,
         keys,
-        has_all_keys,
     };
     *state.plan.lock().await = plan;
     Ok(live)
@@ -161,7 +158,7 @@ fn own((name, value): (&String, &String)) -> (String, String) {
 }
 
 fn model_key(key: &LiveKey, is_open: bool) -> Key {
-    Key { enabled: is_open && key.is_linked && key.enabled.unwrap_or(true) }
+    Key { enabled: is_open && key.is_linked && key.enabled }
 }
 
 /// The stages of the API, by name.
@@ -269,49 +266,37 @@ async fn description(aws: &Aws, id: &str) -> Result<Option<String>, Error> {
     Ok(answer.description)
 }
 
-async fn plan_with_keys(
-    aws: &Aws,
-    names: &Names,
-    adopt: bool,
-) -> Result<Option<(LivePlan, Vec<UsagePlanKey>)>, Error> {
-    let Some(plan) = usage_plan::find(aws, names, adopt).await? else {
-        return Ok(None);
-    };
-    let keys = all(async |position| {
-        let answer = aws
-            .call("apigateway:GetUsagePlanKeys", &names.usage_plan(), || {
-                let request = aws.apigateway.get_usage_plan_keys().usage_plan_id(&plan.id);
-                request.limit(PAGE).set_position(position.clone()).send()
-            })
-            .await?;
-        Ok((answer.items, answer.position))
-    })
-    .await?;
-    Ok(Some((plan, keys)))
-}
-
-/// The keys of the stage, and whether there surely are no others.
+/// The usage plan of the stage, and the keys of the stage with whether it holds them.
 ///
-/// The usage plan tells those that it holds. Only when the default key is wanted and not among them, keys are looked for
-/// by name, so that one is linked again instead of made a second time.
-async fn keys(
+/// A lone key leads to the plan that holds it, which answers both questions with one call.
+async fn plan_and_keys(
     aws: &Aws,
     names: &Names,
-    api: Option<&Api>,
-    linked: Vec<UsagePlanKey>,
     adopt: bool,
-) -> Result<(BTreeMap<KeyName, LiveKey>, bool), Error> {
-    let mut keys: BTreeMap<_, _> = linked
-        .into_iter()
-        .filter_map(|key| Some((names.key_of(key.name()?)?, key.id?)))
-        .map(|(name, id)| (name, LiveKey { id, is_linked: true, enabled: None, is_tagged: true }))
-        .collect();
-    let is_keyed = api.is_none_or(|api| api.routes.values().any(|route| route.security == Security::Key));
-    if !is_keyed || keys.keys().any(|name| name.as_str() == DEFAULT_KEY) {
-        return Ok((keys, false));
+) -> Result<(Option<LivePlan>, BTreeMap<KeyName, LiveKey>), Error> {
+    let mut keys = keys::search(aws, names).await?;
+    let lone = if keys.len() == 1 { keys.values_mut().next() } else { None };
+    let plan = match lone {
+        Some(key) => match usage_plan::holding(aws, names, &key.id, adopt).await? {
+            Some(plan) => {
+                key.is_linked = true;
+                Some(plan)
+            }
+            None => usage_plan::find(aws, names, adopt).await?,
+        },
+        None => {
+            let plan = usage_plan::find(aws, names, adopt).await?;
+            let held = match &plan {
+                Some(plan) if !keys.is_empty() => usage_plan::keys(aws, names, plan).await?,
+                _ => BTreeSet::new(),
+            };
+            keys.values_mut().for_each(|key| key.is_linked = held.contains(&key.id));
+            plan
+        }
+    };
+    // A usage plan of ours vouches for a key that has lost its tags.
+    if let Some((name, _)) = keys.iter().find(|(_, key)| !key.is_tagged && !key.is_linked && !adopt) {
+        return Err(errors::not_ours("the API key", &names.key(name), None));
     }
-    for (name, key) in keys::search(aws, names, adopt).await? {
-        keys.entry(name).and_modify(|linked| linked.enabled = key.enabled).or_insert(key);
-    }
-    Ok((keys, true))
+    Ok((plan, keys))
 }

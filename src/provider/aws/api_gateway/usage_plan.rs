@@ -1,5 +1,7 @@
 //! The usage plan of a stage: what lets its keys in, how fast and how often.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_apigateway::types::{
     ApiStage as Link, Op, PatchOperation, QuotaPeriodType, QuotaSettings, ThrottleSettings, UsagePlan,
 };
@@ -106,16 +108,45 @@ fn period_type(period: Period) -> QuotaPeriodType {
 
 /// Looks for the usage plan of the stage.
 pub(super) async fn find(aws: &Aws, names: &Names, adopt: bool) -> Result<Option<LivePlan>, Error> {
-    let plans = all(async |position| {
+    choose(&list(aws, None).await?, names, adopt)
+}
+
+/// The usage plan of the stage, if it holds this key.
+pub(super) async fn holding(
+    aws: &Aws,
+    names: &Names,
+    key_id: &str,
+    adopt: bool,
+) -> Result<Option<LivePlan>, Error> {
+    choose(&list(aws, Some(key_id)).await?, names, adopt)
+}
+
+async fn list(aws: &Aws, key_id: Option<&str>) -> Result<Vec<UsagePlan>, Error> {
+    all(async |position| {
         let answer = aws
             .call("apigateway:GetUsagePlans", "", || {
-                aws.apigateway.get_usage_plans().limit(PAGE).set_position(position.clone()).send()
+                let request = aws.apigateway.get_usage_plans().set_key_id(key_id.map(str::to_owned));
+                request.limit(PAGE).set_position(position.clone()).send()
+            })
+            .await?;
+        Ok((answer.items, answer.position))
+    })
+    .await
+}
+
+/// The ids of the keys that a usage plan holds.
+pub(super) async fn keys(aws: &Aws, names: &Names, plan: &LivePlan) -> Result<BTreeSet<String>, Error> {
+    let keys = all(async |position| {
+        let answer = aws
+            .call("apigateway:GetUsagePlanKeys", &names.usage_plan(), || {
+                let request = aws.apigateway.get_usage_plan_keys().usage_plan_id(&plan.id);
+                request.limit(PAGE).set_position(position.clone()).send()
             })
             .await?;
         Ok((answer.items, answer.position))
     })
     .await?;
-    choose(&plans, names, adopt)
+    Ok(keys.into_iter().filter_map(|key| key.id).collect())
 }
 
 /// The plan of the stage among all plans. Of several that are ours, one that holds a stage comes first.
