@@ -170,7 +170,7 @@ pub(super) fn hint(path: &str) -> Option<&'static str> {
             "mdo has no deploy hook: `build` runs before packaging, and what must follow a deploy is a step of your pipeline"
         }
         "retainedVersions" | "retained_versions" => {
-            "mdo keeps every version until `mdo prune`, which keeps what stages point at"
+            "mdo keeps every version; delete those that no stage points at yourself"
         }
         "zip" => {
             "mdo packages the function's folder itself; let `hooks.build` leave in it what belongs there"

@@ -1,8 +1,10 @@
 //! How a function's code gets to Lambda: inside the call, or through the project's bucket when it is too large for that.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aws_sdk_lambda::types::FunctionCode;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::Blob;
 
 use super::client::Aws;
@@ -15,24 +17,28 @@ use crate::stack::{Function, ResourceId};
 /// The largest zip that Lambda takes inside a call, in bytes.
 const INLINE_LIMIT: u64 = 50 * 1024 * 1024;
 
-/// Code that is ready to be handed to Lambda.
+/// Code that is ready to be handed to Lambda. A zip is read anew for each attempt, so that it is never held twice.
 #[derive(Clone)]
 pub(super) enum Code {
-    Inline(Blob),
+    Inline(PathBuf),
     Stored { bucket: String, key: String },
 }
 
 impl Code {
-    /// As `CreateFunction` takes it.
-    pub(super) fn for_creation(self) -> FunctionCode {
-        match self {
-            Self::Inline(zip) => FunctionCode::builder().zip_file(zip).build(),
-            Self::Stored { bucket, key } => FunctionCode::builder().s3_bucket(bucket).s3_key(key).build(),
-        }
+    /// As the calls take it, `FunctionCode` for instance.
+    pub(super) async fn load<E>(&self) -> Result<FunctionCode, SdkError<E, HttpResponse>> {
+        let code = FunctionCode::builder();
+        Ok(match self {
+            Self::Inline(path) => {
+                let zip = tokio::fs::read(path).await.map_err(SdkError::construction_failure)?;
+                code.zip_file(Blob::new(zip)).build()
+            }
+            Self::Stored { bucket, key } => code.s3_bucket(bucket).s3_key(key).build(),
+        })
     }
 }
 
-/// Reads a function's zip, or puts it into the bucket.
+/// Finds a function's zip, or puts it into the bucket.
 pub(super) async fn prepare(
     aws: &Aws,
     artifacts: Option<&Artifacts>,
@@ -45,7 +51,7 @@ pub(super) async fn prepare(
     let path: &Path = run.packages().get(name).ok_or_else(no_package)?;
     let size = tokio::fs::metadata(path).await?.len();
     if size <= INLINE_LIMIT {
-        return Ok(Code::Inline(Blob::new(tokio::fs::read(path).await?)));
+        return Ok(Code::Inline(path.to_owned()));
     }
     let artifacts = artifacts.ok_or_else(|| too_large(name, size))?;
     let key = s3::upload(aws, artifacts, path, &function.code, id, run).await?;

@@ -187,7 +187,9 @@ fn service_error(operation: &str, on: &str, code: &str, message: &str, profile: 
         _ if THROTTLES.contains(&code) => {
             error.with_help("AWS kept throttling this account; run the command again in a minute")
         }
-        "CodeStorageExceededException" => error.with_help("delete old versions with `mdo prune`"),
+        "CodeStorageExceededException" => {
+            error.with_help("delete old versions of functions that no stage points at, then deploy again")
+        }
         _ => error,
     }
 }

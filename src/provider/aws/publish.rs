@@ -90,14 +90,15 @@ impl AwsProvider {
         let tags: HashMap<_, _> =
             project_tags(&self.names).into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         let create = || {
-            aws.call("lambda:CreateFunction", &full, || {
+            aws.call("lambda:CreateFunction", &full, || async {
                 configure!(aws.lambda.create_function(), wanted, &text, &role, false)
                     .function_name(&full)
                     .architectures(architecture(wanted))
-                    .code(code.clone().for_creation())
+                    .code(code.load().await?)
                     .set_tags(Some(tags.clone()))
                     .publish(true)
                     .send()
+                    .await
             })
         };
         let answer = once_assumable(create, |pause| {
@@ -193,18 +194,19 @@ impl AwsProvider {
         let code = code::prepare(aws, self.artifacts.as_ref(), name, wanted, id, run).await?;
         let answer = self
             .once_settled(name, || {
-                aws.call("lambda:UpdateFunctionCode", &full, || {
-                    let request = aws.lambda.update_function_code();
-                    let request = match code.clone() {
-                        code::Code::Inline(zip) => request.zip_file(zip),
-                        code::Code::Stored { bucket, key } => request.s3_bucket(bucket).s3_key(key),
-                    };
-                    request
+                aws.call("lambda:UpdateFunctionCode", &full, || async {
+                    let code = code.load().await?;
+                    aws.lambda
+                        .update_function_code()
                         .function_name(&full)
+                        .set_zip_file(code.zip_file)
+                        .set_s3_bucket(code.s3_bucket)
+                        .set_s3_key(code.s3_key)
                         .architectures(architecture(wanted))
                         .set_revision_id(revision.map(str::to_owned))
                         .publish(true)
                         .send()
+                        .await
                 })
             })
             .await?;
