@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use mdo::apply::{self, Outcome, Report, Run};
+use mdo::package::Sha256;
 use mdo::project::{Architecture, FunctionName, KeyName, Names, Rate, Secret, Security, StageName, Tracing};
 use mdo::provider::{Applied, Error, ErrorKind, Invocation, Observed, Packages, Ping, Provider, Scope};
 use mdo::stack::{
@@ -35,7 +36,7 @@ fn function() -> Function {
         deadletter_arn: None,
         kms_arn: None,
         concurrency: None,
-        code: "00".repeat(32),
+        code: Some(Sha256::of(b"zip")),
         log_retention_days: Some(30),
         invokers: BTreeSet::from([Invoker::Api, Invoker::WarmRule]),
     }

@@ -448,7 +448,7 @@ async fn a_reload_fails_no_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_state_does_not_stop_the_server() {
     let running = Running::start(open()).await;
-    let file = running.fixture.root.path().join(".mdo/dev/state.json");
+    let file = running.fixture.root.path().join(".mdo/stages/dev/state.json");
     let good = std::fs::read(&file).unwrap();
     std::fs::write(&file, "oops").unwrap();
     assert_eq!(running.get("/dev/open").await.status, 200);

@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use mdo::apply::{Outcome, Report};
+use mdo::package::Sha256;
 use mdo::project::Security;
 use mdo::provider::{ErrorKind, Provider, Scope};
 use mdo::stack::{Kind, ResourceId};
@@ -148,12 +149,12 @@ async fn many_at_once_lose_nothing() {
 async fn a_damaged_state_names_the_file_and_the_way_out() {
     let fixture = sample();
     fixture.deploy().await;
-    let file = fixture.root.path().join(".mdo/dev/state.json");
+    let file = fixture.root.path().join(".mdo/stages/dev/state.json");
     fs::write(&file, "{\"format\": 1, \"functions\": 7}").unwrap();
     let error = fixture.provider().observe(&scope()).await.unwrap_err();
     assert_eq!(error.message, format!("{} is damaged at line 1, column 28", file.display()));
     let help = error.help.unwrap();
-    assert!(help.starts_with("remove the folder") && help.contains(".mdo/dev"), "{help}");
+    assert!(help.starts_with("remove the folder") && help.contains(".mdo/stages/dev"), "{help}");
 
     fs::write(&file, "{\"format\": 99, \"new\": true}").unwrap();
     let error = fixture.provider().observe(&scope()).await.unwrap_err();
@@ -186,10 +187,11 @@ async fn code_is_unpacked_once_for_all_stages_and_removed_when_nobody_refers_to_
 
 #[tokio::test]
 async fn code_that_is_nowhere_is_said_to_be_missing() {
-    let fixture = sample().with("sample", |function| function.code = "0".repeat(63));
+    let fixture =
+        sample().with("sample", |function| function.code = Some(Sha256::of(b"nowhere"))).without_packages();
     let report = fixture.run(&fixture.plan().await).await;
     let function = report.finished.iter().find(|change| change.id.kind == Kind::Function).unwrap();
-    assert!(matches!(&function.outcome, Outcome::Failed(error) if error.kind == ErrorKind::Invalid));
+    assert!(matches!(&function.outcome, Outcome::Failed(error) if error.kind == ErrorKind::NotFound));
     let rule = report.finished.iter().find(|change| change.id.kind == Kind::WarmRule).unwrap();
     assert!(matches!(&rule.outcome, Outcome::Skipped(id) if id.kind == Kind::Function), "{rule:?}");
 }

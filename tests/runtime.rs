@@ -13,7 +13,7 @@ use bytes::Bytes;
 use mdo::project::Secret;
 use mdo::provider::local::runtime::{
     FunctionRuntime, FunctionSpec, InvokeContext, InvokeResult, Limits, LogLine, LogSink, MAX_REQUEST,
-    Occupancy, Refused,
+    Occupancy, Refused, Sandboxes,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -66,7 +66,7 @@ impl Fixture {
             environment: BTreeMap::new(),
             log_group: "/aws/lambda/ml_api_sample".into(),
             region: "us-east-1".into(),
-            max_sandboxes: 10,
+            sandboxes: Sandboxes::Shared(10),
             trace: false,
         };
         Self { folder, spec, limits: Limits::default(), lines: Arc::default() }
@@ -286,20 +286,33 @@ async fn events_in_turn_share_a_sandbox_and_overlapping_ones_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_beyond_the_last_sandbox_is_throttled() {
-    let fixture = Fixture::python(MEET).with(|spec| spec.max_sandboxes = 1);
+async fn an_event_beyond_the_reserved_sandboxes_is_throttled() {
+    let fixture = Fixture::python(MEET).with(|spec| spec.sandboxes = Sandboxes::Reserved(1));
     let runtime = fixture.start();
     let meeting = fixture.meeting("meeting");
     let long = invoke_in_background(&runtime, json!({ "meet": meeting }));
     arrived(&meeting).await;
     let refused = try_invoke(&runtime, json!({})).await.unwrap_err();
-    assert_eq!(
-        (refused, refused.status(), refused.code()),
-        (Refused::Throttled, 429, "TooManyRequestsException")
-    );
+    assert_eq!((refused, refused.code()), (Refused::Throttled, "TooManyRequestsException"));
     go(&meeting).await;
     long.await.unwrap().unwrap();
     invoke(&runtime, json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_beyond_what_this_machine_carries_waits_for_its_turn() {
+    let fixture = Fixture::python(MEET).with(|spec| spec.sandboxes = Sandboxes::Shared(1));
+    let runtime = fixture.start();
+    let meeting = fixture.meeting("meeting");
+    let long = invoke_in_background(&runtime, json!({ "meet": meeting }));
+    arrived(&meeting).await;
+    let waiting: Vec<_> = (0..3).map(|_| invoke_in_background(&runtime, json!({}))).collect();
+    go(&meeting).await;
+    let pid = payload(&long.await.unwrap().unwrap());
+    for result in waiting {
+        assert_eq!(payload(&result.await.unwrap().unwrap()), pid);
+    }
+    assert_eq!(runtime.occupancy(), Occupancy { idle: 1, busy: 0 });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -322,7 +335,7 @@ async fn retiring_finishes_the_events_in_flight_and_leaves_no_process() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_runs_on_when_nobody_waits_for_it() {
-    let fixture = Fixture::python(MEET).with(|spec| spec.max_sandboxes = 1);
+    let fixture = Fixture::python(MEET).with(|spec| spec.sandboxes = Sandboxes::Reserved(1));
     let runtime = fixture.start();
     let meeting = fixture.meeting("meeting");
     let long = invoke_in_background(&runtime, json!({ "meet": meeting }));
@@ -341,7 +354,8 @@ while True:
     id, headers, event = next()
     if event:
         child = subprocess.Popen(["sleep", "1000"])
-        open("pids", "w").write(f"{os.getpid()} {child.pid}")
+        daemon = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+        open("pids", "w").write(f"{os.getpid()} {child.pid} {daemon.pid}")
         print("waiting", end="", flush=True)
         time.sleep(1000)
     respond(id, "well")
@@ -383,7 +397,7 @@ while True:
     if event == "answer and exit": sys.exit(4)
 "#,
     )
-    .with(|spec| spec.max_sandboxes = 1);
+    .with(|spec| spec.sandboxes = Sandboxes::Reserved(1));
     let runtime = fixture.start();
     for (event, message) in [
         ("exit", "Runtime exited with error: exit status 3"),
@@ -536,7 +550,7 @@ while True:
     assert_eq!(payload(&invoke(&runtime, json!({})).await), 413);
     let event = Bytes::from(vec![b' '; MAX_REQUEST + 1]);
     let refused = runtime.invoke(event, InvokeContext::default()).await.unwrap_err();
-    assert_eq!((refused, refused.status()), (Refused::TooLarge, 413));
+    assert_eq!(refused, Refused::TooLarge);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -673,17 +687,6 @@ async fn idle_sandboxes_are_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_prewarmed_sandbox_takes_the_first_event_without_initialisation() {
-    let fixture = Fixture::python(ECHO);
-    let runtime = fixture.start();
-    runtime.prewarm(2).await;
-    assert_eq!(runtime.occupancy(), Occupancy { idle: 2, busy: 0 });
-    assert_eq!(invoke(&runtime, json!({})).await.init, None);
-    runtime.prewarm(2).await;
-    assert_eq!(runtime.occupancy(), Occupancy { idle: 2, busy: 0 });
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn sandboxes_end_with_the_last_handle() {
     let fixture = Fixture::python(ECHO);
     let runtime = fixture.start();
@@ -696,11 +699,11 @@ async fn sandboxes_end_with_the_last_handle() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sandboxes_end_even_when_their_mdo_is_killed() {
     const CODE: &str = "MDO_TEST_CODE_OF_THE_KILLED";
-    let body = "open('pid.new', 'w').write(str(os.getpid()))\nos.rename('pid.new', 'pid')\nnext()";
+    let body = "open('pid.new', 'w').write(str(os.getpid()))\nos.rename('pid.new', 'pid')\ntime.sleep(3600)";
     let fixture = Fixture::python(body);
     if let Some(code) = std::env::var_os(CODE) {
         let runtime = fixture.with(|spec| spec.code = code.into()).start();
-        runtime.prewarm(1).await;
+        let _ = runtime.invoke(Bytes::from_static(b"{}"), InvokeContext::default()).await;
         return std::future::pending().await;
     }
     let mut mdo = Command::new(std::env::current_exe().unwrap())

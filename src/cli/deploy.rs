@@ -1,5 +1,6 @@
 //! `mdo deploy`: makes the stack what the files and flags ask for.
 
+use std::path::Path;
 use std::time::Instant;
 
 use clap::Parser;
@@ -9,7 +10,7 @@ use super::arguments::Target;
 use super::planning::{self, Planned};
 use super::session::Session;
 use crate::output::{self, Failure, Heading, exit_code};
-use crate::project::Security;
+use crate::project::{Method, Route, Security};
 use crate::stack::{Api, DEFAULT_KEY, Resource, Stack};
 
 /// Create or update everything: functions, API, stage, key, warm rules
@@ -107,24 +108,38 @@ fn program() -> String {
         return name;
     }
     let here = std::env::current_dir().unwrap_or_default();
-    own.strip_prefix(here).unwrap_or(&own).display().to_string()
+    let near = own.strip_prefix(here).map(|path| Path::new(".").join(path));
+    shell_word(&near.unwrap_or(own).display().to_string())
+}
+
+/// A text as one word of a shell's command line.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:-".contains(c);
+    match text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 fn next_steps(endpoint: &str, api: &Api, show_key: Option<&String>) -> String {
     let mut text = String::new();
-    let mut first = None;
-    for (route, target) in api.parsed_routes() {
-        let url = format!("{endpoint}{}", route.path());
-        text.push_str(&format!("  url   {url}\n"));
-        first.get_or_insert((url, target.security));
+    for (route, _) in api.parsed_routes() {
+        text.push_str(&format!("  url   {endpoint}{}\n", route.path()));
     }
     if let Some(show_key) = show_key {
         text.push_str(&format!("  key   {show_key}\n"));
     }
-    if let Some((url, security)) = first {
-        let key = show_key.filter(|_| security == Security::Key);
+    // What can be called as it stands comes first: by GET, and without parameters.
+    let has_parameters = |route: &Route| route.path().contains('{');
+    let by_get = |route: &Route| matches!(route.method(), Method::Get | Method::Any);
+    let best = api.parsed_routes().min_by_key(|(route, _)| (has_parameters(route), !by_get(route)));
+    if let Some((route, target)) = best {
+        let key = show_key.filter(|_| target.security == Security::Key);
         let key = key.map(|show| format!("-H \"x-api-key: $({show})\" ")).unwrap_or_default();
-        text.push_str(&format!("  try   curl {key}{url}\n"));
+        let method = if by_get(&route) { String::new() } else { format!("-X {} ", route.method().as_str()) };
+        let globs = if has_parameters(&route) { "--globoff " } else { "" };
+        let url = shell_word(&format!("{endpoint}{}", route.path()));
+        text.push_str(&format!("  try   curl {method}{globs}{key}{url}\n"));
     }
     text
 }

@@ -1,5 +1,6 @@
 //! `mdo dev`: the whole stack on this machine, until Ctrl-C.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
@@ -10,11 +11,11 @@ use super::applying::{self, Manner};
 use super::arguments::{Environment, Place, Target};
 use super::interrupt::Interrupt;
 use super::planning::{self, Planned};
-use super::session::Session;
+use super::session::{self, Session};
 use super::watch::Watch;
-use super::{deploy, schema};
+use super::{DEV_ENVIRONMENT, deploy, schema};
 use crate::output::{self, Failure, Heading, exit_code};
-use crate::project::StageName;
+use crate::project::{Project, StageName};
 use crate::provider::local::{DEFAULT_PORT, Event, LocalProvider, Observer, Server};
 use crate::stack::{Action, Kind};
 
@@ -24,7 +25,8 @@ use crate::stack::{Action, Kind};
   mdo dev -s N_CLASSES=2
   mdo dev --stage alice --port 8080
 
-A function is reloaded when a file in its folder changes. Ctrl-C ends it.")]
+Variables in the project's .env are set too, below -E and -s. A function is reloaded when a file in its folder
+changes. Ctrl-C ends it.")]
 pub(super) struct Args {
     /// The stage [default: default_stage of project.toml, else dev]
     #[arg(long, value_name = "STAGE")]
@@ -41,11 +43,12 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let start = Instant::now();
-    let target = Target {
+    let mut target = Target {
         place: Place { stage: args.stage, local: true, ..Place::default() },
         environment: args.environment,
         ..Target::default()
     };
+    target.environment.env_file.splice(0..0, own_environment()?);
     let session = Session::open(&target.place, &target.overrides()).await?;
     // Before anything is changed: a port that is taken is most often that of another `mdo dev`.
     let listener = Server::bind(args.port).await?;
@@ -78,6 +81,14 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     follow(files, &target, &server, &interrupt.token).await;
     server.shutdown().await;
     Ok(())
+}
+
+/// The project's own environment file for this machine, if there is one. Every flag weighs more.
+fn own_environment() -> Result<Option<PathBuf>, Failure> {
+    let folder = session::current_folder()?;
+    let file = Project::find(&folder)?.join(DEV_ENVIRONMENT);
+    let file = file.strip_prefix(&folder).map(Path::to_owned).unwrap_or(file);
+    Ok(file.is_file().then_some(file))
 }
 
 async fn apply(session: &Session, planned: &Planned, start: Instant) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use clap::Parser;
 use dialoguer::Input;
 
 use super::session::current_folder;
-use super::{applying, schema};
+use super::{DEV_ENVIRONMENT, applying, schema};
 use crate::output::{self, Failure, exit_code};
 use crate::project::{self, Architecture, FunctionName, ProjectName};
 
@@ -21,7 +21,7 @@ static SAMPLE_BOOTSTRAP: &[u8] = include_bytes!(env!("MDO_SAMPLE_BOOTSTRAP"));
 /// Start a project in this folder: project.toml and a function that runs at once
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
-  mdo init --name ml_api && mdo dev -s N_CLASSES=2
+  mdo init --name ml_api && mdo dev
   mdo init --apex                        make an apex project ours")]
 pub(super) struct Args {
     /// The project's name; it prefixes every name on AWS [default: asked for, else the folder's name]
@@ -89,16 +89,17 @@ fn start(folder: &Path, args: Args) -> Result<(), Failure> {
         text("project.toml", project_toml(&name, &description)),
         text(home.join("function.json"), function_json(function)),
         NewFile { path: home.join("bootstrap"), content: SAMPLE_BOOTSTRAP.to_vec(), executable: true },
-        text(".gitignore", ".mdo/\n".to_owned()),
+        text(DEV_ENVIRONMENT, "# What `mdo dev` sets; no deploy reads it.\nN_CLASSES=2\n".to_owned()),
+        text(".gitignore", format!(".mdo/\n{DEV_ENVIRONMENT}\n")),
         text(".mdoignore", IGNORED.to_owned()),
     ];
-    let written = write_all(folder, files, &[".gitignore", ".mdoignore"])?;
+    let written = write_all(folder, files, &[DEV_ENVIRONMENT, ".gitignore", ".mdoignore"])?;
     schema::write_for_editors(folder)?;
     for path in written {
         output::data(&format!("  wrote  {}\n", path.display()));
     }
     output::data(&format!(
-        "\nReady.\n  run it here   mdo dev -s N_CLASSES=2\n  on AWS        mdo deploy -s N_CLASSES=2\n  its routes    GET /{function}\n"
+        "\nReady.\n  run it here   mdo dev\n  on AWS        mdo deploy -s N_CLASSES=2\n  its routes    GET /{function}\n"
     ));
     Ok(())
 }
@@ -165,8 +166,12 @@ fn write_all(folder: &Path, files: Vec<NewFile>, may_exist: &[&str]) -> Result<V
     let homes = missing_folders(folder, &new);
     let mut written = Vec::new();
     for file in new {
-        if let Err(error) = write(&folder.join(&file.path), &file.content, file.executable) {
-            let _ = std::fs::remove_file(folder.join(&file.path));
+        let path = folder.join(&file.path);
+        if let Err(error) = write(&path, &file.content, file.executable) {
+            // One that another process has made meanwhile is that one's.
+            if error.kind() != ErrorKind::AlreadyExists {
+                let _ = std::fs::remove_file(path);
+            }
             for path in &written {
                 let _ = std::fs::remove_file(folder.join(path));
             }
@@ -207,11 +212,7 @@ fn ask_name(folder: &Path) -> Result<ProjectName, Failure> {
     if !applying::is_interactive() {
         return Ok(suggestion);
     }
-    Input::new()
-        .with_prompt("Name")
-        .default(suggestion)
-        .interact_text()
-        .map_err(|error| Failure::from(anyhow::Error::from(error)))
+    Input::new().with_prompt("Name").default(suggestion).interact_text().map_err(not_answered)
 }
 
 /// The folder's name, made into a project's name.
@@ -227,11 +228,16 @@ fn ask(prompt: &str, default: &str) -> Result<String, Failure> {
     if !applying::is_interactive() {
         return Ok(default.to_owned());
     }
-    Input::new()
-        .with_prompt(prompt)
-        .default(default.to_owned())
-        .interact_text()
-        .map_err(|error| Failure::from(anyhow::Error::from(error)))
+    Input::new().with_prompt(prompt).default(default.to_owned()).interact_text().map_err(not_answered)
+}
+
+/// The failure of a question, which Ctrl-C is too.
+fn not_answered(error: dialoguer::Error) -> Failure {
+    let dialoguer::Error::IO(error) = error;
+    match error.kind() {
+        ErrorKind::Interrupted => Failure::new(exit_code::INTERRUPTED, "interrupted; nothing was written"),
+        _ => Failure::from(error),
+    }
 }
 
 /// Makes the apex project in `folder` ours: project.toml beside project.json, and function.json files without what only

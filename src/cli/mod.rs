@@ -45,6 +45,9 @@ Exit codes:
   0 done   1 failed   2 usage or configuration   3 changes pending (plan --exit-code)
   4 credentials, permission or network   5 partly applied   130 interrupted";
 
+/// The project's own environment file for `mdo dev`.
+const DEV_ENVIRONMENT: &str = ".env";
+
 /// How long work in the background is given at the end.
 const LAST_WORK: Duration = Duration::from_secs(1);
 

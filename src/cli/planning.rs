@@ -38,7 +38,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     );
     let (packages, observed) = (packages?, observed?);
     check_required_environment(session, target, &selection, &observed)?;
-    let code = packages.iter().map(|(name, package)| (name.clone(), package.sha256.to_string())).collect();
+    let code = packages.iter().map(|(name, package)| (name.clone(), package.sha256)).collect();
     let desired = stack::desired(&session.settings, &code);
     let plan = stack::plan(&session.settings.names(), desired, &observed.stack, &selection, &target.unset());
     Ok(Planned {

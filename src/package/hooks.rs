@@ -52,7 +52,7 @@ pub fn build(source: &Source, observe: &mut dyn FnMut(&str)) -> Result<(), Packa
 ///
 /// # Errors
 /// As [`build`].
-pub fn clean(source: &Source, observe: &mut dyn FnMut(&str)) -> Result<(), PackageError> {
+pub(super) fn clean(source: &Source, observe: &mut dyn FnMut(&str)) -> Result<(), PackageError> {
     run_if_declared(source, Hook::Clean, source.clean_hook, observe)
 }
 

@@ -14,21 +14,11 @@ use super::{PackageError, Source};
 pub(super) const IGNORE_FILE: &str = ".mdoignore";
 
 /// Never in a package, whatever `.mdoignore` says.
-const NEVER: [&str; 4] = ["/function.json", "/function.*.json", IGNORE_FILE, ".git"];
+const NEVER: [&str; 3] = ["/function*.json", IGNORE_FILE, ".git"];
 
 /// Not in a package unless an `.mdoignore` takes it back with `!`.
-const USUALLY_NOT: [&str; 10] = [
-    "/function*.json",
-    ".DS_Store",
-    "._*",
-    "Thumbs.db",
-    "desktop.ini",
-    "*.swp",
-    "*.swo",
-    "*~",
-    "\\#*\\#",
-    ".#*",
-];
+const USUALLY_NOT: [&str; 9] =
+    [".DS_Store", "._*", "Thumbs.db", "desktop.ini", "*.swp", "*.swo", "*~", "\\#*\\#", ".#*"];
 
 /// Programs that run the script that their first argument names.
 const INTERPRETERS: [&str; 8] = ["sh", "bash", "zsh", "python", "python3", "node", "ruby", "perl"];

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use crate::project::Architecture;
 
 pub use error::{PackageError, UnpackError};
-pub use hooks::{Hook, build, clean};
+pub use hooks::{Hook, build};
 pub use problem::Problem;
 pub use sha256::{InvalidSha256, Sha256};
 pub use size::{Bytes, DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT};
@@ -61,14 +61,7 @@ pub struct Package {
     pub warnings: Vec<String>,
 }
 
-impl Package {
-    /// Whether the zip is too large for Lambda's direct upload and has to go through an S3 bucket.
-    pub fn needs_bucket(&self) -> bool {
-        self.size > DIRECT_UPLOAD_LIMIT
-    }
-}
-
-/// Runs the build hook, checks that the result can run, and zips it into the `artifacts` folder.
+/// Runs the build hook, checks that the result can run, zips it into the `artifacts` folder, and runs the clean hook.
 ///
 /// The same files make the same bytes on every machine. The zip is written beside its final place and renamed, so
 /// that several packagings at once never see half of one; a zip that is already there is not rewritten.
@@ -80,7 +73,7 @@ pub fn package(source: &Source, artifacts: &Path) -> Result<Package, PackageErro
     package_observed(source, artifacts, &mut |_| {})
 }
 
-/// As [`package`], passing each line that the build hook prints to `observe`.
+/// As [`package`], passing each line that the hooks print to `observe`.
 ///
 /// # Errors
 /// As [`package`].
@@ -90,6 +83,16 @@ pub fn package_observed(
     observe: &mut dyn FnMut(&str),
 ) -> Result<Package, PackageError> {
     build(source, observe)?;
+    let packaged = zip(source, artifacts);
+    // Whatever came of the packaging, what the build left is not needed any more.
+    let cleaned = hooks::clean(source, observe);
+    let mut package = packaged?;
+    package.warnings.extend(cleaned.err().map(|error| error.to_string()));
+    Ok(package)
+}
+
+/// Checks that what is in the folder can run, and zips it.
+fn zip(source: &Source, artifacts: &Path) -> Result<Package, PackageError> {
     let mut collected = collect::collect(source, artifacts)?;
     let mut warnings = preflight::check(source, &mut collected)?;
     let archive = archive::write(source, &collected.entries, artifacts)?;

@@ -105,16 +105,18 @@ fn check_script(source: &Source, line: &str, report: &mut Report) {
     let mut interpreter = words.next().unwrap_or_default();
     if interpreter.ends_with("/env") {
         interpreter = words.find(|word| !word.starts_with('-')).unwrap_or_default();
-        if matches!(interpreter, "sh" | "bash") {
-            return;
-        }
     }
-    if !base_image::has_interpreter(interpreter) && !interpreter.starts_with("/var/task/") {
-        report.warnings.push(format!(
-            "bootstrap is a script for {interpreter}, which {} may not have; it has sh and bash",
-            source.runtime
-        ));
-    }
+    let is_there = matches!(interpreter, "sh" | "bash")
+        || base_image::has_interpreter(interpreter)
+        || interpreter.starts_with("/var/task/");
+    let runtime = source.runtime;
+    report.warnings.push(if is_there {
+        format!(
+            "bootstrap is a script for {interpreter}; it can call only what is in the package or in {runtime}"
+        )
+    } else {
+        format!("bootstrap is a script for {interpreter}, which {runtime} may not have; it has sh and bash")
+    });
 }
 
 /// Checks the loader, and then everything that the loader would load: `bootstrap`, and from the package what it needs.

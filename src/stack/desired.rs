@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 
 use super::resource::{Api, ApiRoute, ApiStage, Function, Invoker, Key, Role, Stack, WarmRule};
+use crate::package::Sha256;
 use crate::project::{
     FunctionName, FunctionSettings, KeyName, Names, Security, Settings, StageName, Tracing, Warm,
 };
@@ -43,16 +44,16 @@ impl Settings {
     }
 }
 
-/// The stack that `settings` ask for, with the SHA-256 of each function's zip in hexadecimal digits.
+/// The stack that `settings` ask for, with the SHA-256 of each function's zip.
 ///
 /// A function without an entry in `code` is left out, with its routes and its warm rule.
-pub fn desired(settings: &Settings, code: &BTreeMap<FunctionName, String>) -> Stack {
+pub fn desired(settings: &Settings, code: &BTreeMap<FunctionName, Sha256>) -> Stack {
     let names = settings.names();
     let functions: BTreeMap<_, _> = settings
         .functions
         .iter()
         .filter_map(|(name, function)| Some((name, function, code.get(name)?)))
-        .map(|(name, function, code)| (name.clone(), desired_function(settings, &names, function, code)))
+        .map(|(name, function, code)| (name.clone(), desired_function(settings, &names, function, *code)))
         .collect();
     let uses_own_role = functions.values().any(|function| function.role == names.role());
     let api = desired_api(settings, &functions);
@@ -108,7 +109,12 @@ fn desired_role(names: &Names, functions: &BTreeMap<FunctionName, Function>) -> 
     }
 }
 
-fn desired_function(settings: &Settings, names: &Names, function: &FunctionSettings, code: &str) -> Function {
+fn desired_function(
+    settings: &Settings,
+    names: &Names,
+    function: &FunctionSettings,
+    code: Sha256,
+) -> Function {
     let mut invokers = BTreeSet::new();
     if !function.routes.is_empty() {
         invokers.insert(Invoker::Api);
@@ -139,7 +145,7 @@ fn desired_function(settings: &Settings, names: &Names, function: &FunctionSetti
         deadletter_arn: function.deadletter_arn.clone(),
         kms_arn: function.kms_arn.clone(),
         concurrency: function.concurrency,
-        code: code.to_owned(),
+        code: Some(code),
         log_retention_days: Some(settings.log_retention_days),
         invokers,
     }
@@ -187,6 +193,6 @@ impl Api {
     /// A digest of the whole definition: 32 hexadecimal digits.
     pub fn digest(&self) -> String {
         let text = serde_json::to_vec(self).unwrap_or_default();
-        Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        sha2::Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::package::Sha256;
 use crate::project::{
     Architecture, FunctionName, KeyName, Names, Quota, Rate, Route, Secret, Security, Throttle, Tracing, Vpc,
 };
@@ -37,8 +38,8 @@ pub struct Role {
     pub trusted_service: String,
     /// The log groups that it may write to, as a name pattern such as `/aws/lambda/ml_api_*`.
     pub log_groups: String,
-    /// Whether functions may read and delete messages, trace and use networks: the extra grants that settings of the
-    /// project's functions need, by name (`vpc`, `tracing`, `deadletter:{arn}`, `kms:{arn}`).
+    /// What the settings of the project's functions need beyond logs, by name: `vpc`, `tracing`, `deadletter:{arn}`,
+    /// `kms:{arn}`.
     pub grants: BTreeSet<String>,
 }
 
@@ -75,8 +76,8 @@ pub struct Function {
     pub kms_arn: Option<String>,
     /// Reserved concurrency.
     pub concurrency: Option<u32>,
-    /// The zip's SHA-256 in lower-case hexadecimal digits.
-    pub code: String,
+    /// The zip's SHA-256; `None` where what is live cannot run, so that it differs from any zip.
+    pub code: Option<Sha256>,
     /// How long its log group keeps logs, in days; `None` keeps them for ever.
     pub log_retention_days: Option<u16>,
     /// Who may call the alias: one permission statement each.

@@ -129,7 +129,7 @@ fn what_holds_secrets_is_its_owners_alone() {
     let project = TestProject::local_with_echo();
     project.mdo("deploy --local -s GREETING=hello").succeeds();
     let mode = |path: &str| fs::metadata(project.path(path)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(".mdo/dev"), mode(".mdo/dev/state.json")), (0o700, 0o600));
+    assert_eq!((mode(".mdo/stages/dev"), mode(".mdo/stages/dev/state.json")), (0o700, 0o600));
     assert_eq!(project.read(".mdo/.gitignore"), "*\n");
 }
 
@@ -138,7 +138,7 @@ fn a_function_whose_code_was_removed_comes_back() {
     let project = TestProject::local_with_echo();
     project.mdo("deploy --local").succeeds();
     project.remove(".mdo/code");
-    project.mdo("plan --local --exit-code").exits(3).says("code  lost → ");
+    project.mdo("plan --local --exit-code").exits(3).says("code  none → ");
     project.mdo("deploy --local").succeeds();
     project.mdo("invoke echo --local").succeeds();
     project.mdo("plan --local --exit-code").exits(0);

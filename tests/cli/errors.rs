@@ -57,7 +57,7 @@ fn a_required_variable_is_missed_before_anything_changes() {
   help: set it with -s GREETING=…, in an environment file (-E), or under \"environment\" in function.json
 ",
     );
-    assert!(!project.path(".mdo/dev").exists());
+    assert!(!project.path(".mdo/stages/dev").exists());
     project.mdo("deploy --local -s GREETING=hello").succeeds();
 }
 
@@ -101,21 +101,20 @@ fn a_function_without_its_file_and_a_file_that_is_no_folder_are_told_apart() {
 fn a_damaged_state_says_where_and_what_to_do() {
     let project = TestProject::local_with_echo();
     project.mdo("deploy --local").succeeds();
-    let help =
-        "  help: remove the folder ROOT/.mdo/dev and deploy again with --local; its keys get new values\n";
+    let help = "  help: remove the folder ROOT/.mdo/stages/dev and deploy again with --local; its keys get new values\n";
     for (state, place) in [
         ("", "line 1, column 0"),
         ("{bad", "line 1, column 2"),
         (r#"{"format": 1, "keys": {"default": "hunter2"}}"#, "line 1, column 43"),
     ] {
-        project.write(".mdo/dev/state.json", state);
-        let complaint = format!("error: ROOT/.mdo/dev/state.json is damaged at {place}\n{help}");
+        project.write(".mdo/stages/dev/state.json", state);
+        let complaint = format!("error: ROOT/.mdo/stages/dev/state.json is damaged at {place}\n{help}");
         project.mdo("list --local").exits(1).prints("").complains(&complaint);
     }
-    project.write(".mdo/dev/state.json", r#"{"format": 9}"#);
+    project.write(".mdo/stages/dev/state.json", r#"{"format": 9}"#);
     project.mdo("key show --local").exits(2).complains(
-        "error: ROOT/.mdo/dev/state.json was written by a newer mdo (format 9; this mdo knows up to 1)
-  help: use that mdo, or remove the folder ROOT/.mdo/dev and deploy again with --local
+        "error: ROOT/.mdo/stages/dev/state.json was written by a newer mdo (format 9; this mdo knows up to 1)
+  help: use that mdo, or remove the folder ROOT/.mdo/stages/dev and deploy again with --local
 ",
     );
 }

@@ -33,11 +33,12 @@ fn an_empty_folder_becomes_a_project_named_after_it() {
         "  wrote  project.toml
   wrote  functions/sample_producer/function.json
   wrote  functions/sample_producer/bootstrap
+  wrote  .env
   wrote  .gitignore
   wrote  .mdoignore
 
 Ready.
-  run it here   mdo dev -s N_CLASSES=2
+  run it here   mdo dev
   on AWS        mdo deploy -s N_CLASSES=2
   its routes    GET /sample_producer
 ",

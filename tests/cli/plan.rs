@@ -166,6 +166,6 @@ fn variables_without_a_file_are_kept_and_named_once() {
 fn it_changes_nothing() {
     let project = two_functions();
     project.mdo("plan --local").succeeds();
-    assert!(!project.path(".mdo/dev").exists());
+    assert!(!project.path(".mdo/stages/dev").exists());
     project.mdo("list --local").succeeds().prints("shop · dev · this machine\n  nothing is deployed here\n");
 }

@@ -85,5 +85,5 @@ fn a_log_of_mdo_dev_names_keys_and_shows_none() {
     serving.signal("INT");
     let log = serving.exits(0).join("\n");
     assert!(log.contains("echo key default") && !log.contains(&key) && !log.contains(SECRET), "{log}");
-    assert!(fs::read_to_string(project.path(".mdo/dev/state.json")).unwrap().contains(&key));
+    assert!(fs::read_to_string(project.path(".mdo/stages/dev/state.json")).unwrap().contains(&key));
 }

@@ -72,11 +72,11 @@ fn no_parent_mdoignores_rules() {
 }
 
 #[test]
-fn a_function_json_like_name_if_mdoignore_takes_it_back() {
+fn no_function_json_whatever_mdoignore_says() {
     let function = Function::ready().file("functions_map.json", "{}").file("function.json", "{}");
     assert_eq!(function.names(), ["bootstrap"]);
     let function = function.file(".mdoignore", "!function*.json\n");
-    assert_eq!(function.names(), ["bootstrap", "functions_map.json"]);
+    assert_eq!(function.names(), ["bootstrap"]);
 }
 
 #[test]

@@ -187,10 +187,15 @@ fn must_not_be_damaged() {
 }
 
 #[test]
-fn may_be_a_shell_script() {
-    for line in ["#!/bin/sh", "#!/bin/bash -e", "#!/usr/bin/env bash"] {
+fn may_be_a_shell_script_with_a_warning() {
+    for (line, shell) in
+        [("#!/bin/sh", "/bin/sh"), ("#!/bin/bash -e", "/bin/bash"), ("#!/usr/bin/env bash", "bash")]
+    {
         let function = Function::empty().executable("bootstrap", format!("{line}\n./handler\n"));
-        assert_eq!(function.package().unwrap().warnings, Vec::<String>::new());
+        let warning = format!(
+            "bootstrap is a script for {shell}; it can call only what is in the package or in provided.al2023"
+        );
+        assert_eq!(function.package().unwrap().warnings, [warning]);
     }
 }
 

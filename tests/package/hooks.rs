@@ -2,6 +2,7 @@
 
 use mdo::package::{self, PackageError};
 
+use super::elf::{Elf, X86_64};
 use super::function::Function;
 
 fn build(function: &Function) -> (Vec<String>, Result<(), PackageError>) {
@@ -57,10 +58,13 @@ fn that_are_killed_say_by_what() {
 
 #[test]
 fn that_leave_a_process_behind_still_end() {
-    let (lines, result) =
-        build(&Function::empty().build_hook("sleep 20 & echo done; kill -0 $!; echo $! > pid"));
+    let function = Function::empty().build_hook("sleep 1000 & echo done; echo $! > pid");
+    let (lines, result) = build(&function);
     result.unwrap();
     assert_eq!(lines, ["done"]);
+    let pid = std::fs::read_to_string(function.folder().join("pid")).unwrap();
+    let ended = std::process::Command::new("kill").arg(pid.trim()).status().unwrap();
+    assert!(ended.success(), "the hook ended while the process it left behind lived");
 }
 
 #[test]
@@ -75,13 +79,28 @@ fn see_no_trace_of_the_cargo_that_started_mdo() {
 }
 
 #[test]
-fn clean_what_they_built() {
-    let function = Function::empty().build_hook("touch made").clean_hook("rm made; echo cleaned");
-    build(&function).1.unwrap();
-    assert!(function.folder().join("made").exists());
-    let mut lines = Vec::new();
-    function.with_source(|source| package::clean(source, &mut |line| lines.push(line.to_owned()))).unwrap();
-    assert_eq!(lines, ["cleaned"]);
+fn clean_what_they_built_once_it_is_packaged() {
+    let function = Function::empty()
+        .file("source", Elf::program(X86_64).bytes())
+        .build_hook("cp source bootstrap && chmod +x bootstrap")
+        .clean_hook("rm bootstrap");
+    assert_eq!(function.names(), ["bootstrap", "source"]);
+    assert!(!function.folder().join("bootstrap").exists());
+}
+
+#[test]
+fn that_fail_to_clean_are_a_warning() {
+    let function = Function::ready().clean_hook("echo stuck; exit 4");
+    assert_eq!(
+        function.package().unwrap().warnings,
+        ["function sample_producer: the clean hook `echo stuck; exit 4` failed with exit status 4\n  stuck"]
+    );
+}
+
+#[test]
+fn clean_up_after_a_package_that_was_refused() {
+    let function = Function::empty().build_hook("touch made").clean_hook("rm made");
+    function.package().unwrap_err();
     assert!(!function.folder().join("made").exists());
 }
 

@@ -96,17 +96,6 @@ fn are_what_the_package_says_they_are() {
         entries(&package.path).iter().map(|(name, _)| content(&package.path, name).len()).sum();
     assert_eq!(package.unzipped, total as u64);
     assert_eq!(package.warnings, Vec::<String>::new());
-    assert!(!package.needs_bucket());
-}
-
-#[test]
-fn over_50_mb_need_a_bucket() {
-    let function = fixture();
-    let mut package = function.package().unwrap();
-    package.size = package::DIRECT_UPLOAD_LIMIT;
-    assert!(!package.needs_bucket());
-    package.size += 1;
-    assert!(package.needs_bucket());
 }
 
 #[test]

@@ -12,12 +12,12 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use mdo::apply::{self, Report};
+use mdo::package::Sha256;
 use mdo::project::{Architecture, FunctionName, Names, Quota, Secret, Security, Throttle, Tracing};
 use mdo::provider::local::LocalProvider;
 use mdo::provider::{Packages, Provider, Scope};
 use mdo::stack::{self, Api, ApiRoute, ApiStage, Function, Invoker, Key, Plan, Selection, Stack, WarmRule};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use zip::write::SimpleFileOptions;
@@ -120,21 +120,27 @@ impl Fixture {
             deadletter_arn: None,
             kms_arn: None,
             concurrency: None,
-            code: String::new(),
+            code: None,
             log_retention_days: Some(30),
             invokers: BTreeSet::from([Invoker::Api, Invoker::WarmRule]),
         });
-        function.code = code;
+        function.code = Some(code);
         self.packages.insert(name, path);
         self
     }
 
-    fn zip(&self, bootstrap: &str) -> (PathBuf, String) {
+    /// Loses the zips, as somebody does who clears the project's `.mdo/packages`.
+    pub fn without_packages(mut self) -> Self {
+        self.packages.clear();
+        self
+    }
+
+    fn zip(&self, bootstrap: &str) -> (PathBuf, Sha256) {
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
         zip.start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o755)).unwrap();
         zip.write_all(bootstrap.as_bytes()).unwrap();
         let bytes = zip.finish().unwrap().into_inner();
-        let code: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let code = Sha256::of(&bytes);
         let path = self.root.path().join(format!("{code}.zip"));
         std::fs::write(&path, bytes).unwrap();
         (path, code)

@@ -10,12 +10,10 @@ use aws_smithy_types::Blob;
 use super::client::Aws;
 use super::s3;
 use crate::apply::Run;
+use crate::package::DIRECT_UPLOAD_LIMIT;
 use crate::project::{Artifacts, FunctionName};
 use crate::provider::{Error, ErrorKind};
 use crate::stack::{Function, ResourceId};
-
-/// The largest zip that Lambda takes inside a call, in bytes.
-const INLINE_LIMIT: u64 = 50 * 1024 * 1024;
 
 /// Code that is ready to be handed to Lambda. A zip is read anew for each attempt, so that it is never held twice.
 #[derive(Clone)]
@@ -50,11 +48,12 @@ pub(super) async fn prepare(
     let no_package = || Error::new(ErrorKind::Other, format!("there is no package of function {name}"));
     let path: &Path = run.packages().get(name).ok_or_else(no_package)?;
     let size = tokio::fs::metadata(path).await?.len();
-    if size <= INLINE_LIMIT {
+    if size <= DIRECT_UPLOAD_LIMIT {
         return Ok(Code::Inline(path.to_owned()));
     }
     let artifacts = artifacts.ok_or_else(|| too_large(name, size))?;
-    let key = s3::upload(aws, artifacts, path, &function.code, id, run).await?;
+    let sha256 = function.code.ok_or_else(no_package)?;
+    let key = s3::upload(aws, artifacts, path, sha256, id, run).await?;
     Ok(Code::Stored { bucket: artifacts.bucket.clone(), key })
 }
 
@@ -75,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_package_that_is_too_large_says_what_to_add() {
-        let error = too_large(&"x".parse().expect("a name"), INLINE_LIMIT + 1);
+        let error = too_large(&"x".parse().expect("a name"), DIRECT_UPLOAD_LIMIT + 1);
         assert_eq!(error.message, "the package of function x has 51 MB; Lambda takes at most 50 MB directly");
         assert!(error.help.expect("help").contains("[artifacts]"));
     }

@@ -10,8 +10,8 @@ use aws_sdk_lambda::types::{
 
 use super::client::Aws;
 use super::description;
-use super::hash;
 use super::ownership::{self, Owner};
+use crate::package::Sha256;
 use crate::project::{AccountId, Architecture, FunctionName, Names, Secret, Tracing, Vpc};
 use crate::provider::{Error, ErrorKind};
 use crate::stack::Function;
@@ -227,7 +227,7 @@ fn read_configuration(names: &Names, configuration: &FunctionConfiguration) -> F
         deadletter_arn: text(configuration.dead_letter_config().and_then(|letters| letters.target_arn())),
         kms_arn: text(configuration.kms_key_arn()),
         concurrency: None,
-        code: configuration.code_sha256().and_then(hash::hex_of_base64).unwrap_or_default(),
+        code: configuration.code_sha256().and_then(|text| Sha256::from_base64(text).ok()),
         log_retention_days: None,
         invokers: Default::default(),
     }
@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(function.architecture, Architecture::Arm64);
         assert_eq!((function.memory, function.timeout, function.ephemeral_storage), (128, 30, 512));
         assert_eq!(function.role, "ml_api_lambda_function");
-        assert_eq!(function.code, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(function.code, Some(Sha256::of(b"")));
         assert_eq!(function.environment["N_CLASSES"].reveal(), "2");
         assert_eq!(function.tracing, Tracing::Active);
     }

@@ -8,7 +8,6 @@ mod description;
 mod errors;
 mod events;
 mod functions;
-mod hash;
 mod iam;
 mod iam_policy;
 mod lambda;
@@ -26,6 +25,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use aws_sdk_lambda::types::LogType;
 use aws_smithy_types::Blob;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use self::api_gateway::ApiGatewayState;
 use self::client::{Aws, Place};
@@ -174,6 +175,11 @@ fn unexpected(change: &Change) -> Error {
     Error::new(ErrorKind::Other, format!("the change of {} is not one that AWS can make", change.id))
 }
 
+/// The text that is in base64, as far as it is text.
+fn text_of_base64(text: &str) -> String {
+    STANDARD.decode(text).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
 #[async_trait]
 impl Provider for AwsProvider {
     fn name(&self) -> &'static str {
@@ -226,7 +232,7 @@ impl Provider for AwsProvider {
         Ok(Invocation {
             payload: answer.payload.map(Blob::into_inner).unwrap_or_default(),
             error: answer.function_error,
-            log_tail: answer.log_result.as_deref().map(hash::text_of_base64).unwrap_or_default(),
+            log_tail: answer.log_result.as_deref().map(text_of_base64).unwrap_or_default(),
             version: answer.executed_version,
         })
     }

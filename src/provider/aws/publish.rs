@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::client::Aws;
 use super::code;
 use super::ownership::project_tags;
-use super::{AwsProvider, description, hash, lambda};
+use super::{AwsProvider, description, lambda};
 use crate::apply::Run;
 use crate::project::{Architecture, FunctionName, Tracing};
 use crate::provider::{Error, ErrorKind};
@@ -134,7 +134,7 @@ impl AwsProvider {
         let published = if held.code != wanted.code || held.architecture != wanted.architecture {
             self.upload(name, wanted, latest.revision.as_deref(), id, run).await?
         } else {
-            let code = hash::base64_of_hex(&wanted.code);
+            let code = wanted.code.map(|code| code.base64());
             let answer = aws
                 .call("lambda:PublishVersion", &full, || {
                     aws.lambda

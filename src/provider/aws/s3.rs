@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::client::Aws;
 use crate::apply::Run;
+use crate::package::Sha256;
 use crate::project::Artifacts;
 use crate::provider::{Error, ErrorKind};
 use crate::stack::ResourceId;
@@ -22,7 +23,7 @@ const PART: u64 = 8 * 1024 * 1024;
 const PARTS_AT_ONCE: usize = 3;
 
 /// The key of the package with this SHA-256.
-fn key(artifacts: &Artifacts, sha256: &str) -> String {
+fn key(artifacts: &Artifacts, sha256: Sha256) -> String {
     format!("{}{sha256}.zip", artifacts.prefix)
 }
 
@@ -31,7 +32,7 @@ pub(super) async fn upload(
     aws: &Aws,
     artifacts: &Artifacts,
     path: &Path,
-    sha256: &str,
+    sha256: Sha256,
     id: &ResourceId,
     run: &Run<'_>,
 ) -> Result<String, Error> {
@@ -153,7 +154,8 @@ mod tests {
     #[test]
     fn the_key_is_the_content() {
         let artifacts = Artifacts { bucket: "b".to_owned(), prefix: "mdo/".to_owned() };
-        assert_eq!(key(&artifacts, "e3b0"), "mdo/e3b0.zip");
+        let sha256 = Sha256::of(b"");
+        assert_eq!(key(&artifacts, sha256), format!("mdo/{sha256}.zip"));
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::files;
 use super::store::{Store, prepare};
-use crate::package;
+use crate::package::{self, Sha256};
 use crate::provider::{Error, ErrorKind};
 
 /// The folders of unpacked code of a project.
@@ -29,8 +29,8 @@ impl Code {
     }
 
     /// The folder of the code with a SHA-256.
-    pub(super) fn folder(&self, sha256: &str) -> PathBuf {
-        self.folder.join(sha256)
+    pub(super) fn folder(&self, sha256: Sha256) -> PathBuf {
+        self.folder.join(sha256.to_string())
     }
 
     /// Waits until no other process adds or removes code.
@@ -41,15 +41,17 @@ impl Code {
     }
 
     /// Unpacks a zip unless its code is there already.
-    pub(super) fn install(&self, _guard: &Guard, zip: Option<&Path>, sha256: &str) -> Result<(), Error> {
-        if sha256.len() != 64 || !sha256.chars().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(Error::new(ErrorKind::Invalid, format!("`{sha256}` is not the SHA-256 of a zip")));
-        }
-        let folder = self.folder(sha256);
-        if folder.is_dir() {
+    pub(super) fn install(
+        &self,
+        _guard: &Guard,
+        zip: Option<&Path>,
+        sha256: Option<Sha256>,
+    ) -> Result<(), Error> {
+        let folder = sha256.map(|sha256| self.folder(sha256));
+        if folder.as_ref().is_some_and(|folder| folder.is_dir()) {
             return Ok(());
         }
-        let zip = zip.ok_or_else(|| {
+        let (zip, folder) = zip.zip(folder).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, "its code is not on this machine and was not packaged")
                 .with_help("deploy it again with --local")
         })?;
@@ -67,7 +69,8 @@ impl Code {
             Ok(stages) => stages,
             Err(error) => return vec![format!("old code was not removed: {error}")],
         };
-        let used: BTreeSet<&str> = stages.iter().flat_map(|(_, state)| state.code()).collect();
+        let used: BTreeSet<String> =
+            stages.iter().flat_map(|(_, state)| state.code()).map(|code| code.to_string()).collect();
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         entries
             .filter(|entry| entry.path().is_dir())

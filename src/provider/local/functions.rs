@@ -1,16 +1,17 @@
 //! The functions of a stack as the embedded Lambda runs them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::LocalProvider;
-use super::runtime::{FunctionRuntime, FunctionSpec, LogSink};
+use super::runtime::{FunctionRuntime, FunctionSpec, LogSink, Sandboxes};
 use super::state::StoredFunction;
 use crate::project::{FunctionName, Tracing};
 use crate::stack::{Function, Invoker};
 
-/// How many sandboxes a function without reserved concurrency may have.
-const SANDBOXES: usize = 10;
+/// How many sandboxes a function without reserved concurrency may have: more than the guide's usage plan lets in at once.
+const SANDBOXES: usize = 32;
 
 /// The region that functions are told when the project names none.
 const REGION: &str = "us-east-1";
@@ -34,7 +35,8 @@ impl LiveFunction {
         logs: LogSink,
     ) -> Option<Self> {
         let function = &stored.live()?.function;
-        let runtime = FunctionRuntime::start(spec(provider, name, stored.alias, function), logs);
+        let code = provider.code.folder(function.code?);
+        let runtime = FunctionRuntime::start(spec(provider, name, stored.alias, function, code), logs);
         Some(Self { runtime, version: stored.alias, function: Arc::new(function.clone()) })
     }
 
@@ -54,7 +56,13 @@ impl LiveFunction {
     }
 }
 
-fn spec(provider: &LocalProvider, name: &FunctionName, version: u64, function: &Function) -> FunctionSpec {
+fn spec(
+    provider: &LocalProvider,
+    name: &FunctionName,
+    version: u64,
+    function: &Function,
+    code: PathBuf,
+) -> FunctionSpec {
     let names = &provider.names;
     let region = provider.region.clone().unwrap_or_else(|| REGION.to_owned());
     let full = names.function(name);
@@ -62,7 +70,7 @@ fn spec(provider: &LocalProvider, name: &FunctionName, version: u64, function: &
         arn: format!("arn:aws:lambda:{region}:000000000000:function:{full}:{}", names.stage),
         name: full,
         version: version.to_string(),
-        code: provider.code.folder(&function.code),
+        code,
         handler: function.handler.clone(),
         runtime: function.runtime.clone(),
         memory: function.memory,
@@ -70,7 +78,10 @@ fn spec(provider: &LocalProvider, name: &FunctionName, version: u64, function: &
         environment: function.environment.clone(),
         log_group: names.log_group(name),
         region,
-        max_sandboxes: function.concurrency.map_or(SANDBOXES, |reserved| reserved as usize),
+        sandboxes: match function.concurrency {
+            Some(reserved) => Sandboxes::Reserved(reserved as usize),
+            None => Sandboxes::Shared(SANDBOXES),
+        },
         trace: function.tracing == Tracing::Active,
     }
 }

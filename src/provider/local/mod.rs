@@ -84,7 +84,8 @@ impl LocalProvider {
     /// The functions whose unpacked code is not there any more.
     fn lost(&self, state: &State) -> Vec<FunctionName> {
         let is_lost = |stored: &StoredFunction| {
-            stored.live().is_some_and(|live| !self.code.folder(&live.function.code).is_dir())
+            let folder = stored.live().and_then(|live| live.function.code).map(|code| self.code.folder(code));
+            !folder.is_some_and(|folder| folder.is_dir())
         };
         state.functions.iter().filter(|(_, stored)| is_lost(stored)).map(|(name, _)| name.clone()).collect()
     }
@@ -93,7 +94,7 @@ impl LocalProvider {
         let zip = run.packages().get(&name).cloned();
         self.blocking(move |this| {
             let guard = this.code.guard()?;
-            this.code.install(&guard, zip.as_deref(), &function.code)?;
+            this.code.install(&guard, zip.as_deref(), function.code)?;
             let version = this.store.update(|state| Ok(state.publish(&name, function)))?;
             let warnings = this.code.sweep(&guard, &this.store);
             Ok(Applied { version: Some(version.to_string()), warnings })
@@ -146,8 +147,7 @@ impl Provider for LocalProvider {
         });
         let mut stack = state.stack();
         for name in lost {
-            // No zip has this digest, so a plan finds other code and brings the function back.
-            stack.functions.entry(name).and_modify(|function| "lost".clone_into(&mut function.code));
+            stack.functions.entry(name).and_modify(|function| function.code = None);
         }
         Ok(Observed { stack, functions: functions.collect(), ..Observed::default() })
     }

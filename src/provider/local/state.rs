@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::package::Sha256;
 use crate::project::{FunctionName, KeyName, Secret};
 use crate::provider::{Error, ErrorKind};
 use crate::stack::{Api, ApiStage, Function, Key, Role, Stack, WarmRule};
@@ -117,11 +118,11 @@ impl State {
     }
 
     /// The SHA-256 of the code of every version that is kept.
-    pub(super) fn code(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn code(&self) -> impl Iterator<Item = Sha256> {
         self.functions
             .values()
             .flat_map(|function| function.versions.values())
-            .map(|version| version.function.code.as_str())
+            .filter_map(|version| version.function.code)
     }
 }
 

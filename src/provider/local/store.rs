@@ -1,4 +1,4 @@
-//! The state of one local stack under `.mdo/<stage>/`: read, and changed under a lock, so that two processes at once lose
+//! The state of one local stack under `.mdo/stages/<stage>/`: read, and changed under a lock, so that two processes at once lose
 //! nothing.
 
 use std::collections::BTreeMap;
@@ -18,6 +18,9 @@ const PINGS: usize = 50;
 
 /// Where the local stacks of a project are, below its root.
 pub(super) const FOLDER: &str = ".mdo";
+
+/// Where the state of each stage is, below that.
+const STAGES: &str = "stages";
 
 /// The store of one stage.
 #[derive(Clone, Debug)]
@@ -51,7 +54,7 @@ impl Store {
     /// The store of a stage; nothing is written before it is needed.
     pub(super) fn new(root: &Path, names: &Names) -> Self {
         let base = root.join(FOLDER);
-        Self { folder: base.join(names.stage.as_str()), base }
+        Self { folder: base.join(STAGES).join(names.stage.as_str()), base }
     }
 
     /// The folder that all local stacks of the project share.
@@ -131,7 +134,7 @@ impl Store {
 
     /// The stages at which the project has anything on this machine, with their state.
     pub(super) fn stages(&self) -> Result<Vec<(StageName, State)>, Error> {
-        let Ok(entries) = fs::read_dir(&self.base) else {
+        let Ok(entries) = fs::read_dir(self.base.join(STAGES)) else {
             return Ok(Vec::new());
         };
         let mut stages = Vec::new();

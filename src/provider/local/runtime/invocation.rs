@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use futures::future::join_all;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use tokio::time::Instant;
@@ -103,19 +102,6 @@ pub(super) async fn run(pool: Arc<Pool>, mut lease: Lease, call: Call) -> Invoke
         pool.release(sandbox).await;
         return result;
     }
-}
-
-/// Starts the sandboxes that are missing to a number.
-pub(super) async fn prewarm(pool: &Arc<Pool>, count: usize) {
-    let there = pool.occupancy();
-    let missing = count.saturating_sub(there.idle + there.busy);
-    let places: Vec<_> = std::iter::from_fn(|| pool.take_place()).take(missing).collect();
-    join_all(places.into_iter().map(|place| async {
-        if let Ok(sandbox) = start(pool, place, None).await {
-            pool.release(sandbox).await;
-        }
-    }))
-    .await;
 }
 
 async fn start(

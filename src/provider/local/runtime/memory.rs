@@ -4,6 +4,8 @@
 mod measure {
     use std::fs;
 
+    use super::super::descendants::descendants;
+
     /// The most memory that a process was resident with so far, in KB.
     pub fn peak_kb(pid: u32) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -13,13 +15,7 @@ mod measure {
 
     /// The memory of a process and its descendants that the system cannot get back by dropping file pages, in KB.
     pub fn tree_kb(pid: u32) -> u64 {
-        let mut total = 0;
-        let mut left = vec![pid];
-        while let Some(pid) = left.pop() {
-            total += private_kb(pid).unwrap_or(0);
-            left.extend(children(pid));
-        }
-        total
+        std::iter::once(pid).chain(descendants(pid)).filter_map(private_kb).sum()
     }
 
     fn private_kb(pid: u32) -> Option<u64> {
@@ -28,15 +24,6 @@ mod measure {
         let resident = fields.next()?.ok()?;
         let shared = fields.next()?.ok()?;
         Some(resident.saturating_sub(shared) * (rustix::param::page_size() as u64 / 1024))
-    }
-
-    fn children(pid: u32) -> Vec<u32> {
-        let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
-        threads
-            .flatten()
-            .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
-            .flat_map(|line| line.split_ascii_whitespace().flat_map(str::parse).collect::<Vec<_>>())
-            .collect()
     }
 }
 

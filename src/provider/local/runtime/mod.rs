@@ -2,6 +2,7 @@
 //! stack, no stage and no HTTP front.
 
 mod api;
+mod descendants;
 mod environment;
 mod failure;
 mod invocation;
@@ -21,7 +22,7 @@ use bytes::Bytes;
 pub use logs::{LogLine, LogSink};
 pub use spec::{
     FunctionError, FunctionSpec, InvokeContext, InvokeResult, Limits, MAX_REQUEST, MAX_RESPONSE, Occupancy,
-    Refused,
+    Refused, Sandboxes,
 };
 
 use invocation::Call;
@@ -37,7 +38,7 @@ pub struct FunctionRuntime {
 }
 
 impl FunctionRuntime {
-    /// A runtime without a sandbox yet: the first event, or [`Self::prewarm`], starts one. Needs a tokio runtime around it.
+    /// A runtime without a sandbox yet: the first event starts one. Needs a tokio runtime around it.
     pub fn start(spec: FunctionSpec, logs: LogSink) -> Self {
         Self::start_with(spec, logs, Limits::default())
     }
@@ -60,7 +61,7 @@ impl FunctionRuntime {
         if payload.len() > MAX_REQUEST {
             return Err(Refused::TooLarge);
         }
-        let lease = self.pool.lease()?;
+        let lease = self.pool.lease().await?;
         let call = Call::new(self.spec(), payload, context);
         let running = tokio::spawn(invocation::run(Arc::clone(&self.pool), lease, call));
         match running.await {
@@ -68,12 +69,6 @@ impl FunctionRuntime {
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => Err(Refused::Retired),
         }
-    }
-
-    /// Sees to it that there are `count` sandboxes, as far as the function may have them, and waits until they are ready. One that
-    /// fails says so in the log only.
-    pub async fn prewarm(&self, count: usize) {
-        invocation::prewarm(&self.pool, count).await;
     }
 
     /// How many sandboxes there are at the moment.

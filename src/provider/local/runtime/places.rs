@@ -1,22 +1,27 @@
-//! How many sandboxes a function may have, and how many there are.
+//! How many sandboxes a function may have, how many there are, and who waits for one.
 
-use tokio::sync::watch;
+use std::sync::Arc;
+
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, watch};
 
 /// The places of one function. Clones are the same places.
 #[derive(Clone)]
 pub(super) struct Places {
     taken: watch::Sender<usize>,
+    freed: Arc<Notify>,
     all: usize,
 }
 
 /// The right to be a sandbox, given back when dropped.
 pub(super) struct Place {
     taken: watch::Sender<usize>,
+    freed: Arc<Notify>,
 }
 
 impl Places {
     pub fn new(all: usize) -> Self {
-        Self { taken: watch::Sender::new(0), all }
+        Self { taken: watch::Sender::new(0), freed: Arc::default(), all }
     }
 
     /// How many are taken.
@@ -31,7 +36,23 @@ impl Places {
             *taken += usize::from(is_free);
             is_free
         };
-        self.taken.send_if_modified(is_free).then(|| Place { taken: self.taken.clone() })
+        let place = || Place { taken: self.taken.clone(), freed: Arc::clone(&self.freed) };
+        self.taken.send_if_modified(is_free).then(place)
+    }
+
+    /// Resolves when a place, or the sandbox in one, becomes free.
+    pub fn freed(&self) -> Notified<'_> {
+        self.freed.notified()
+    }
+
+    /// Says that the sandbox in a place is free.
+    pub fn free_one(&self) {
+        self.freed.notify_one();
+    }
+
+    /// Makes everybody who waits look again.
+    pub fn wake_all(&self) {
+        self.freed.notify_waiters();
     }
 
     /// Waits until none is taken.
@@ -44,5 +65,6 @@ impl Places {
 impl Drop for Place {
     fn drop(&mut self) {
         self.taken.send_modify(|taken| *taken -= 1);
+        self.freed.notify_one();
     }
 }

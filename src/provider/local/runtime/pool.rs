@@ -12,7 +12,7 @@ use super::logs::{LogSink, SandboxLog};
 use super::places::{Place, Places};
 use super::process::wait_for_exit;
 use super::sandbox::Sandbox;
-use super::spec::{FunctionSpec, Limits, Occupancy, Refused};
+use super::spec::{FunctionSpec, Limits, Occupancy, Refused, Sandboxes};
 
 /// The sandboxes of one function.
 pub(super) struct Pool {
@@ -52,7 +52,9 @@ impl Pool {
             name: spec.name.as_str().into(),
             limits,
             logs,
-            places: Places::new(spec.max_sandboxes),
+            places: Places::new(match spec.sandboxes {
+                Sandboxes::Reserved(all) | Sandboxes::Shared(all) => all,
+            }),
             state: Mutex::default(),
             reaper: tokio::spawn(reap(Weak::clone(pool), limits)).abort_handle(),
             spec,
@@ -67,21 +69,30 @@ impl Pool {
         self.limits
     }
 
-    /// Who runs the next event: the sandbox that was used last, else a new one.
-    pub fn lease(&self) -> Result<Lease, Refused> {
+    /// Who runs the next event: the sandbox that was used last, else a new one. Waits for one where nothing is reserved.
+    pub async fn lease(&self) -> Result<Lease, Refused> {
+        loop {
+            let freed = self.places.freed();
+            tokio::pin!(freed);
+            // From here on nothing that becomes free goes unnoticed.
+            freed.as_mut().enable();
+            match (self.lease_now()?, self.spec.sandboxes) {
+                (Some(lease), _) => return Ok(lease),
+                (None, Sandboxes::Reserved(_)) => return Err(Refused::Throttled),
+                (None, Sandboxes::Shared(_)) => freed.await,
+            }
+        }
+    }
+
+    fn lease_now(&self) -> Result<Option<Lease>, Refused> {
         let mut state = lock(&self.state);
         if state.retired {
             return Err(Refused::Retired);
         }
-        match state.idle.pop() {
-            Some(idle) => Ok(Lease::Warm(idle.sandbox)),
-            None => self.places.take().map(Lease::Cold).ok_or(Refused::Throttled),
-        }
-    }
-
-    /// The right to start one more sandbox than there are.
-    pub fn take_place(&self) -> Option<Place> {
-        self.places.take()
+        Ok(match state.idle.pop() {
+            Some(idle) => Some(Lease::Warm(idle.sandbox)),
+            None => self.places.take().map(Lease::Cold),
+        })
     }
 
     /// A log for a new sandbox, in a stream of its own.
@@ -100,6 +111,7 @@ impl Pool {
                 Some(sandbox)
             } else {
                 state.idle.push(Idle { sandbox, since: Instant::now() });
+                self.places.free_one();
                 None
             }
         };
@@ -135,6 +147,7 @@ impl Pool {
             state.retired = true;
             std::mem::take(&mut state.idle)
         };
+        self.places.wake_all();
         for idle in idle {
             drop(idle.sandbox.end().await);
         }

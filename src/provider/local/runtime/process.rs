@@ -16,9 +16,10 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use tokio::sync::{oneshot, watch};
 
+use super::descendants::descendants;
 use super::lock;
 
 /// How often an executable that somebody still writes to is tried again, and after what pause.
@@ -92,11 +93,16 @@ impl Process {
         self.exit.clone()
     }
 
-    /// Kills the process and every other of its group.
+    /// Kills the process, every other of its group, and those that have left the group.
     pub fn kill(&self) {
         let owned = lock(&self.owned);
         if *owned {
+            let strays = descendants(self.pid());
             kill_group(self.pid);
+            for pid in strays.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+                // Most of them are gone with the group.
+                let _ = kill_process(pid, Signal::KILL);
+            }
         }
     }
 }

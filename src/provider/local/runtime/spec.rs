@@ -38,10 +38,19 @@ pub struct FunctionSpec {
     pub log_group: String,
     /// The region, for the function to know.
     pub region: String,
-    /// How many sandboxes may be there at a time; an event beyond is refused.
-    pub max_sandboxes: usize,
+    /// How many sandboxes may be there at a time.
+    pub sandboxes: Sandboxes,
     /// Whether events are marked as sampled for X-Ray.
     pub trace: bool,
+}
+
+/// How many sandboxes a function may have, and what becomes of an event beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sandboxes {
+    /// As many as are reserved for it: an event beyond is refused, as by Lambda.
+    Reserved(usize),
+    /// As many as this machine is asked to carry: an event beyond waits for its turn. Lambda would start more.
+    Shared(usize),
 }
 
 /// How long sandboxes are given for what is not an event.
@@ -122,15 +131,6 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// The HTTP status that Lambda's Invoke answers with.
-    pub fn status(self) -> u16 {
-        match self {
-            Self::Throttled => 429,
-            Self::TooLarge => 413,
-            Self::Retired => 503,
-        }
-    }
-
     /// Lambda's name of the error.
     pub fn code(self) -> &'static str {
         match self {
