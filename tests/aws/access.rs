@@ -15,7 +15,9 @@ fn another_account_than_the_projects_is_refused_before_any_write() {
     let project = TestProject::with_echo(emulator.account());
     project.write("project.toml", &format!("{MANIFEST}account = \"999999999999\"\n"));
     let proxy = Proxy::start(emulator.address(), Duration::ZERO);
-    for arguments in ["deploy", "plan", "destroy --yes", "key create alice"] {
+    for arguments in
+        ["deploy", "plan", "destroy --yes", "key create alice", "key show", "invoke echo", "list", "warm"]
+    {
         let output = project.mdo(arguments).through(&proxy).exits(4);
         let id = project.account().id();
         output.says(&format!("for account {id}, but project.toml binds the project to account 999999999999"));
@@ -60,6 +62,42 @@ fn an_endpoint_that_is_not_there_is_a_problem_of_the_network() {
     let project = TestProject::with_echo(emulator.account());
     let output = project.mdo("deploy").env("AWS_ENDPOINT_URL", "http://127.0.0.1:1").exits(4);
     output.says("cannot be reached").says("AWS_ENDPOINT_URL");
+}
+
+#[test]
+fn a_profile_that_is_asked_for_weighs_more_than_keys_in_the_environment() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project
+        .write("credentials", "[work]\naws_access_key_id = 200000000002\naws_secret_access_key = secret\n");
+    let file = project.path("credentials").display().to_string();
+    let plan = |flags: &str| project.mdo(&format!("plan {flags}")).env("AWS_SHARED_CREDENTIALS_FILE", &file);
+    plan("").exits(0).says(project.account().id());
+    plan("--profile work").exits(0).says("200000000002");
+    plan("--profile nobody").exits(4).says("there is no AWS profile named `nobody`");
+    project.write("project.toml", &format!("{MANIFEST}profile = \"work\"\n"));
+    plan("").exits(0).says("200000000002");
+}
+
+#[test]
+fn an_endpoint_that_is_no_url_is_said_to_be_none() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    for endpoint in ["", "localhost"] {
+        let output = project.mdo("plan").env("AWS_ENDPOINT_URL", endpoint).exits(2);
+        output.says(&format!("AWS_ENDPOINT_URL is `{endpoint}`, which is no URL")).says("unset it");
+    }
+    project.mdo("plan").env("AWS_REGION", "").exits(4).says("no AWS region is configured");
+}
+
+#[test]
+fn calls_go_through_the_proxy_that_the_environment_names() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+    let address = "http://aws.invalid:4566";
+    project.mdo("plan").env("AWS_ENDPOINT_URL", address).env("HTTP_PROXY", &proxy.url()).exits(0);
+    assert!(!proxy.recording().calls().is_empty());
 }
 
 #[test]

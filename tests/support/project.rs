@@ -15,7 +15,7 @@ use super::command::Mdo;
 pub const MANIFEST: &str = "name = \"shop\"\ndescription = \"Echoes\"\n";
 
 const ECHO: &str = include_str!("echo.py");
-/// A script for sh, which every Lambda runtime has, so that mdo has nothing to warn of.
+/// A script for sh, which every Lambda runtime has; see [`super::command::without_known_warnings`].
 const BOOTSTRAP: &str = "#!/bin/sh\nexec python3 -S echo.py\n";
 
 /// A folder with a project, and the account that it deploys to, if it is not for this machine alone.

@@ -11,6 +11,9 @@ use crate::query::Query;
 use serde::Serialize;
 use serde_json::Value;
 
+/// The kind of an error's body: <https://jsonapi.org/format/#content-negotiation>.
+const JSON_API: &str = "application/vnd.api+json";
+
 /// What the function answers.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -36,12 +39,12 @@ pub struct ProxyResponse {
     pub body: String,
 }
 
-/// The one header that an answer has.
+/// The headers of an answer. A sample has none, as the guide's: API Gateway then says that it is JSON.
 #[derive(Debug, Serialize)]
 pub struct Headers {
     /// The kind of the body.
-    #[serde(rename = "content-type")]
-    pub content_type: &'static str,
+    #[serde(rename = "content-type", skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<&'static str>,
 }
 
 /// Answers an event. A ping is held for as long as it asks, and draws nothing.
@@ -52,8 +55,8 @@ pub fn answer(event: &Value, environment: &Environment) -> Answer {
             Answer::Warm { warm: true }
         }
         Request::Sample(query) => Answer::Proxy(match sample_text(&query, environment) {
-            Ok(body) => respond(200, "application/json", body),
-            Err(refusal) => respond(refusal.reason.status(), "application/vnd.api+json", refusal.document()),
+            Ok(body) => respond(200, None, body),
+            Err(refusal) => respond(refusal.reason.status(), Some(JSON_API), refusal.document()),
         }),
     }
 }
@@ -64,6 +67,6 @@ fn sample_text(query: &Query, environment: &Environment) -> Result<String, Refus
     body(&sample).ok_or_else(|| answer_too_large(query.culprit(&["n_samples", "n_features"])))
 }
 
-fn respond(status_code: u16, content_type: &'static str, body: String) -> ProxyResponse {
+fn respond(status_code: u16, content_type: Option<&'static str>, body: String) -> ProxyResponse {
     ProxyResponse { status_code, headers: Headers { content_type }, body }
 }

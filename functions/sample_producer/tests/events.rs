@@ -79,9 +79,7 @@ fn an_answer_is_a_proxy_response() {
     let answer = answer(&json!({}), &Environment::with_n_classes(Some("2")));
     let text = serde_json::to_string(&answer).unwrap();
     assert!(
-        text.starts_with(
-            r#"{"statusCode":200,"headers":{"content-type":"application/json"},"body":"{\"vec_0\": [-0."#
-        ),
+        text.starts_with(r#"{"statusCode":200,"headers":{},"body":"{\"vec_0\": [-0."#),
         "{}",
         &text[..120]
     );

@@ -179,8 +179,18 @@ fn what_would_not_fit_is_refused_before_it_is_drawn() {
 
 #[test]
 fn a_sample_that_is_larger_than_it_might_have_been_is_refused_while_it_is_written() {
-    let (status, parameter, _) = refusal(&get(&[("n_samples", "200000")]), Some("2"));
-    assert_eq!((status, parameter.as_str()), (400, "n_samples"));
+    for more in [vec![("n_samples", "150000")], vec![("n_samples", "200000"), ("scale", "2")]] {
+        let (status, parameter, _) = refusal(&get(&more), Some("2"));
+        assert_eq!((status, parameter.as_str()), (400, "n_samples"));
+    }
+}
+
+#[test]
+fn a_sample_of_the_largest_size_that_fits_is_not_refused_too_early() {
+    let largest = |pairs: &[(&str, &str)]| respond(&get(pairs), Some("2")).status_code;
+    assert_eq!(largest(&[("n_samples", "144500")]), 200);
+    assert_eq!(largest(&[("n_samples", "135000"), ("scale", "none"), ("shift", "none")]), 200);
+    assert_eq!(largest(&[("n_samples", "135000"), ("class_sep", "0.001"), ("hypercube", "false")]), 200);
 }
 
 #[test]

@@ -6,10 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider as Tls, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -30,6 +35,9 @@ const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 
 /// How long a call may wait for AWS to stop throttling it.
 const THROTTLED_FOR_AT_MOST: Duration = Duration::from_secs(90);
+
+/// How long an answer may take: what a function may run for at most, and a little more.
+const READ_TIMEOUT: Duration = Duration::from_secs(900 + 15);
 
 /// How often a call is made in all when the network or the service fails.
 const ATTEMPTS: u32 = 4;
@@ -76,25 +84,33 @@ pub(super) struct Aws {
 impl Aws {
     /// Finds region and credentials by the SDK's own chain. Makes no call of its own.
     pub(super) async fn connect(mut place: Place) -> Result<Self, Error> {
+        let http = https_client()?;
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(https_client()?)
+            .http_client(http.clone())
             .retry_config(RetryConfig::disabled())
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(5))
-                    .read_timeout(Duration::from_secs(300))
+                    .read_timeout(READ_TIMEOUT)
                     .build(),
             );
         if let Some(region) = &place.region {
             loader = loader.region(Region::new(region.clone()));
         }
         if let Some(profile) = &place.profile {
-            loader = loader.profile_name(profile);
+            // What was asked for by name weighs more than keys that happen to be in the environment.
+            let region = place.region.clone().or_else(|| std::env::var("AWS_REGION").ok()).map(Region::new);
+            let own = ProviderConfig::without_region().with_region(region).with_http_client(http);
+            let credentials =
+                ProfileFileCredentialsProvider::builder().configure(&own).profile_name(profile).build();
+            loader = loader.profile_name(profile).credentials_provider(credentials);
         }
+        check_endpoint(std::env::var("AWS_ENDPOINT_URL").ok().as_deref())?;
         let config = loader.load().await;
         // From here on it is for messages only.
         place.profile = place.profile.or_else(|| std::env::var("AWS_PROFILE").ok());
-        let region = config.region().map(ToString::to_string).ok_or_else(errors::no_region)?;
+        let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty());
+        let region = region.ok_or_else(errors::no_region)?;
         Ok(Self::with_config(&config, region, place))
     }
 
@@ -183,6 +199,11 @@ impl Aws {
         Ok(())
     }
 
+    /// Whether the project is bound to an account.
+    pub(super) fn is_bound(&self) -> bool {
+        self.place.account.is_some()
+    }
+
     /// Whether the account is known already.
     pub(super) fn knows_account(&self) -> bool {
         self.account.get().is_some()
@@ -197,6 +218,18 @@ impl Aws {
     pub(super) fn arn(&self, service: &str, resource: impl fmt::Display) -> Result<String, Error> {
         let (partition, region, account) = (self.partition, &self.region, self.account()?);
         Ok(format!("arn:{partition}:{service}:{region}:{account}:{resource}"))
+    }
+}
+
+/// Refuses an endpoint that is no URL, on which the SDK would fail at the first call.
+fn check_endpoint(url: Option<&str>) -> Result<(), Error> {
+    let is_url = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+    match url.filter(|url| !is_url(url)) {
+        None => Ok(()),
+        Some(url) => {
+            Err(Error::new(ErrorKind::Invalid, format!("AWS_ENDPOINT_URL is `{url}`, which is no URL"))
+                .with_help("give it one that begins with http:// or https://, or unset it to use AWS"))
+        }
     }
 }
 
@@ -227,7 +260,7 @@ pub(super) fn domain(partition: &str) -> &'static str {
     }
 }
 
-/// One pool of connections for every service, over rustls and ring.
+/// One pool of connections for every service, over rustls and ring, through the proxy that the environment names.
 fn https_client() -> Result<aws_smithy_runtime_api::client::http::SharedHttpClient, Error> {
     let mut trust = TrustStore::default().with_native_roots(true);
     if let Some(path) = std::env::var_os(CA_BUNDLE).filter(|path| !path.is_empty()) {
@@ -241,10 +274,16 @@ fn https_client() -> Result<aws_smithy_runtime_api::client::http::SharedHttpClie
     }
     let context = TlsContext::builder().with_trust_store(trust).build();
     let context = context.map_err(|error| Error::new(ErrorKind::Other, format!("prepare TLS: {error}")))?;
-    Ok(aws_smithy_http_client::Builder::new()
-        .tls_provider(Tls::Rustls(CryptoMode::Ring))
-        .tls_context(context)
-        .build_https())
+    let connector = move |settings: Option<&HttpConnectorSettings>, parts: Option<&RuntimeComponents>| {
+        let mut connector = Connector::builder()
+            .tls_provider(Tls::Rustls(CryptoMode::Ring))
+            .tls_context(context.clone())
+            .proxy_config(ProxyConfig::from_env());
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(parts.and_then(RuntimeComponents::sleep_impl));
+        connector.build()
+    };
+    Ok(aws_smithy_http_client::Builder::new().build_with_connector_fn(connector))
 }
 
 /// Counts every HTTP request of a client.

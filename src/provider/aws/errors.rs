@@ -63,8 +63,12 @@ const CONFLICT: [&str; 7] = [
 
 /// Whether AWS asks for slower calls.
 pub(super) fn is_throttle<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    error.code().is_some_and(|code| THROTTLES.contains(&code))
-        || error.raw_response().is_some_and(|response| response.status().as_u16() == 429)
+    match error.code() {
+        // API Gateway's word for a limit that waiting does not lift.
+        Some("LimitExceededException") => false,
+        Some(code) if THROTTLES.contains(&code) => true,
+        _ => error.raw_response().is_some_and(|response| response.status().as_u16() == 429),
+    }
 }
 
 /// How long AWS asks to wait.
@@ -157,7 +161,7 @@ fn service_error(operation: &str, on: &str, code: &str, message: &str, profile: 
         let resource = between(message, "on resource: ", " ").unwrap_or(on);
         let help = format!(
             "allow `{action}` for the identity that you deploy with, or use another one with --profile or \
-             AWS_PROFILE; `mdo policy` prints everything that mdo needs"
+             AWS_PROFILE"
         );
         let explicit = if message.contains("explicit deny") { " by an explicit deny" } else { "" };
         let refused = format!("{doing}: `{action}` on {resource} is not allowed{explicit}");

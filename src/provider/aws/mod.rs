@@ -118,6 +118,11 @@ impl AwsProvider {
         self.aws.note_account(account.ok_or_else(unnamed)?)
     }
 
+    /// Asks who we are where the project is bound to an account and nothing else would notice another one.
+    async fn identify_if_bound(&self) -> Result<(), Error> {
+        if self.aws.is_bound() { self.identify().await } else { Ok(()) }
+    }
+
     async fn apply_function(&self, change: &Change, run: &Run<'_>) -> Result<Applied, Error> {
         let name: FunctionName = change.id.name.parse().map_err(|_| unexpected(change))?;
         match (&change.before, &change.after) {
@@ -207,6 +212,7 @@ impl Provider for AwsProvider {
     }
 
     async fn invoke(&self, function: &FunctionName, payload: &[u8]) -> Result<Invocation, Error> {
+        self.identify_if_bound().await?;
         let (aws, name) = (&self.aws, self.names.function(function));
         let stage = self.names.stage.as_str();
         let answer = aws
@@ -238,6 +244,7 @@ impl Provider for AwsProvider {
     }
 
     async fn key_value(&self, key: &KeyName) -> Result<Secret, Error> {
+        self.identify_if_bound().await?;
         api_gateway::key_value(&self.aws, &self.names, key).await
     }
 

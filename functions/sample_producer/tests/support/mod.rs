@@ -64,7 +64,7 @@ pub fn respond(event: &Value, n_classes: Option<&str>) -> ProxyResponse {
 /// Status, `source.parameter` and `detail` of a refused request.
 pub fn refusal(event: &Value, n_classes: Option<&str>) -> (u16, String, String) {
     let response = respond(event, n_classes);
-    assert_eq!(response.headers.content_type, "application/vnd.api+json", "{}", response.body);
+    assert_eq!(response.headers.content_type, Some("application/vnd.api+json"), "{}", response.body);
     let document: Value = serde_json::from_str(&response.body).unwrap();
     let error = &document["errors"][0];
     assert_eq!(error["status"], response.status_code.to_string());
