@@ -76,6 +76,11 @@ fn a_function_changed_in_the_console_is_repaired() {
     let alias = json!({"FunctionName": "shop_echo", "Name": "dev", "FunctionVersion": "4"});
     drift.repairs("lambda", "update_alias", alias, "function", "code");
 
+    // An alias of $LATEST would serve whatever is written there next.
+    let alias = json!({"FunctionName": "shop_echo", "Name": "dev", "FunctionVersion": "$LATEST"});
+    drift.repairs("lambda", "update_alias", alias, "function", "code");
+    assert_ne!(live.version("echo"), "$LATEST");
+
     live.call("lambda", "delete_alias", json!({"FunctionName": "shop_echo", "Name": "dev"}));
     let plan = drift.project.mdo("plan --json").json();
     assert_eq!(plan["changes"][0]["resource"], "function", "{plan:#}");

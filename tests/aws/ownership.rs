@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::live::Live;
 use crate::support::account::Account;
 use crate::support::emulator::Emulator;
-use crate::support::project::TestProject;
+use crate::support::project::{MANIFEST, TestProject};
 use crate::support::proxy::Proxy;
 
 const ASSUME: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
@@ -30,6 +30,7 @@ fn make_function(account: &Account) {
         "create_function",
         json!({
             "FunctionName": "shop_echo", "Runtime": "provided.al2023", "Handler": "h", "Role": role,
+            "Environment": {"Variables": {"HAND": "made", "GREETING": "theirs"}},
             "Code": {"ZipFile": {"$zip": {"bootstrap": "#!/bin/sh\n"}}},
         }),
     );
@@ -82,8 +83,10 @@ fn a_foreign_function_is_never_touched_unless_adopted() {
     assert_eq!((theirs(), read()["Tags"].as_object().map_or(0, |tags| tags.len())), (before, 0));
     let output = project.mdo("deploy").exits(1);
     output.says("function shop_echo exists already and was not made by mdo").says("--adopt");
-    project.mdo("deploy --adopt").succeeds();
+    project.mdo("deploy --adopt -s GREETING=ours").exits(0).says("kept HAND, which the function had");
     project.is_settled("");
+    let environment = Live::of(&project, "dev").environment("echo");
+    assert_eq!(environment, json!({"HAND": "made", "GREETING": "ours"}));
     assert_eq!(read()["Tags"], json!({"mdo:project": "shop"}));
     assert_eq!(Live::of(&project, "dev").echo("echo")["function"], "shop_echo");
 }
@@ -124,6 +127,47 @@ fn a_foreign_rule_is_refused_unless_adopted() {
     let rule = json!({"Name": "shop_echo-dev-warm", "ScheduleExpression": "rate(1 hour)"});
     make(project.account(), "events", "put_rule", rule);
     is_refused_then_adopted(&project, "shop_echo-dev-warm");
+}
+
+#[test]
+fn a_foreign_log_group_is_left_alone_unless_adopted() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    let group = "/aws/lambda/shop_echo";
+    // The emulator loses the tags of a group that had none.
+    let theirs = json!({"logGroupName": group, "tags": {"team": "theirs"}});
+    make(project.account(), "logs", "create_log_group", theirs);
+    let retention = || Live::of(&project, "dev").log_retention("echo");
+    let output = project.mdo("deploy").exits(5);
+    output.says("the log group /aws/lambda/shop_echo exists already").says("--adopt");
+    project.mdo("deploy").exits(1).says("the log group /aws/lambda/shop_echo exists already");
+    assert_eq!(retention(), Value::Null);
+    project.mdo("deploy --adopt").succeeds();
+    assert_eq!(retention(), 30);
+    project.mdo("destroy --yes").succeeds();
+    assert_eq!(Live::of(&project, "dev").counts(), crate::stages::nothing());
+}
+
+#[test]
+fn a_project_whose_name_begins_anothers_leaves_that_one_alone() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("");
+    project.write("project.toml", "name = \"shop_echo\"\n");
+    project.add_function("two", json!({"routes": []}));
+    project.deploys("");
+    project.mdo("destroy --all --yes").succeeds();
+
+    project.write("project.toml", MANIFEST);
+    project.remove("functions/two");
+    project.is_settled("");
+    project.write("project.toml", "name = \"shop_echo\"\n");
+    project.add_function("two", json!({"routes": []}));
+    project.deploys("");
+    project.write("project.toml", MANIFEST);
+    project.mdo("destroy --all --yes").succeeds();
+    project.write("project.toml", "name = \"shop_echo\"\n");
+    project.is_settled("");
 }
 
 #[test]

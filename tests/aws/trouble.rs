@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -118,7 +120,7 @@ fn an_interrupted_deploy_finishes_what_it_began_and_the_next_does_the_rest() {
     let pid = deploy.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let mut said = BufReader::new(deploy.stderr.take().unwrap()).lines();
-    assert!(said.next().unwrap().unwrap().starts_with("interrupted: finishing what was begun"));
+    assert!(said.any(|line| line.unwrap().starts_with("interrupted: finishing what was begun")));
     proxy.release();
     let table: Vec<String> = said.map_while(Result::ok).collect();
     assert_eq!(deploy.wait().unwrap().code(), Some(130), "{table:#?}");
@@ -201,6 +203,46 @@ fn somebody_elses_change_in_between_is_never_published() {
     project.deploys("");
     let seen = live.echo("echo");
     assert_eq!((&seen["greeting"], &seen["memory"]), (&json!("one"), &json!("256")));
+}
+
+#[test]
+fn a_function_that_has_failed_is_repaired() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("");
+    let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+    // It could not start, at the stage and in $LATEST, until its configuration is corrected.
+    let has_failed = Arc::new(AtomicBool::new(true));
+    let corrected = Arc::clone(&has_failed);
+    proxy.edit("GetFunction", move |_, answer| {
+        if has_failed.load(Ordering::Relaxed) {
+            answer["Configuration"]["State"] = json!("Failed");
+            answer["Configuration"]["LastUpdateStatus"] = json!("Failed");
+        }
+    });
+    proxy.edit("UpdateFunctionConfiguration", move |_, _| corrected.store(false, Ordering::Relaxed));
+    let output = project.mdo("plan").through(&proxy).exits(0);
+    output.says("  ~ function   shop_echo").says("code  none → ");
+    project.set("echo", "memory", json!(256));
+    project.mdo("deploy").through(&proxy).exits(0);
+    project.is_settled("");
+    assert_eq!(Live::of(&project, "dev").echo("echo")["memory"], "256");
+}
+
+#[test]
+fn an_environment_that_cannot_be_read_is_not_taken_for_empty() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("-s GREETING=hello");
+    let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+    proxy.edit("GetFunction", |_, answer| {
+        let error = json!({"ErrorCode": "AccessDeniedException", "Message": "kms:Decrypt is not allowed"});
+        answer["Configuration"]["Environment"] = json!({ "Error": error });
+    });
+    project.set_edition("echo", "second");
+    let output = project.mdo("deploy").through(&proxy).exits(4);
+    output.says("cannot be read: kms:Decrypt is not allowed").says("allow `kms:Decrypt`");
+    assert_eq!(proxy.recording().writes().len(), 0);
 }
 
 #[test]

@@ -139,6 +139,17 @@ impl TestProject {
         }
     }
 
+    /// Runs git in the project's folder, which must succeed, and answers what it prints.
+    #[track_caller]
+    pub fn git(&self, arguments: &str) -> String {
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
+        let mut git = std::process::Command::new("git");
+        git.args(identity).args(arguments.split_whitespace()).current_dir(self.folder());
+        let output = git.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
     /// The command `mdo` with these words as its arguments, in the project's folder.
     pub fn mdo(&self, arguments: &str) -> Mdo<'_> {
         Mdo::new(self, arguments.split_whitespace())

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::http::{self, Message};
 use super::operations::Operation;
@@ -86,7 +86,11 @@ struct State {
     /// How many calls have been held and have not ended yet.
     held: usize,
     in_all: Duration,
+    edits: Vec<(String, Edit)>,
 }
+
+/// Changes the answer to a call with this path.
+type Edit = Arc<dyn Fn(&str, &mut Value) + Send + Sync>;
 
 impl Proxy {
     /// Starts a proxy in front of a server, which adds this latency to every call.
@@ -110,6 +114,7 @@ impl Proxy {
             holds: None,
             held: 0,
             in_all: Duration::ZERO,
+            edits: Vec::new(),
         };
         let stopped = AtomicBool::new(false);
         let (state, moved) = (Mutex::new(state), Condvar::new());
@@ -145,6 +150,11 @@ impl Proxy {
     /// From now on a function refuses updates for this long after each creation and update, as on AWS.
     pub fn be_strict(&self, settles_after: Duration) {
         self.state().settling = Some(Settling::new(settles_after));
+    }
+
+    /// Changes the answers to an operation, which are JSON, on their way: what the emulator does not do as AWS does.
+    pub fn edit(&self, operation: &str, edit: impl Fn(&str, &mut Value) + Send + Sync + 'static) {
+        self.state().edits.push((operation.to_owned(), Arc::new(edit)));
     }
 
     /// Holds every call of an operation, before it reaches the emulator, until `release`.
@@ -235,6 +245,13 @@ impl Shared {
             && let Some(settling) = &mut self.state.lock().unwrap().settling
         {
             answer.body = settling.answered(operation, request.target(), answer.body);
+        }
+        let mut edits = self.state.lock().unwrap().edits.clone();
+        edits.retain(|(name, _)| *name == operation.name && answer.status() < 300);
+        for (_, edit) in edits {
+            let mut body = serde_json::from_slice(&answer.body).unwrap();
+            edit(request.target(), &mut body);
+            answer.body = body.to_string().into_bytes();
         }
         Some(answer)
     }

@@ -9,13 +9,11 @@ use serde_json::Value;
 
 use super::client::Aws;
 use super::errors;
+use super::ownership::{PROJECT_TAG, STAGE_TAG};
 use crate::apply::Run;
 use crate::project::{FunctionName, Names, Rate};
 use crate::provider::{Applied, Error, ErrorKind, Scope};
 use crate::stack::{Action, Change, Resource, WarmRule};
-
-const PROJECT_TAG: &str = "mdo:project";
-const STAGE_TAG: &str = "mdo:stage";
 
 /// What changes must know of the rules beyond the model.
 #[derive(Debug, Default)]

@@ -1,17 +1,31 @@
 //! Changes of a function at one stage: its log group, version, alias, permissions and reserved concurrency.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
+use aws_sdk_lambda::types::AliasRoutingConfiguration;
+
+use super::lambda::Lookup;
 use super::ownership::Owner;
 use super::publish::Published;
 use super::{AwsProvider, lambda, logs, permissions};
 use crate::apply::Run;
 use crate::project::FunctionName;
-use crate::provider::{Applied, Error};
+use crate::provider::{Applied, Error, ErrorKind};
 use crate::stack::{Change, Function, Invoker, Kind};
 
 /// The fields that are not frozen in a version.
 const OUTSIDE_VERSIONS: [&str; 3] = ["concurrency", "invokers", "log_retention_days"];
+
+impl Published {
+    fn applied(self) -> Applied {
+        let kept = self.kept.join(", ");
+        let warnings = match kept.is_empty() {
+            true => Vec::new(),
+            false => vec![format!("kept {kept}, which the function had and no file sets")],
+        };
+        Applied { version: Some(self.version), warnings }
+    }
+}
 
 impl AwsProvider {
     /// Brings a function to this stage: a new one, or a new alias of one that other stages have.
@@ -23,37 +37,33 @@ impl AwsProvider {
         run: &Run<'_>,
     ) -> Result<Applied, Error> {
         let known = self.known(name);
-        let log =
-            logs::ensure(&self.aws, &self.names, name, known.log_group.is_some(), wanted.log_retention_days);
+        let log = self.claim_log_group(name, known.log_group.is_some(), wanted.log_retention_days);
         let function = async {
             self.wait_for_role(change, run).await?;
             let published = self.first_version(name, wanted, known.exists, change, run).await?;
             self.point_alias(name, &published.version, false).await?;
             run.announce(&change.id);
-            let callers = async {
-                self.permit(name, &wanted.invokers, change, run).await?;
-                match wanted.concurrency {
-                    Some(_) => self.reserve(name, wanted.concurrency).await,
-                    None => Ok(()),
-                }
-            };
+            let callers = self.permit(name, &wanted.invokers, change, run);
             let active = async {
                 if published.busy {
                     run.waiting(&change.id, "Lambda to make it active");
                     let stage = Some(self.names.stage.as_str());
                     lambda::settled_soon(&self.aws, &self.names, name, stage, lambda::CREATION).await?;
                 }
-                Ok::<_, Error>(())
+                match wanted.concurrency {
+                    Some(_) => self.reserve(name, wanted.concurrency).await,
+                    None => Ok(()),
+                }
             };
             let (callers, active) = futures::future::join(callers, active).await;
             callers?;
             active?;
-            Ok::<_, Error>(published.version)
+            Ok::<_, Error>(published)
         };
         let (log, function) = futures::future::join(log, function).await;
-        let version = function?;
+        let published = function?;
         log?;
-        Ok(Applied { version: Some(version), ..Applied::default() })
+        Ok(published.applied())
     }
 
     /// Brings a function's alias to what is wanted, by the steps that the differing fields need.
@@ -68,20 +78,21 @@ impl AwsProvider {
         let known = self.known(name);
         let log = async {
             if change.touches("log_retention_days") {
-                let exists = known.log_group.is_some();
-                logs::ensure(&self.aws, &self.names, name, exists, wanted.log_retention_days).await?;
+                self.claim_log_group(name, known.log_group.is_some(), wanted.log_retention_days).await?;
             }
             Ok::<_, Error>(())
         };
         let version = async {
             let frozen = |path: &str| !OUTSIDE_VERSIONS.iter().any(|field| path.starts_with(field));
             if !change.fields.iter().any(|field| frozen(&field.path)) {
-                return Ok::<_, Error>(known.version.clone());
+                return Ok::<_, Error>(Applied { version: known.version.clone(), ..Applied::default() });
             }
             self.wait_for_role(change, run).await?;
-            let published = self.publish(name, wanted, &change.id, run).await?;
+            // What is served is ours, so that its code can be replaced before anything else is asked.
+            let is_new_code = known.is_ours && before.code != wanted.code && before.code.is_some();
+            let published = self.publish(name, wanted, is_new_code, &change.id, run).await?;
             self.point_alias(name, &published.version, true).await?;
-            Ok(Some(published.version))
+            Ok(published.applied())
         };
         let callers = async {
             for invoker in before.invokers.difference(&wanted.invokers) {
@@ -96,14 +107,14 @@ impl AwsProvider {
         };
         // One after the other: what is done for callers may leave another revision behind.
         let version_and_callers = async {
-            let version = version.await?;
+            let applied = version.await?;
             callers.await?;
-            Ok::<_, Error>(version)
+            Ok::<_, Error>(applied)
         };
-        let (log, version) = futures::future::join(log, version_and_callers).await;
-        let version = version?;
+        let (log, applied) = futures::future::join(log, version_and_callers).await;
+        let applied = applied?;
         log?;
-        Ok(Applied { version, ..Applied::default() })
+        Ok(applied)
     }
 
     /// Takes a function from this stage; where no other stage has it, all of it goes.
@@ -126,10 +137,25 @@ impl AwsProvider {
             .await,
         )?;
         let mut applied = Applied::default();
-        if let Err(error) = logs::delete(aws, &self.names, name).await {
-            applied.warnings.push(error.to_string());
+        let group = self.names.log_group(name);
+        match logs::owner(aws, &self.names, name).await {
+            Ok(Owner::Us) => {
+                let deleted = logs::delete(aws, &self.names, name).await;
+                applied.warnings.extend(deleted.err().map(|error| error.to_string()));
+            }
+            Ok(_) => applied.warnings.push(format!("kept log group {group}, which mdo did not make")),
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            Err(error) => applied.warnings.push(error.to_string()),
         }
         Ok(applied)
+    }
+
+    /// The aliases of a function that is ours; `None` when there is no such function.
+    pub(super) async fn own_aliases(&self, name: &FunctionName) -> Result<Option<BTreeSet<String>>, Error> {
+        match lambda::look_up(&self.aws, &self.names, name, None).await? {
+            Lookup::Found(live) if !is_foreign(&live.owner) => self.aliases(name).await,
+            _ => Ok(None),
+        }
     }
 
     /// The aliases of a function; `None` when there is no such function.
@@ -177,7 +203,7 @@ impl AwsProvider {
                 answer => return answer,
             }
         }
-        self.publish(name, wanted, &change.id, run).await
+        self.publish(name, wanted, false, &change.id, run).await
     }
 
     /// Points the stage's alias at a version. `exists` is what is known; the alias may have come or gone since.
@@ -210,8 +236,13 @@ impl AwsProvider {
     async fn update_alias(&self, name: &FunctionName, version: &str) -> Result<(), Error> {
         let (aws, full) = (&self.aws, self.names.function(name));
         let stage = self.names.stage.as_str();
+        // Weights that somebody has set would go on sending a part of the traffic to another version.
+        let all_of_it =
+            AliasRoutingConfiguration::builder().set_additional_version_weights(Some(HashMap::new()));
+        let all_of_it = all_of_it.build();
         aws.call("lambda:UpdateAlias", &full, || {
-            aws.lambda.update_alias().function_name(&full).name(stage).function_version(version).send()
+            let request = aws.lambda.update_alias().function_name(&full).name(stage);
+            request.function_version(version).routing_config(all_of_it.clone()).send()
         })
         .await
         .map(drop)
@@ -238,11 +269,18 @@ impl AwsProvider {
         answers.into_iter().collect()
     }
 
+    /// Reserves concurrency, or none, and notes in a tag that it did.
     async fn reserve(&self, name: &FunctionName, concurrency: Option<u32>) -> Result<(), Error> {
         let (aws, full) = (&self.aws, self.names.function(name));
+        let arn = aws.arn("lambda", format_args!("function:{full}"))?;
         match concurrency {
-            Some(reserved) => aws
-                .call("lambda:PutFunctionConcurrency", &full, || {
+            Some(reserved) => {
+                // The tag first: what it says to look at is looked at, even if nothing comes of the rest.
+                aws.call("lambda:TagResource", &full, || {
+                    aws.lambda.tag_resource().resource(&arn).tags(lambda::CONCURRENCY_TAG, "reserved").send()
+                })
+                .await?;
+                aws.call("lambda:PutFunctionConcurrency", &full, || {
                     let reserved = i32::try_from(reserved).unwrap_or(i32::MAX);
                     aws.lambda
                         .put_function_concurrency()
@@ -251,14 +289,39 @@ impl AwsProvider {
                         .send()
                 })
                 .await
-                .map(drop),
-            None => aws
-                .call("lambda:DeleteFunctionConcurrency", &full, || {
+                .map(drop)
+            }
+            None => {
+                aws.call("lambda:DeleteFunctionConcurrency", &full, || {
                     aws.lambda.delete_function_concurrency().function_name(&full).send()
                 })
+                .await?;
+                aws.call("lambda:UntagResource", &full, || {
+                    aws.lambda.untag_resource().resource(&arn).tag_keys(lambda::CONCURRENCY_TAG).send()
+                })
                 .await
-                .map(drop),
+                .map(drop)
+            }
         }
+    }
+
+    /// Makes a function's log group, or takes the one that is there if it is ours, and has it keep logs as long as wanted.
+    async fn claim_log_group(
+        &self,
+        name: &FunctionName,
+        exists: bool,
+        days: Option<u16>,
+    ) -> Result<(), Error> {
+        let (aws, names) = (&self.aws, &self.names);
+        let is_new = !exists && logs::create(aws, names, name).await?;
+        if !is_new {
+            let owner = logs::owner(aws, names, name).await?;
+            owner.check("the log group", &names.log_group(name), self.adopts())?;
+            if owner != Owner::Us {
+                logs::tag(aws, names, name).await?;
+            }
+        }
+        logs::retain(aws, names, name, !is_new, days).await
     }
 }
 

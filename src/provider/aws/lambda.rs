@@ -16,6 +16,9 @@ use crate::project::{AccountId, Architecture, FunctionName, Names, Secret, Traci
 use crate::provider::{Error, ErrorKind};
 use crate::stack::Function;
 
+/// The tag of a function that mdo has reserved concurrency for.
+pub(super) const CONCURRENCY_TAG: &str = "mdo:concurrency";
+
 /// How long a function may stay Pending or InProgress. Networks take the longest, a minute and a half.
 const SETTLES_WITHIN: Duration = Duration::from_secs(180);
 
@@ -27,10 +30,11 @@ pub(super) const CREATION: Duration = Duration::from_millis(450);
 
 /// A function, or one of its versions, as Lambda tells it.
 pub(super) struct Live {
-    /// In the model's terms, but for what Lambda does not keep itself: log retention and invokers.
+    /// In the model's terms, but for what is read apart: log retention, invokers and concurrency.
     pub function: Function,
-    /// The description as it is, source revision included.
-    pub description: String,
+    /// Whether mdo has reserved concurrency for it. How much has to be asked for: of a version or an alias, Lambda
+    /// does not tell.
+    pub reserves: bool,
     /// Whose it is.
     pub owner: Owner,
     /// The function's ARN without version or alias.
@@ -87,7 +91,7 @@ pub(super) async fn look_up(
         })
         .await;
     match answer {
-        Ok(answer) => Ok(Lookup::Found(Box::new(read(names, &answer)?))),
+        Ok(answer) => Ok(Lookup::Found(Box::new(read(names, &answer, qualifier.is_some())?))),
         Err(error) if error.is_code("ResourceNotFoundException") => {
             Ok(Lookup::Absent(account_in(&error.message)))
         }
@@ -95,8 +99,33 @@ pub(super) async fn look_up(
     }
 }
 
+/// Reads a function's tags apart.
+pub(super) async fn read_tags(aws: &Aws, names: &Names, live: &mut Live) -> Result<(), Error> {
+    let arn = live.arn.clone();
+    let answer = aws.call("lambda:ListTags", &arn, || aws.lambda.list_tags().resource(&arn).send()).await?;
+    let tags = answer.tags();
+    live.owner = ownership::of(tags.into_iter().flatten(), &names.project);
+    live.reserves = tags.is_some_and(|tags| tags.contains_key(CONCURRENCY_TAG));
+    Ok(())
+}
+
+/// How much concurrency is reserved for a function.
+pub(super) async fn reserved(
+    aws: &Aws,
+    names: &Names,
+    function: &FunctionName,
+) -> Result<Option<u32>, Error> {
+    let name = names.function(function);
+    let answer = aws
+        .call("lambda:GetFunctionConcurrency", &name, || {
+            aws.lambda.get_function_concurrency().function_name(&name).send()
+        })
+        .await?;
+    Ok(answer.reserved_concurrent_executions().and_then(|reserved| u32::try_from(reserved).ok()))
+}
+
 /// As [`look_up`], where the function has to be there.
-pub(super) async fn get(
+async fn get(
     aws: &Aws,
     names: &Names,
     function: &FunctionName,
@@ -124,8 +153,23 @@ pub(super) async fn settled_soon(
     settled(aws, names, function, qualifier).await
 }
 
-/// Waits until Lambda is no longer at work on a function, by `GetFunction`, whose quota is the largest.
-pub(super) async fn settled(
+/// Waits until Lambda is no longer at work on a function, which must have come out well.
+async fn settled(
+    aws: &Aws,
+    names: &Names,
+    function: &FunctionName,
+    qualifier: Option<&str>,
+) -> Result<Box<Live>, Error> {
+    let live = idle(aws, names, function, qualifier).await?;
+    match live.failure(&names.function(function)) {
+        Some(failure) => Err(failure),
+        None => Ok(live),
+    }
+}
+
+/// Waits until Lambda is no longer at work on a function, by `GetFunction`, whose quota is the largest. What became of it
+/// is not looked at: a function that has failed is there to be repaired.
+pub(super) async fn idle(
     aws: &Aws,
     names: &Names,
     function: &FunctionName,
@@ -135,15 +179,12 @@ pub(super) async fn settled(
     let mut pause = UPDATE;
     loop {
         let live = get(aws, names, function, qualifier).await?;
-        let name = names.function(function);
-        if let Some(failure) = live.failure(&name) {
-            return Err(failure);
-        }
         if !live.is_busy() {
             return Ok(live);
         }
         if tokio::time::Instant::now() > give_up {
-            let message = format!("Lambda is still at work on {name} after {} s", SETTLES_WITHIN.as_secs());
+            let (name, waited) = (names.function(function), SETTLES_WITHIN.as_secs());
+            let message = format!("Lambda is still at work on {name} after {waited} s");
             return Err(Error::new(ErrorKind::Other, message).with_help("run the command again in a minute"));
         }
         tokio::time::sleep(pause).await;
@@ -151,7 +192,8 @@ pub(super) async fn settled(
     }
 }
 
-fn read(names: &Names, answer: &GetFunctionOutput) -> Result<Live, Error> {
+/// Of an alias, `at_stage`, what has failed or could change under it is not what a stage can serve: it has no code.
+fn read(names: &Names, answer: &GetFunctionOutput, at_stage: bool) -> Result<Live, Error> {
     let incomplete = || Error::new(ErrorKind::Other, "Lambda's answer has no configuration");
     let configuration = answer.configuration().ok_or_else(incomplete)?;
     let arn = configuration.function_arn().ok_or_else(incomplete)?;
@@ -164,14 +206,23 @@ fn read(names: &Names, answer: &GetFunctionOutput) -> Result<Live, Error> {
         }
         None => ownership::of(answer.tags().into_iter().flatten(), &names.project),
     };
+    if let Some(error) = configuration.environment().and_then(|environment| environment.error()) {
+        let why = error.message().unwrap_or("no reason given");
+        let message = format!("the environment of {arn} cannot be read: {why}");
+        return Err(Error::new(ErrorKind::Permission, message)
+            .with_help(
+                "allow `kms:Decrypt` on the key that encrypts it for the identity that you deploy with",
+            )
+            .with_reference(error.error_code().unwrap_or_default()));
+    }
     let mut function = read_configuration(names, configuration);
-    function.concurrency = answer
-        .concurrency()
-        .and_then(|concurrency| concurrency.reserved_concurrent_executions())
-        .and_then(|reserved| u32::try_from(reserved).ok());
+    let is_mutable = configuration.version() == Some("$LATEST");
+    if at_stage && (is_mutable || configuration.state() == Some(&State::Failed)) {
+        function.code = None;
+    }
     Ok(Live {
         function,
-        description: configuration.description().unwrap_or_default().to_owned(),
+        reserves: answer.tags().is_some_and(|tags| tags.contains_key(CONCURRENCY_TAG)),
         owner,
         arn: arn.splitn(8, ':').take(7).collect::<Vec<_>>().join(":"),
         version: configuration.version().unwrap_or("$LATEST").to_owned(),

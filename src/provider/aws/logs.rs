@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::client::Aws;
-use super::ownership::project_tags;
+use super::ownership::{self, Owner, tag_map};
 use crate::project::{FunctionName, Names};
 use crate::provider::{Error, Ping};
 
@@ -37,28 +37,53 @@ pub(super) async fn observe(aws: &Aws, names: &Names) -> Result<BTreeMap<Functio
     }
 }
 
-/// Makes sure that a function's log group is there and keeps logs as long as wanted. `exists` spares a call.
-pub(super) async fn ensure(
+/// Creates a function's log group. False when there is one already.
+pub(super) async fn create(aws: &Aws, names: &Names, function: &FunctionName) -> Result<bool, Error> {
+    let (group, tags) = (names.log_group(function), tag_map(names));
+    let answer = aws
+        .call("logs:CreateLogGroup", &group, || {
+            aws.logs.create_log_group().log_group_name(&group).set_tags(Some(tags.clone())).send()
+        })
+        .await;
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_code("ResourceAlreadyExistsException") => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whose a function's log group is.
+pub(super) async fn owner(aws: &Aws, names: &Names, function: &FunctionName) -> Result<Owner, Error> {
+    let group = names.log_group(function);
+    let arn = aws.arn("logs", format_args!("log-group:{group}"))?;
+    let answer = aws
+        .call("logs:ListTagsForResource", &group, || {
+            aws.logs.list_tags_for_resource().resource_arn(&arn).send()
+        })
+        .await?;
+    Ok(ownership::of(answer.tags().into_iter().flatten(), &names.project))
+}
+
+/// Takes over a function's log group.
+pub(super) async fn tag(aws: &Aws, names: &Names, function: &FunctionName) -> Result<(), Error> {
+    let group = names.log_group(function);
+    let (arn, tags) = (aws.arn("logs", format_args!("log-group:{group}"))?, tag_map(names));
+    aws.call("logs:TagResource", &group, || {
+        aws.logs.tag_resource().resource_arn(&arn).set_tags(Some(tags.clone())).send()
+    })
+    .await
+    .map(drop)
+}
+
+/// Makes a log group keep logs for so many days, or for ever. `may_forget` says that it may have had another retention.
+pub(super) async fn retain(
     aws: &Aws,
     names: &Names,
     function: &FunctionName,
-    exists: bool,
+    may_forget: bool,
     days: Option<u16>,
 ) -> Result<(), Error> {
     let group = names.log_group(function);
-    if !exists {
-        let tags: std::collections::HashMap<_, _> =
-            project_tags(names).into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        let answer = aws
-            .call("logs:CreateLogGroup", &group, || {
-                aws.logs.create_log_group().log_group_name(&group).set_tags(Some(tags.clone())).send()
-            })
-            .await;
-        match answer {
-            Err(error) if !error.is_code("ResourceAlreadyExistsException") => return Err(error),
-            _ => {}
-        }
-    }
     match days {
         Some(days) => aws
             .call("logs:PutRetentionPolicy", &group, || {
@@ -66,7 +91,7 @@ pub(super) async fn ensure(
             })
             .await
             .map(drop),
-        None if exists => aws
+        None if may_forget => aws
             .call("logs:DeleteRetentionPolicy", &group, || {
                 aws.logs.delete_retention_policy().log_group_name(&group).send()
             })

@@ -60,6 +60,8 @@ struct Known {
 struct KnownFunction {
     /// Whether it exists, at this stage or another.
     exists: bool,
+    /// Whether it bears our tag.
+    is_ours: bool,
     /// The version that the stage's alias points at.
     version: Option<String>,
     /// The retention of its log group; `None` when there is no log group.
@@ -167,7 +169,7 @@ impl AwsProvider {
     /// A function of the project that other stages still have.
     async fn remaining_function(&self) -> Result<Option<FunctionName>, Error> {
         for name in logs::observe(&self.aws, &self.names).await?.into_keys() {
-            let aliases = self.aliases(&name).await?.unwrap_or_default();
+            let aliases = self.own_aliases(&name).await?.unwrap_or_default();
             if aliases.iter().any(|alias| alias != self.names.stage.as_str()) {
                 return Ok(Some(name));
             }
@@ -254,7 +256,7 @@ impl Provider for AwsProvider {
 
     async fn stages(&self) -> Result<Vec<StageName>, Error> {
         let functions = logs::observe(&self.aws, &self.names).await?;
-        let aliases = futures::future::try_join_all(functions.keys().map(|name| self.aliases(name)));
+        let aliases = futures::future::try_join_all(functions.keys().map(|name| self.own_aliases(name)));
         let api = api_gateway::stages(&self.aws, &self.names, self.api_id());
         let (aliases, api) = futures::future::try_join(aliases, api).await?;
         let aliases = aliases.into_iter().flatten().flatten();

@@ -13,6 +13,7 @@ use super::api_gateway::{self, LiveApi};
 use super::functions::is_foreign;
 use super::iam::{self, RoleFound};
 use super::lambda::{self, Live, Lookup};
+use super::ownership::Owner;
 use super::permissions::{self, Statements};
 use super::{AwsProvider, KnownFunction, events, logs};
 use crate::project::FunctionName;
@@ -80,6 +81,7 @@ impl AwsProvider {
                     if let Some(account) = lambda::account_in(&live.arn) {
                         self.aws.note_account(account)?;
                     }
+                    let live = self.with_what_is_read_apart(name, live).await?;
                     live.owner.check("function", &self.names.function(name), scope.adopt)?;
                     Ok(Some((name.clone(), live)))
                 }
@@ -90,6 +92,22 @@ impl AwsProvider {
             }
         });
         Ok(try_join_all(each).await?.into_iter().flatten().collect())
+    }
+
+    /// A function at an alias, with what may have to be asked of the function itself: its tags, where the answer for the
+    /// alias had none, and the concurrency that is reserved for it.
+    async fn with_what_is_read_apart(
+        &self,
+        name: &FunctionName,
+        mut live: Box<Live>,
+    ) -> Result<Box<Live>, Error> {
+        if live.owner == Owner::Nobody {
+            lambda::read_tags(&self.aws, &self.names, &mut live).await?;
+        }
+        if live.reserves {
+            live.function.concurrency = lambda::reserved(&self.aws, &self.names, name).await?;
+        }
+        Ok(live)
     }
 
     async fn read_rest(
@@ -163,6 +181,7 @@ impl AwsProvider {
         let each = names.iter().map(|name| async move {
             match lambda::look_up(&self.aws, &self.names, name, Some(stage)).await? {
                 Lookup::Found(live) if !is_foreign(&live.owner) => {
+                    let live = self.with_what_is_read_apart(name, live).await?;
                     let statements = permissions::read(&self.aws, &self.names, name).await?;
                     Ok::<_, Error>(Some((name.clone(), AtStage { live, statements })))
                 }
@@ -210,6 +229,7 @@ impl AwsProvider {
             let live = at_stage.get(name).map(|function| &function.live);
             let function = KnownFunction {
                 exists: live.is_some() || rest.elsewhere.contains(name),
+                is_ours: live.is_some_and(|live| live.owner == Owner::Us),
                 version: live.map(|live| live.version.clone()),
                 log_group: rest.log_groups.get(name).copied(),
             };
@@ -255,19 +275,13 @@ impl AwsProvider {
         let names: BTreeSet<_> =
             scope.functions.iter().chain(log_groups.keys()).chain(observed.stack.functions.keys()).collect();
         let aliases = names.into_iter().map(|name| async move {
-            let aliases = self.aliases(name).await?;
-            let Some(aliases) = aliases else {
-                return Ok(None);
+            let live = match lambda::look_up(&self.aws, &self.names, name, None).await? {
+                Lookup::Found(live) if !is_foreign(&live.owner) => live,
+                _ => return Ok(None),
             };
-            if !aliases.is_empty() {
-                return Ok(Some((name.clone(), aliases, None)));
-            }
-            match lambda::look_up(&self.aws, &self.names, name, None).await? {
-                Lookup::Found(live) if !is_foreign(&live.owner) => {
-                    Ok::<_, Error>(Some((name.clone(), aliases, Some(live))))
-                }
-                _ => Ok(None),
-            }
+            let aliases = self.aliases(name).await?.unwrap_or_default();
+            let stageless = aliases.is_empty().then_some(live);
+            Ok::<_, Error>(Some((name.clone(), aliases, stageless)))
         });
         let stages = api_gateway::stages(&self.aws, &self.names, self.api_id());
         let (functions, stages) = try_join(try_join_all(aliases), stages).await?;

@@ -1,5 +1,7 @@
 //! Whose a resource is, by its tags.
 
+use std::collections::HashMap;
+
 use crate::project::{Names, ProjectName};
 use crate::provider::Error;
 
@@ -7,6 +9,9 @@ use super::errors;
 
 /// The tag that names the project that a resource belongs to.
 pub(super) const PROJECT_TAG: &str = "mdo:project";
+
+/// The tag that names the stage that a resource belongs to, if it belongs to one.
+pub(super) const STAGE_TAG: &str = "mdo:stage";
 
 /// Whose a resource is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +47,11 @@ where
         Some((_, owner)) => Owner::Project(owner.as_ref().to_owned()),
         None => Owner::Nobody,
     }
+}
+
+/// The tags of [`project_tags`], as most services take them.
+pub(super) fn tag_map(names: &Names) -> HashMap<String, String> {
+    project_tags(names).into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// The tags of what every stage of the project shares.

@@ -1,6 +1,7 @@
 //! The statements on a function's alias that let the API's stage and the warm rule call it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -8,6 +9,9 @@ use super::client::Aws;
 use crate::project::{FunctionName, Names};
 use crate::provider::Error;
 use crate::stack::Invoker;
+
+/// The pauses between attempts at a statement, in milliseconds.
+const NOT_YET_PAUSES_MS: [u64; 5] = [100, 250, 500, 1000, 2000];
 
 const INVOKE: &str = "lambda:InvokeFunction";
 
@@ -131,7 +135,7 @@ pub(super) async fn add(
         return Ok(());
     };
     match add_statement(aws, names, function, invoker, &statement).await {
-        Err(error) if error.is_code("ResourceConflictException") => {
+        Err(error) if exists_already(&error) => {
             let live = read(aws, names, function).await?;
             if live.get(&id_of(names, invoker)) == Some(&Some(statement.clone())) {
                 return Ok(());
@@ -143,7 +147,34 @@ pub(super) async fn add(
     }
 }
 
+/// Whether a statement of the same id is there; the same code also means that the policy is being changed.
+fn exists_already(error: &Error) -> bool {
+    error.is_code("ResourceConflictException") && error.message.contains("already exists")
+}
+
+/// Adds a statement, and tries again while the alias has not got around or another statement is being added.
 async fn add_statement(
+    aws: &Aws,
+    names: &Names,
+    function: &FunctionName,
+    invoker: Invoker,
+    statement: &Statement,
+) -> Result<(), Error> {
+    for pause in NOT_YET_PAUSES_MS {
+        match try_to_add(aws, names, function, invoker, statement).await {
+            Err(error)
+                if error.is_code("ResourceNotFoundException")
+                    || (error.is_code("ResourceConflictException") && !exists_already(&error)) =>
+            {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            answer => return answer,
+        }
+    }
+    try_to_add(aws, names, function, invoker, statement).await
+}
+
+async fn try_to_add(
     aws: &Aws,
     names: &Names,
     function: &FunctionName,

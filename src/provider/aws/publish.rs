@@ -3,7 +3,6 @@
 //! `$LATEST` may hold another stage's configuration or code, so a publication always compares all of it; and every step
 //! is guarded by the revision that the step before has left, so that two deploys at once cannot publish each other's half.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_lambda::types::{
@@ -14,7 +13,8 @@ use tokio::time::Instant;
 
 use super::client::Aws;
 use super::code;
-use super::ownership::project_tags;
+use super::lambda::Live;
+use super::ownership::{Owner, project_tags, tag_map};
 use super::{AwsProvider, description, lambda};
 use crate::apply::Run;
 use crate::project::{Architecture, FunctionName, Tracing};
@@ -36,6 +36,8 @@ pub(super) struct Published {
     pub version: String,
     /// Whether Lambda is still at work on it.
     pub busy: bool,
+    /// Environment variables of an adopted function that no file sets, and that it keeps.
+    pub kept: Vec<String>,
 }
 
 impl Published {
@@ -46,7 +48,7 @@ impl Published {
     ) -> Result<Self, Error> {
         let missing = || Error::new(ErrorKind::Other, "Lambda's answer names no version");
         let version = version.filter(|version| *version != "$LATEST").ok_or_else(missing)?;
-        Ok(Self { version: version.to_owned(), busy: lambda::is_busy(state, update) })
+        Ok(Self { version: version.to_owned(), busy: lambda::is_busy(state, update), kept: Vec::new() })
     }
 }
 
@@ -87,8 +89,7 @@ impl AwsProvider {
         let code = code::prepare(aws, self.artifacts.as_ref(), name, wanted, id, run).await?;
         let text = self.describe(wanted);
         let role = self.role_arn(wanted)?;
-        let tags: HashMap<_, _> =
-            project_tags(&self.names).into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let tags = tag_map(&self.names);
         let create = || {
             aws.call("lambda:CreateFunction", &full, || async {
                 configure!(aws.lambda.create_function(), wanted, &text, &role, false)
@@ -110,45 +111,74 @@ impl AwsProvider {
     }
 
     /// Brings `$LATEST` to what is wanted, by as few calls as that takes, and publishes it.
+    ///
+    /// With `is_new_code` the code goes first, unasked; what it finds is compared afterwards. Anything else is read before
+    /// it is changed.
     pub(super) async fn publish(
         &self,
         name: &FunctionName,
         wanted: &Function,
+        is_new_code: bool,
         id: &ResourceId,
         run: &Run<'_>,
     ) -> Result<Published, Error> {
-        let (aws, full) = (&self.aws, self.names.function(name));
-        let mut latest = lambda::settled(aws, &self.names, name, None).await?;
-        latest.owner.check("function", &full, self.adopts())?;
-        if latest.owner != super::ownership::Owner::Us {
+        let mut wanted = wanted.clone();
+        let mut kept = Vec::new();
+        let mut latest = if is_new_code {
+            self.upload(name, &wanted, None, id, run).await?
+        } else {
+            lambda::idle(&self.aws, &self.names, name, None).await?
+        };
+        if latest.owner != Owner::Us {
+            latest.owner.check("function", &self.names.function(name), self.adopts())?;
+            for (key, value) in &latest.function.environment {
+                if !wanted.environment.contains_key(key) {
+                    wanted.environment.insert(key.clone(), value.clone());
+                    kept.push(key.clone());
+                }
+            }
             self.tag_function(&latest.arn).await?;
             // Tagging may leave another revision behind.
-            latest = lambda::settled(aws, &self.names, name, None).await?;
-        }
-        let text = self.describe(wanted);
-        if latest.description != text || !same_configuration(&latest.function, wanted) {
-            self.update_configuration(name, wanted, &text, latest.revision.as_deref(), run, id).await?;
-            latest = lambda::settled_soon(aws, &self.names, name, None, lambda::UPDATE).await?;
+            latest = lambda::idle(&self.aws, &self.names, name, None).await?;
         }
         let held = &latest.function;
-        let published = if held.code != wanted.code || held.architecture != wanted.architecture {
-            self.upload(name, wanted, latest.revision.as_deref(), id, run).await?
-        } else {
-            let code = wanted.code.map(|code| code.base64());
-            let answer = aws
-                .call("lambda:PublishVersion", &full, || {
-                    aws.lambda
-                        .publish_version()
-                        .function_name(&full)
-                        .set_code_sha256(code.clone())
-                        .set_revision_id(latest.revision.clone())
-                        .send()
-                })
-                .await?;
-            Published::new(answer.version(), answer.state(), answer.last_update_status())?
-        };
+        if held.code != wanted.code || held.architecture != wanted.architecture {
+            latest = self.upload(name, &wanted, latest.revision.as_deref(), id, run).await?;
+        }
+        let text = self.describe(&wanted);
+        if !same_configuration(&latest.function, &wanted) {
+            self.update_configuration(name, &wanted, &text, latest.revision.as_deref(), run, id).await?;
+            latest = lambda::settled_soon(&self.aws, &self.names, name, None, lambda::UPDATE).await?;
+        }
+        let published = self.freeze(name, &wanted, &text, latest.revision.as_deref()).await?;
+        Ok(Published { kept, ..published })
+    }
+
+    /// Publishes `$LATEST` if it is still at this revision and has this code.
+    async fn freeze(
+        &self,
+        name: &FunctionName,
+        wanted: &Function,
+        text: &str,
+        revision: Option<&str>,
+    ) -> Result<Published, Error> {
+        let (aws, full) = (&self.aws, self.names.function(name));
+        let code = wanted.code.map(|code| code.base64());
+        let answer = aws
+            .call("lambda:PublishVersion", &full, || {
+                aws.lambda
+                    .publish_version()
+                    .function_name(&full)
+                    .description(text)
+                    .set_code_sha256(code.clone())
+                    .set_revision_id(revision.map(str::to_owned))
+                    .send()
+            })
+            .await?;
+        let published = Published::new(answer.version(), answer.state(), answer.last_update_status())?;
         if published.busy {
-            lambda::settled_soon(aws, &self.names, name, Some(&published.version), lambda::UPDATE).await?;
+            let version = Some(published.version.as_str());
+            lambda::settled_soon(aws, &self.names, name, version, lambda::UPDATE).await?;
         }
         Ok(Published { busy: false, ..published })
     }
@@ -189,28 +219,26 @@ impl AwsProvider {
         revision: Option<&str>,
         id: &ResourceId,
         run: &Run<'_>,
-    ) -> Result<Published, Error> {
+    ) -> Result<Box<Live>, Error> {
         let (aws, full) = (&self.aws, self.names.function(name));
         let code = code::prepare(aws, self.artifacts.as_ref(), name, wanted, id, run).await?;
-        let answer = self
-            .once_settled(name, || {
-                aws.call("lambda:UpdateFunctionCode", &full, || async {
-                    let code = code.load().await?;
-                    aws.lambda
-                        .update_function_code()
-                        .function_name(&full)
-                        .set_zip_file(code.zip_file)
-                        .set_s3_bucket(code.s3_bucket)
-                        .set_s3_key(code.s3_key)
-                        .architectures(architecture(wanted))
-                        .set_revision_id(revision.map(str::to_owned))
-                        .publish(true)
-                        .send()
-                        .await
-                })
+        self.once_settled(name, || {
+            aws.call("lambda:UpdateFunctionCode", &full, || async {
+                let code = code.load().await?;
+                aws.lambda
+                    .update_function_code()
+                    .function_name(&full)
+                    .set_zip_file(code.zip_file)
+                    .set_s3_bucket(code.s3_bucket)
+                    .set_s3_key(code.s3_key)
+                    .architectures(architecture(wanted))
+                    .set_revision_id(revision.map(str::to_owned))
+                    .send()
+                    .await
             })
-            .await?;
-        Published::new(answer.version(), answer.state(), answer.last_update_status())
+        })
+        .await?;
+        lambda::settled_soon(aws, &self.names, name, None, lambda::UPDATE).await
     }
 
     /// Makes a call, and makes it again once Lambda has finished an update that was still going on.
@@ -222,7 +250,7 @@ impl AwsProvider {
         for _ in 0..5 {
             match request().await {
                 Err(error) if is_in_progress(&error) => {
-                    lambda::settled(&self.aws, &self.names, name, None).await?;
+                    lambda::idle(&self.aws, &self.names, name, None).await?;
                 }
                 answer => return answer,
             }

@@ -1,15 +1,14 @@
 //! Changes of the REST API itself: one document defines all of it.
 
-use std::collections::HashMap;
-
 use aws_sdk_apigateway::primitives::Blob;
 use aws_sdk_apigateway::types::PutMode;
 
-use super::{ApiGatewayState, PROJECT_TAG, found, integrations, tag_resource, unexpected, when_settled};
+use super::{ApiGatewayState, found, integrations, tag_resource, unexpected, when_settled};
 use crate::apply::Run;
 use crate::project::Names;
 use crate::provider::aws::client::Aws;
 use crate::provider::aws::definition::body;
+use crate::provider::aws::ownership::tag_map;
 use crate::provider::{Applied, Error};
 use crate::stack::{Action, Api, Change, Resource};
 
@@ -53,8 +52,7 @@ pub(super) async fn ensure_tag(aws: &Aws, names: &Names, state: &ApiGatewayState
     let Some(id) = untagged else {
         return Ok(());
     };
-    let tags = HashMap::from([(PROJECT_TAG.to_owned(), names.project.to_string())]);
-    let tagged = tag_resource(aws, &format!("/restapis/{id}"), tags).await;
+    let tagged = tag_resource(aws, &format!("/restapis/{id}"), tag_map(names)).await;
     state.known().is_tagged = tagged.is_ok();
     tagged
 }

@@ -14,6 +14,7 @@ use aws_sdk_apigateway::types::{Op, PatchOperation};
 
 use super::client::{Aws, domain};
 use super::definition::Integrations;
+use super::ownership::{PROJECT_TAG, STAGE_TAG};
 use crate::apply::Run;
 use crate::project::{FunctionName, KeyName, Names, Quota, Throttle};
 use crate::provider::{Applied, Error, ErrorKind};
@@ -23,10 +24,6 @@ pub(super) use keys::key_value;
 pub(super) use observe::{observe, stages};
 use usage_plan::LivePlan;
 
-/// The tag that says which project a resource belongs to.
-const PROJECT_TAG: &str = "mdo:project";
-/// The tag that says which stage a resource belongs to.
-const STAGE_TAG: &str = "mdo:stage";
 /// The most items that a page of API Gateway holds.
 const PAGE: i32 = 500;
 /// The pauses between attempts at an API that somebody else is changing at the same moment, in milliseconds.
@@ -170,8 +167,10 @@ impl Owner {
 
 async fn tag_resource(aws: &Aws, path: &str, tags: HashMap<String, String>) -> Result<(), Error> {
     let arn = format!("arn:{}:apigateway:{}::{path}", aws.partition, aws.region);
-    aws.call("apigateway:TagResource", path, || {
-        aws.apigateway.tag_resource().resource_arn(&arn).set_tags(Some(tags.clone())).send()
+    when_settled(|| {
+        aws.call("apigateway:TagResource", path, || {
+            aws.apigateway.tag_resource().resource_arn(&arn).set_tags(Some(tags.clone())).send()
+        })
     })
     .await
     .map(drop)

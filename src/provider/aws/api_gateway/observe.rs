@@ -6,13 +6,12 @@ use aws_sdk_apigateway::operation::get_stage::GetStageOutput;
 use aws_sdk_apigateway::types::{Resource, RestApi};
 
 use super::usage_plan::{self, LivePlan};
-use super::{
-    ApiGatewayState, Known, LiveApi, LiveKey, PAGE, PROJECT_TAG, all, found, integrations, keys, tag,
-};
+use super::{ApiGatewayState, Known, LiveApi, LiveKey, PAGE, all, found, integrations, keys, tag};
 use crate::project::{KeyName, Names, StageName};
 use crate::provider::aws::client::Aws;
 use crate::provider::aws::definition::{DEFINITION_VARIABLE, VERSION, deployed, read};
 use crate::provider::aws::errors;
+use crate::provider::aws::ownership::PROJECT_TAG;
 use crate::provider::{Error, ErrorKind};
 use crate::stack::{ApiStage, Key};
 
