@@ -118,6 +118,7 @@ async fn package_functions(
     selection: &Selection,
 ) -> Result<BTreeMap<FunctionName, Package>, Failure> {
     let artifacts = settings.root.join(".mdo").join("packages");
+    let has_bucket = settings.artifacts.is_some();
     let mut tasks = Vec::new();
     for (name, function) in settings.functions.iter().filter(|(name, _)| selection.contains(name)) {
         let (name, function, artifacts) = (name.clone(), function.clone(), artifacts.clone());
@@ -130,6 +131,7 @@ async fn package_functions(
                 handler: &function.handler,
                 architecture: function.architecture,
                 project_ignore: Some(&ignore),
+                has_bucket,
                 build_hook: function.build_hook.as_deref(),
                 clean_hook: function.clean_hook.as_deref(),
             };

@@ -1,8 +1,8 @@
 //! The live display of a run: one line per resource in flight, on a terminal; nothing elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -17,24 +17,28 @@ pub struct Progress {
     lines: Option<MultiProgress>,
     names: Names,
     bars: Mutex<BTreeMap<ResourceId, ProgressBar>>,
+    /// What has been said of waiting where there are no bars, so that it is said once.
+    said: Mutex<BTreeSet<(ResourceId, String)>>,
 }
 
 impl Progress {
     /// A display that is silent unless standard error is a terminal and `quiet` is not set.
     pub fn new(names: Names, quiet: bool) -> Self {
         let live = !quiet && std::io::stderr().is_terminal();
-        Self { lines: live.then(MultiProgress::new), names, bars: Mutex::default() }
+        Self { lines: live.then(MultiProgress::new), names, bars: Mutex::default(), said: Mutex::default() }
     }
 
     /// Takes one event.
     pub fn on(&self, event: Event<'_>) {
         let Some(lines) = &self.lines else {
-            if let Event::Waiting(id, what) = event {
+            if let Event::Waiting(id, what) = event
+                && lock(&self.said).insert((id.clone(), what.clone()))
+            {
                 super::talk(&format!("  {id}: waiting, {what}"));
             }
             return;
         };
-        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bars = lock(&self.bars);
         match event {
             Event::Started(change) => {
                 let verb = match change.action {
@@ -55,6 +59,9 @@ impl Progress {
             }
             Event::Uploaded(id, sent, total) => {
                 if let Some(bar) = bars.get(id) {
+                    bar.set_style(upload_style());
+                    bar.set_length(total);
+                    bar.set_position(sent);
                     bar.set_message(format!("uploaded {} of {}", Bytes(sent), Bytes(total)));
                 }
             }
@@ -67,8 +74,20 @@ impl Progress {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn line_style() -> ProgressStyle {
-    ProgressStyle::with_template("  {spinner} {prefix}  {msg}  {elapsed}")
+    style("  {spinner} {prefix}  {msg}  {elapsed}")
+}
+
+fn upload_style() -> ProgressStyle {
+    style("  {spinner} {prefix}  [{bar:24}] {msg}  {elapsed}").progress_chars("=> ")
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
         .tick_chars("|/-\\ ")
 }

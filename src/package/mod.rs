@@ -40,6 +40,8 @@ pub struct Source<'a> {
     pub architecture: Architecture,
     /// The project's own `.mdoignore`, if there may be one; its patterns hold in each function's folder.
     pub project_ignore: Option<&'a Path>,
+    /// Whether there is a bucket for a zip that is too large for a direct upload.
+    pub has_bucket: bool,
     /// A shell command that makes the code before it is packaged.
     pub build_hook: Option<&'a str>,
     /// A shell command that removes what the build made.
@@ -97,11 +99,19 @@ fn zip(source: &Source, artifacts: &Path) -> Result<Package, PackageError> {
     let mut warnings = preflight::check(source, &mut collected)?;
     let archive = archive::write(source, &collected.entries, artifacts)?;
     if archive.size > DIRECT_UPLOAD_LIMIT {
+        let largest = size::largest(&collected.entries);
+        if !source.has_bucket {
+            return Err(PackageError::Preflight {
+                function: source.function.to_owned(),
+                folder: source.folder.to_owned(),
+                problems: vec![Problem::NeedsBucket { size: archive.size, largest }],
+            });
+        }
         warnings.push(format!(
             "the zip is {}, over the {} of a direct upload, so it goes through a bucket; largest: {}",
             Bytes(archive.size),
             Bytes(DIRECT_UPLOAD_LIMIT),
-            size::describe(&size::largest(&collected.entries)),
+            size::describe(&largest),
         ));
     }
     Ok(Package {

@@ -1,6 +1,6 @@
 //! What the preflight can find wrong with one function, each with what to do about it.
 
-use super::size::{self, Bytes, UNZIPPED_LIMIT};
+use super::size::{self, Bytes, DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT};
 use crate::project::Architecture;
 
 /// One reason why a function cannot be packaged or would not start. Several are reported together.
@@ -116,6 +116,14 @@ pub enum Problem {
         /// The largest folders with their bytes, heaviest first.
         largest: Vec<(String, u64)>,
     },
+    /// The zip is over Lambda's limit for direct uploads, and there is no bucket for it.
+    #[error("the zip is {}, over the {} that Lambda takes directly; largest: {}", Bytes(*.size), Bytes(DIRECT_UPLOAD_LIMIT), size::describe(.largest))]
+    NeedsBucket {
+        /// The zip's size in bytes.
+        size: u64,
+        /// The largest folders with their unzipped bytes, heaviest first.
+        largest: Vec<(String, u64)>,
+    },
     /// A symbolic link that leads nowhere.
     #[error("{file} is a link to {target}, which does not exist")]
     LinkDangling {
@@ -220,6 +228,11 @@ impl Problem {
             Self::HandlerMissing { .. } => "add the file, or change \"handler\"".into(),
             Self::HandlerMalformed { .. } => "change \"handler\"".into(),
             Self::TooLarge { .. } => "name what the function does not need at run time in .mdoignore".into(),
+            Self::NeedsBucket { .. } => {
+                "name what the function does not need in .mdoignore, or add `[artifacts]` with `bucket = \"…\"` to \
+                 project.toml: larger packages go through that bucket"
+                    .into()
+            }
             Self::LinkDangling { .. } | Self::NotAFile { .. } => "remove it, or name it in .mdoignore".into(),
             Self::LinkLeaves { .. } => {
                 "copy what it points at into the folder, for instance in the build hook".into()

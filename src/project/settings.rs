@@ -44,7 +44,7 @@ pub struct Artifacts {
     /// The bucket's name.
     #[schemars(length(min = 3, max = 63))]
     pub bucket: String,
-    /// What every object's key starts with.
+    /// The folder of every object in it, such as `mdo`.
     #[serde(default)]
     pub prefix: String,
 }

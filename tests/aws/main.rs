@@ -15,6 +15,7 @@ mod functions;
 mod guide;
 mod live;
 mod ownership;
+mod packages;
 mod smoke;
 mod stages;
 mod trouble;

@@ -19,6 +19,7 @@ pub struct Function {
     architecture: Architecture,
     build: Option<String>,
     clean: Option<String>,
+    has_bucket: bool,
 }
 
 impl Function {
@@ -33,6 +34,7 @@ impl Function {
             architecture: Architecture::X86_64,
             build: None,
             clean: None,
+            has_bucket: false,
         }
     }
 
@@ -86,6 +88,11 @@ impl Function {
         self
     }
 
+    pub fn with_bucket(mut self) -> Self {
+        self.has_bucket = true;
+        self
+    }
+
     pub fn build_hook(mut self, command: &str) -> Self {
         self.build = Some(command.to_owned());
         self
@@ -104,6 +111,7 @@ impl Function {
             handler: self.handler,
             architecture: self.architecture,
             project_ignore: None,
+            has_bucket: self.has_bucket,
             build_hook: self.build.as_deref(),
             clean_hook: self.clean.as_deref(),
         })

@@ -177,3 +177,29 @@ fn that_do_not_fit_on_the_disk_name_the_file() {
     assert!(output.status.success(), "{talk}");
     assert!(!talk.contains("ZipWriter"), "nothing but mdo's own output talks: {talk}");
 }
+
+/// Bytes that no compression makes smaller: xorshift.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    (0..bytes / 8).flat_map(|_| next()).collect()
+}
+
+#[test]
+fn over_50_mb_need_a_bucket() {
+    let function = Function::ready().file("data/model.bin", noise(51 * 1024 * 1024)).file("data/small", "");
+    let (problem, help) = function.problems().remove(0);
+    assert_eq!(
+        problem,
+        "the zip is 51.0 MB, over the 50.0 MB that Lambda takes directly; largest: data/ 51.0 MB, bootstrap 184 bytes"
+    );
+    assert!(help.contains("[artifacts]") && help.contains(".mdoignore"), "{help}");
+    let package = function.with_bucket().package().unwrap();
+    assert!(package.size > package::DIRECT_UPLOAD_LIMIT);
+    assert!(package.warnings[0].contains("so it goes through a bucket; largest: data/ 51.0 MB"));
+}

@@ -51,31 +51,10 @@ pub(super) async fn prepare(
     if size <= DIRECT_UPLOAD_LIMIT {
         return Ok(Code::Inline(path.to_owned()));
     }
-    let artifacts = artifacts.ok_or_else(|| too_large(name, size))?;
+    let artifacts = artifacts.ok_or_else(|| {
+        Error::new(ErrorKind::Invalid, format!("the package of function {name} has no bucket to go through"))
+    })?;
     let sha256 = function.code.ok_or_else(no_package)?;
     let key = s3::upload(aws, artifacts, path, sha256, id, run).await?;
     Ok(Code::Stored { bucket: artifacts.bucket.clone(), key })
-}
-
-fn too_large(name: &FunctionName, size: u64) -> Error {
-    let megabytes = size.div_ceil(1024 * 1024);
-    Error::new(
-        ErrorKind::Invalid,
-        format!("the package of function {name} has {megabytes} MB; Lambda takes at most 50 MB directly"),
-    )
-    .with_help(
-        "add `[artifacts]` with `bucket = \"…\"` to project.toml: larger packages go through that bucket",
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_package_that_is_too_large_says_what_to_add() {
-        let error = too_large(&"x".parse().expect("a name"), DIRECT_UPLOAD_LIMIT + 1);
-        assert_eq!(error.message, "the package of function x has 51 MB; Lambda takes at most 50 MB directly");
-        assert!(error.help.expect("help").contains("[artifacts]"));
-    }
 }

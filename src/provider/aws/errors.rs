@@ -191,6 +191,12 @@ fn service_error(operation: &str, on: &str, code: &str, message: &str, profile: 
         _ if THROTTLES.contains(&code) => {
             error.with_help("AWS kept throttling this account; run the command again in a minute")
         }
+        "NoSuchBucket" => {
+            error.with_help("create the bucket, or name another one in `[artifacts]` of project.toml")
+        }
+        "PermanentRedirect" | "HTTP 301" => error.with_help(
+            "the bucket of `[artifacts]` is in another region; Lambda needs it in the function's own",
+        ),
         "CodeStorageExceededException" => {
             error.with_help("delete old versions of functions that no stage points at, then deploy again")
         }

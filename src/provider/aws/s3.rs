@@ -24,7 +24,9 @@ const PARTS_AT_ONCE: usize = 3;
 
 /// The key of the package with this SHA-256.
 fn key(artifacts: &Artifacts, sha256: Sha256) -> String {
-    format!("{}{sha256}.zip", artifacts.prefix)
+    let prefix = artifacts.prefix.trim_end_matches('/');
+    let slash = if prefix.is_empty() { "" } else { "/" };
+    format!("{prefix}{slash}{sha256}.zip")
 }
 
 /// Puts a package into the bucket, unless it is there already, and returns its key.
@@ -45,7 +47,10 @@ pub(super) async fn upload(
         Ok(object) if object.content_length().and_then(|length| u64::try_from(length).ok()) == Some(size) => {
             return Ok(key);
         }
-        Err(error) if error.kind != ErrorKind::NotFound => return Err(error),
+        // Who may not list a bucket is not told what is not in it; the upload tells what else is in the way.
+        Err(error) if ![ErrorKind::NotFound, ErrorKind::Permission].contains(&error.kind) => {
+            return Err(error);
+        }
         _ => {}
     }
     let upload = aws
@@ -153,9 +158,11 @@ mod tests {
 
     #[test]
     fn the_key_is_the_content() {
-        let artifacts = Artifacts { bucket: "b".to_owned(), prefix: "mdo/".to_owned() };
         let sha256 = Sha256::of(b"");
-        assert_eq!(key(&artifacts, sha256), format!("mdo/{sha256}.zip"));
+        for (prefix, folder) in [("mdo/", "mdo/"), ("team/mdo", "team/mdo/"), ("", "")] {
+            let artifacts = Artifacts { bucket: "b".to_owned(), prefix: prefix.to_owned() };
+            assert_eq!(key(&artifacts, sha256), format!("{folder}{sha256}.zip"));
+        }
     }
 
     #[tokio::test]

@@ -1,0 +1,59 @@
+//! Packages above Lambda's limit for direct uploads.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::live::{Live, items};
+use crate::support::emulator::Emulator;
+use crate::support::project::{MANIFEST, TestProject};
+use crate::support::proxy::{Fault, Proxy};
+
+const BUCKET: &str = "[artifacts]\nbucket = \"shop-artifacts\"\nprefix = \"mdo\"\n";
+
+/// A project whose function takes 52 MB, which cannot be compressed.
+fn heavy() -> Option<TestProject> {
+    let project = TestProject::with_echo(Emulator::shared()?.account());
+    let random = std::fs::File::open("/dev/urandom").unwrap();
+    let mut model = std::fs::File::create(project.path("functions/echo/model.bin")).unwrap();
+    std::io::copy(&mut std::io::Read::take(random, 52 * 1024 * 1024), &mut model).unwrap();
+    Some(project)
+}
+
+#[test]
+fn a_large_package_goes_through_the_projects_bucket_once() {
+    let Some(project) = heavy() else { return };
+    let proxy = Proxy::start(project.account().emulator().address(), Duration::ZERO);
+    let output = project.mdo("deploy").through(&proxy).exits(2);
+    output
+        .says("over the 50.0 MB that Lambda takes directly; largest: model.bin 52.0 MB")
+        .says("[artifacts]");
+    assert_eq!(proxy.recording().writes().len(), 0);
+
+    project.write("project.toml", &format!("{MANIFEST}{BUCKET}"));
+    let output = project.mdo("deploy").through(&proxy).exits(5);
+    output.says("NoSuchBucket").says("create the bucket");
+
+    let live = Live::of(&project, "dev");
+    let place = json!({"LocationConstraint": "eu-west-1"});
+    let bucket = json!({"Bucket": "shop-artifacts", "CreateBucketConfiguration": place});
+    live.call("s3", "create_bucket", bucket);
+    proxy.fail_next("UploadPart", 1, Fault::error(400, "InvalidPart", "told to fail"));
+    project.mdo("deploy").through(&proxy).exits(2).says("told to fail");
+    let uploads = live.call("s3", "list_multipart_uploads", json!({"Bucket": "shop-artifacts"}));
+    assert_eq!(items(&uploads["Uploads"]), Vec::<serde_json::Value>::new(), "nothing is left to be paid for");
+
+    proxy.forget();
+    project.mdo("deploy").through(&proxy).exits(0);
+    assert!(proxy.recording().count("UploadPart") > 1);
+    assert_eq!(live.echo("echo")["function"], "shop_echo");
+    let objects = live.call("s3", "list_objects_v2", json!({"Bucket": "shop-artifacts"}));
+    let key = objects["Contents"][0]["Key"].as_str().unwrap().to_owned();
+    assert!(key.starts_with("mdo/") && key.ends_with(".zip"), "{key}");
+
+    // Another stage needs the same code, which is there.
+    proxy.forget();
+    project.mdo("deploy --stage prod").through(&proxy).exits(0);
+    assert_eq!(proxy.recording().count("UploadPart"), 0);
+    assert_eq!(Live::of(&project, "prod").echo("echo")["function"], "shop_echo");
+}
