@@ -48,13 +48,14 @@ pub async fn connect(
 }
 
 /// Which stack to observe.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Scope {
     /// The functions that the files name; others of the project are found by the provider itself.
     pub functions: BTreeSet<FunctionName>,
     /// Whether resources of our name without our tag are taken over instead of refused.
     pub adopt: bool,
-    /// Whether to find out as well what other stages share and what a broken deploy has left: for what removes things.
+    /// For what removes things: whether to find out as well what other stages share and what a broken deploy has left, and
+    /// to pass by what is not ours instead of refusing to go on.
     pub thorough: bool,
 }
 

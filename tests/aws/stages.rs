@@ -116,6 +116,42 @@ fn a_stage_has_its_own_settings() {
     assert_eq!(prod.rules().len(), 2, "quiet has none");
 }
 
+#[test]
+fn a_role_lives_as_long_as_any_region_uses_it() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("");
+    project.mdo("deploy --region us-east-1").succeeds().says("~ role");
+    project.is_settled("--region us-east-1");
+    project.is_settled("");
+    let role = || Live::of(&project, "dev").counts()["roles"].clone();
+    let output = project.mdo("destroy --yes --region us-east-1").exits(0);
+    output.says("kept, because it is used in eu-west-1 too");
+    project.is_settled("");
+    assert_eq!(
+        (role(), &Live::of(&project, "dev").echo("echo")["function"]),
+        (json!(1), &json!("shop_echo"))
+    );
+    project.mdo("destroy --yes").succeeds();
+    assert_eq!(role(), 0);
+}
+
+#[test]
+fn what_two_first_deploys_at_once_make_twice_is_served_once_and_destroyed_whole() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    std::thread::scope(|scope| {
+        // Whatever each of them comes to, the next one makes a whole of it.
+        for run in [0, 1].map(|_| scope.spawn(|| project.mdo("deploy").runs())) {
+            run.join().unwrap();
+        }
+    });
+    project.deploys("");
+    let live = Live::of(&project, "dev");
+    project.mdo("destroy --yes").exits(0);
+    assert_eq!(live.counts(), nothing());
+}
+
 /// The counts of an account that holds nothing.
 pub fn nothing() -> Value {
     json!({"functions": 0, "apis": 0, "usage_plans": 0, "keys": 0, "rules": 0, "roles": 0, "log_groups": 0})

@@ -89,7 +89,7 @@ async fn is_ours(
     match owner {
         owner if owner == (Some(names.project.as_str()), Some(names.stage.as_str())) => Ok(Some(true)),
         // The name of somebody else's rule reads like one of ours, and we need none.
-        _ if !scope.functions.contains(function) => Ok(None),
+        _ if scope.thorough || !scope.functions.contains(function) => Ok(None),
         _ if scope.adopt => Ok(Some(false)),
         (owner, _) => Err(errors::not_ours("the rule", &name, owner)),
     }

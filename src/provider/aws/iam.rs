@@ -1,17 +1,22 @@
 //! The project's role: observed by its inline policy, created, updated and deleted.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::client::Aws;
-use super::iam_policy;
+use super::iam_policy::{self, Place};
 use super::ownership::{self, Owner, project_tags};
 use crate::apply::Run;
 use crate::project::Names;
-use crate::provider::{Applied, Error, ErrorKind};
+use crate::provider::{Applied, Error, ErrorKind, Scope};
 use crate::stack::{Change, Role};
 
 /// The name of the inline policy, by which a role is known to be mdo's without reading its tags.
 const POLICY: &str = "mdo";
+
+/// The regions that a role is used in, by their names.
+pub(super) type Regions = BTreeSet<String>;
 
 /// A role as IAM tells it, as far as `observe` needs it.
 pub(super) enum RoleFound {
@@ -21,7 +26,7 @@ pub(super) enum RoleFound {
 }
 
 /// Looks for the project's role.
-pub(super) async fn observe(aws: &Aws, names: &Names, adopt: bool) -> Result<RoleFound, Error> {
+pub(super) async fn observe(aws: &Aws, names: &Names, scope: &Scope) -> Result<RoleFound, Error> {
     let role = names.role();
     let answer = aws
         .call("iam:GetRolePolicy", &role, || {
@@ -36,8 +41,8 @@ pub(super) async fn observe(aws: &Aws, names: &Names, adopt: bool) -> Result<Rol
         Err(error) if error.is_code("NoSuchEntity") => match owner(aws, names).await? {
             None => Ok(RoleFound::Absent),
             Some(owner) => {
-                owner.check("role", &role, adopt)?;
-                Ok(RoleFound::Found(Value::Null))
+                let checked = owner.check("role", &role, scope.adopt).map(|()| Some(Value::Null));
+                Ok(ownership::found(checked, scope)?.map_or(RoleFound::Absent, RoleFound::Found))
             }
         },
         Err(error) => Err(error),
@@ -50,14 +55,16 @@ fn misses_policy(message: &str) -> bool {
     reason.to_ascii_lowercase().contains("policy")
 }
 
-/// The role in the model's terms, once the account is known.
-pub(super) fn read(aws: &Aws, found: &RoleFound) -> Result<Option<Role>, Error> {
+/// The role in the model's terms and the regions that it is used in, once the account is known.
+pub(super) fn read(aws: &Aws, found: &RoleFound) -> Result<Option<(Role, Regions)>, Error> {
     Ok(match found {
         RoleFound::Absent => None,
-        RoleFound::Found(document) => {
-            Some(iam_policy::read(document, aws.partition, aws.account()?.as_str()))
-        }
+        RoleFound::Found(document) => Some(iam_policy::read(document, place(aws)?)),
     })
+}
+
+fn place(aws: &Aws) -> Result<Place<'_>, Error> {
+    Ok(Place { partition: aws.partition, account: aws.account()?.as_str(), region: &aws.region })
 }
 
 /// Whose the role is; `None` when there is none.
@@ -101,6 +108,7 @@ pub(super) async fn create(
     aws: &Aws,
     names: &Names,
     wanted: &Role,
+    regions: Regions,
     change: &Change,
     run: &Run<'_>,
 ) -> Result<Applied, Error> {
@@ -126,7 +134,7 @@ pub(super) async fn create(
         answer => drop(answer?),
     }
     run.announce(&change.id);
-    put_policy(aws, names, wanted).await?;
+    put_policy(aws, names, wanted, regions_with_this(aws, regions)).await?;
     Ok(Applied::default())
 }
 
@@ -135,10 +143,11 @@ pub(super) async fn update(
     aws: &Aws,
     names: &Names,
     wanted: &Role,
+    regions: Regions,
     change: &Change,
 ) -> Result<Applied, Error> {
     let role = names.role();
-    put_policy(aws, names, wanted).await?;
+    put_policy(aws, names, wanted, regions_with_this(aws, regions)).await?;
     if change.touches("trusted_service") || change.touches("log_groups") {
         let trust = iam_policy::trust(wanted).to_string();
         let tags = tags(names)?;
@@ -154,9 +163,26 @@ pub(super) async fn update(
     Ok(Applied::default())
 }
 
-/// Deletes the role, unless somebody has added policies to it or its functions live on.
-pub(super) async fn delete(aws: &Aws, names: &Names) -> Result<Applied, Error> {
+fn regions_with_this(aws: &Aws, mut regions: Regions) -> Regions {
+    regions.insert(aws.region.clone());
+    regions
+}
+
+/// Deletes the role, unless somebody has added policies to it, or it is used in other regions.
+pub(super) async fn delete(
+    aws: &Aws,
+    names: &Names,
+    before: &Role,
+    mut regions: Regions,
+) -> Result<Applied, Error> {
     let role = names.role();
+    regions.remove(&aws.region);
+    if !regions.is_empty() {
+        let others = regions.iter().cloned().collect::<Vec<_>>().join(", ");
+        put_policy(aws, names, before, regions).await?;
+        let warnings = vec![format!("kept, because it is used in {others} too")];
+        return Ok(Applied { warnings, ..Applied::default() });
+    }
     let attached = aws.call("iam:ListAttachedRolePolicies", &role, || {
         aws.iam.list_attached_role_policies().role_name(&role).send()
     });
@@ -184,9 +210,9 @@ pub(super) async fn delete(aws: &Aws, names: &Names) -> Result<Applied, Error> {
     Ok(Applied::default())
 }
 
-async fn put_policy(aws: &Aws, names: &Names, wanted: &Role) -> Result<(), Error> {
+async fn put_policy(aws: &Aws, names: &Names, wanted: &Role, regions: Regions) -> Result<(), Error> {
     let role = names.role();
-    let document = iam_policy::permissions(wanted, aws.partition, aws.account()?.as_str()).to_string();
+    let document = iam_policy::permissions(wanted, place(aws)?, &regions).to_string();
     aws.call("iam:PutRolePolicy", &role, || {
         aws.iam.put_role_policy().role_name(&role).policy_name(POLICY).policy_document(&document).send()
     })

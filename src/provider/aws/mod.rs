@@ -53,6 +53,8 @@ pub struct AwsProvider {
 struct Known {
     adopts: bool,
     functions: BTreeMap<FunctionName, KnownFunction>,
+    /// The regions that the role is used in.
+    role_regions: BTreeSet<String>,
 }
 
 /// What is known of a function beyond the model.
@@ -143,14 +145,15 @@ impl AwsProvider {
     }
 
     async fn apply_role(&self, change: &Change, run: &Run<'_>) -> Result<Applied, Error> {
-        match (change.action, &change.after) {
+        let regions = self.state().role_regions.clone();
+        match (change.action, change.after.as_ref().or(change.before.as_ref())) {
             (Action::Create, Some(Resource::Role(wanted))) => {
-                iam::create(&self.aws, &self.names, wanted, change, run).await
+                iam::create(&self.aws, &self.names, wanted, regions, change, run).await
             }
             (Action::Update, Some(Resource::Role(wanted))) => {
-                iam::update(&self.aws, &self.names, wanted, change).await
+                iam::update(&self.aws, &self.names, wanted, regions, change).await
             }
-            (Action::Delete, _) => {
+            (Action::Delete, Some(Resource::Role(before))) => {
                 run.all_usable(change).await?;
                 match self.remaining_function().await? {
                     Some(function) => Ok(Applied {
@@ -159,7 +162,7 @@ impl AwsProvider {
                         )],
                         ..Applied::default()
                     }),
-                    None => iam::delete(&self.aws, &self.names).await,
+                    None => iam::delete(&self.aws, &self.names, before, regions).await,
                 }
             }
             _ => Err(unexpected(change)),

@@ -13,7 +13,7 @@ use super::api_gateway::{self, LiveApi};
 use super::functions::is_foreign;
 use super::iam::{self, RoleFound};
 use super::lambda::{self, Live, Lookup};
-use super::ownership::Owner;
+use super::ownership::{self, Owner};
 use super::permissions::{self, Statements};
 use super::{AwsProvider, KnownFunction, events, logs};
 use crate::project::FunctionName;
@@ -43,7 +43,7 @@ impl AwsProvider {
     pub(super) async fn observe_stack(&self, scope: &Scope) -> Result<Observed, Error> {
         let (found, role) = try_join(
             self.read_functions(&scope.functions, scope),
-            iam::observe(&self.aws, &self.names, scope.adopt),
+            iam::observe(&self.aws, &self.names, scope),
         )
         .await?;
         self.identify().await?;
@@ -54,7 +54,7 @@ impl AwsProvider {
             let none = std::future::ready(None);
             // A rule of our name would be overwritten, unlike a usage plan or a key, so it is looked for at once.
             let (api, rules) = try_join(
-                api_gateway::observe(&self.aws, &self.names, &self.gateway, none, false, scope.adopt),
+                api_gateway::observe(&self.aws, &self.names, &self.gateway, none, false, scope),
                 events::observe(&self.aws, &self.names, &self.rules, scope),
             )
             .await?;
@@ -82,8 +82,8 @@ impl AwsProvider {
                         self.aws.note_account(account)?;
                     }
                     let live = self.with_what_is_read_apart(name, live).await?;
-                    live.owner.check("function", &self.names.function(name), scope.adopt)?;
-                    Ok(Some((name.clone(), live)))
+                    let checked = live.owner.check("function", &self.names.function(name), scope.adopt);
+                    ownership::found(checked.map(|()| Some((name.clone(), live))), scope)
                 }
                 Lookup::Absent(account) => {
                     account.map_or(Ok(()), |account| self.aws.note_account(account))?;
@@ -127,7 +127,7 @@ impl AwsProvider {
         let hint = async { receive.await.ok().flatten() };
         let (rest, api) = try_join(
             self.read_rest_but_api(scope, found, tell),
-            api_gateway::observe(&self.aws, &self.names, &self.gateway, hint, true, scope.adopt),
+            api_gateway::observe(&self.aws, &self.names, &self.gateway, hint, true, scope),
         )
         .await?;
         Ok(Rest { api, ..rest })
@@ -201,8 +201,8 @@ impl AwsProvider {
         let each = missing.map(|name| async move {
             match lambda::look_up(&self.aws, &self.names, name, None).await? {
                 Lookup::Found(live) => {
-                    live.owner.check("function", &self.names.function(name), scope.adopt)?;
-                    Ok::<_, Error>(Some(name.clone()))
+                    let checked = live.owner.check("function", &self.names.function(name), scope.adopt);
+                    ownership::found(checked.map(|()| Some(name.clone())), scope)
                 }
                 Lookup::Absent(_) => Ok(None),
             }
@@ -245,8 +245,9 @@ impl AwsProvider {
             observed.functions.insert(name.clone(), people);
             observed.stack.functions.insert(name, function);
         }
+        let (role, role_regions) = iam::read(&self.aws, &role)?.unzip();
         observed.stack = Stack {
-            role: iam::read(&self.aws, &role)?,
+            role,
             functions: observed.stack.functions,
             api: rest.api.api,
             stage: rest.api.stage,
@@ -257,6 +258,7 @@ impl AwsProvider {
             let mut state = self.state();
             state.adopts = scope.adopt;
             state.functions = known;
+            state.role_regions = role_regions.unwrap_or_default();
         }
         if scope.thorough {
             self.look_beyond_the_stage(scope, &mut observed, &rest.log_groups).await?;

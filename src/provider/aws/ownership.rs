@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::project::{Names, ProjectName};
-use crate::provider::Error;
+use crate::provider::{Error, ErrorKind, Scope};
 
 use super::errors;
 
@@ -36,6 +36,14 @@ impl Owner {
     }
 }
 
+/// What `scope` makes of a resource that is not ours and not to be taken over: what removes things passes it by.
+pub(super) fn found<T>(found: Result<Option<T>, Error>, scope: &Scope) -> Result<Option<T>, Error> {
+    match found {
+        Err(error) if scope.thorough && error.kind == ErrorKind::NotOurs => Ok(None),
+        found => found,
+    }
+}
+
 /// Whose a resource with these tags is.
 pub(super) fn of<K, V>(tags: impl IntoIterator<Item = (K, V)>, project: &ProjectName) -> Owner
 where
@@ -62,7 +70,6 @@ pub(super) fn project_tags(names: &Names) -> [(&'static str, String); 1] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::ErrorKind;
 
     #[test]
     fn only_the_project_tag_decides() {

@@ -3,6 +3,7 @@
 use aws_sdk_apigateway::primitives::Blob;
 use aws_sdk_apigateway::types::PutMode;
 
+use super::observe::all_of_ours;
 use super::{ApiGatewayState, found, integrations, tag_resource, unexpected, when_settled};
 use crate::apply::Run;
 use crate::project::Names;
@@ -94,16 +95,17 @@ async fn overwrite(aws: &Aws, names: &Names, state: &ApiGatewayState, api: &Api)
 }
 
 async fn delete(aws: &Aws, names: &Names, state: &ApiGatewayState) -> Result<(), Error> {
-    let Some(id) = state.api_id() else {
-        return Ok(());
-    };
-    let name = names.api();
-    let deleted = when_settled(|| {
-        aws.call("apigateway:DeleteRestApi", &name, || {
-            aws.apigateway.delete_rest_api().rest_api_id(&id).send()
-        })
-    });
-    found(deleted.await)?;
+    let mut ids = all_of_ours(aws, names).await?;
+    ids.extend(state.api_id().filter(|id| !ids.contains(id)));
+    for id in ids {
+        let name = names.api();
+        let deleted = when_settled(|| {
+            aws.call("apigateway:DeleteRestApi", &name, || {
+                aws.apigateway.delete_rest_api().rest_api_id(&id).send()
+            })
+        });
+        found(deleted.await)?;
+    }
     state.known().api = None;
     Ok(())
 }

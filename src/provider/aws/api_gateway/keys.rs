@@ -91,14 +91,19 @@ async fn link(aws: &Aws, full: &str, id: &str, plan: &str) -> Result<(), Error> 
     }
 }
 
+/// Deletes the key, and any other of its name that two deploys at once may have made.
 async fn delete(aws: &Aws, names: &Names, state: &ApiGatewayState, name: &KeyName) -> Result<(), Error> {
-    let id = state.known().keys.get(name).map(|key| key.id.clone());
-    if let Some(id) = id {
-        let full = names.key(name);
+    let full = names.key(name);
+    let listed = list(aws, &full, false).await?;
+    let is_ours = |key: &&ApiKey| key.name() == Some(&full) && Owner::of(key.tags(), names) == Owner::Us;
+    let mut ids: Vec<_> =
+        listed.iter().filter(is_ours).filter_map(|key| key.id().map(str::to_owned)).collect();
+    let known = state.known().keys.remove(name).map(|key| key.id);
+    ids.extend(known.filter(|id| !ids.contains(id)));
+    for id in ids {
         let deleted = aws
             .call("apigateway:DeleteApiKey", &full, || aws.apigateway.delete_api_key().api_key(&id).send());
         found(deleted.await)?;
-        state.known().keys.remove(name);
     }
     Ok(())
 }

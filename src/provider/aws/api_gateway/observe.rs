@@ -11,8 +11,8 @@ use crate::project::{KeyName, Names, StageName};
 use crate::provider::aws::client::Aws;
 use crate::provider::aws::definition::{DEFINITION_VARIABLE, VERSION, deployed, read};
 use crate::provider::aws::errors;
-use crate::provider::aws::ownership::PROJECT_TAG;
-use crate::provider::{Error, ErrorKind};
+use crate::provider::aws::ownership::{PROJECT_TAG, found as found_or_passed_by};
+use crate::provider::{Error, ErrorKind, Scope};
 use crate::stack::{ApiStage, Key};
 
 /// Which API it is, as far as that is known before its parts are read.
@@ -40,32 +40,32 @@ type Parts = (Vec<Resource>, Option<GetStageOutput>);
 /// that has neither function nor API has no usage plan either.
 ///
 /// # Errors
-/// When a call fails, when an API or usage plan of our name is not ours and `adopt` is not set, and when two APIs are.
+/// When a call fails, and when an API, usage plan or key that is needed is not ours and `scope` does not adopt it.
 pub(in crate::provider::aws) async fn observe(
     aws: &Aws,
     names: &Names,
     state: &ApiGatewayState,
     hint: impl Future<Output = Option<String>>,
     is_begun: bool,
-    adopt: bool,
+    scope: &Scope,
 ) -> Result<LiveApi, Error> {
     let api = async {
         let Some(id) = hint.await else {
-            return located(aws, names, identify(aws, names, adopt).await?).await;
+            return located(aws, names, identify(aws, names, scope).await?).await;
         };
         match located(aws, names, Some(Identity::of(id))).await? {
             Some((identity, None)) => {
-                let other = located(aws, names, identify(aws, names, adopt).await?).await?;
+                let other = located(aws, names, identify(aws, names, scope).await?).await?;
                 Ok(other.or(Some((identity, None))))
             }
             found => Ok(found),
         }
     };
     let (api, (plan, keys)) = if is_begun {
-        futures::try_join!(api, plan_and_keys(aws, names, adopt))?
+        futures::try_join!(api, plan_and_keys(aws, names, scope))?
     } else {
         let api = api.await?;
-        let rest = if api.is_some() { plan_and_keys(aws, names, adopt).await? } else { Default::default() };
+        let rest = if api.is_some() { plan_and_keys(aws, names, scope).await? } else { Default::default() };
         (api, rest)
     };
     // A usage plan that has outlived its API is read all the same, so that it is found again instead of made anew.
@@ -171,7 +171,10 @@ pub(in crate::provider::aws) async fn stages(
 ) -> Result<Vec<StageName>, Error> {
     let id = match hint {
         Some(id) => Some(id),
-        None => identify(aws, names, true).await?.map(|identity| identity.id),
+        None => {
+            let scope = Scope { thorough: true, ..Scope::default() };
+            identify(aws, names, &scope).await?.map(|identity| identity.id)
+        }
     };
     let Some(id) = id else {
         return Ok(Vec::new());
@@ -187,8 +190,18 @@ pub(in crate::provider::aws) async fn stages(
 }
 
 /// Looks for the API by name.
-async fn identify(aws: &Aws, names: &Names, adopt: bool) -> Result<Option<Identity>, Error> {
-    let apis = all(async |position| {
+async fn identify(aws: &Aws, names: &Names, scope: &Scope) -> Result<Option<Identity>, Error> {
+    found_or_passed_by(choose(&list(aws).await?, names, scope.adopt), scope)
+}
+
+/// The ids of every API that is ours: of two first deploys at once, each may have made one.
+pub(super) async fn all_of_ours(aws: &Aws, names: &Names) -> Result<Vec<String>, Error> {
+    let apis = list(aws).await?;
+    Ok(ours(&apis, names).into_iter().filter_map(|api| api.id().map(str::to_owned)).collect())
+}
+
+async fn list(aws: &Aws) -> Result<Vec<RestApi>, Error> {
+    all(async |position| {
         let answer = aws
             .call("apigateway:GetRestApis", "", || {
                 aws.apigateway.get_rest_apis().limit(PAGE).set_position(position.clone()).send()
@@ -196,38 +209,43 @@ async fn identify(aws: &Aws, names: &Names, adopt: bool) -> Result<Option<Identi
             .await?;
         Ok((answer.items, answer.position))
     })
-    .await?;
-    choose(&apis, names, adopt)
+    .await
 }
 
-/// The API of the project among all APIs: the one that bears its tag, or else the version that only mdo writes.
+fn owner(api: &RestApi) -> Option<&str> {
+    tag(api.tags(), PROJECT_TAG)
+}
+
+/// The APIs of our name that bear our tag, or else the version that only mdo writes; the oldest first.
+fn ours<'a>(apis: &'a [RestApi], names: &Names) -> Vec<&'a RestApi> {
+    let is_tagged = |api: &RestApi| owner(api) == Some(names.project.as_str());
+    let is_marked = |api: &RestApi| owner(api).is_none() && api.version() == Some(VERSION);
+    let named = apis.iter().filter(|api| api.name() == Some(&names.api()));
+    let mut ours: Vec<_> = named.filter(|api| is_tagged(api) || is_marked(api)).collect();
+    ours.sort_by_key(|api| (api.created_date().map(|date| date.as_nanos()), api.id()));
+    ours
+}
+
+/// The API of the project among all APIs. Of two that are ours everybody takes the older one.
 fn choose(apis: &[RestApi], names: &Names, adopt: bool) -> Result<Option<Identity>, Error> {
     let named: Vec<_> = apis.iter().filter(|api| api.name() == Some(&names.api())).collect();
-    let owner = |api: &RestApi| tag(api.tags(), PROJECT_TAG).map(str::to_owned);
-    let tagged = |api: &&&RestApi| owner(api).as_deref() == Some(names.project.as_str());
-    let marked = |api: &&&RestApi| owner(api).is_none() && api.version() == Some(VERSION);
-    let mut candidates: Vec<_> = named.iter().filter(tagged).collect();
-    if candidates.is_empty() {
-        candidates = named.iter().filter(marked).collect();
-    }
-    if candidates.is_empty() && adopt {
-        candidates = named.iter().collect();
-    }
-    match (candidates.as_slice(), named.first()) {
-        ([api], _) => Ok(Some(Identity {
-            id: api.id().unwrap_or_default().to_owned(),
-            description: Some(api.description().unwrap_or_default().to_owned()),
-            is_tagged: tagged(api),
-        })),
-        ([], None) => Ok(None),
-        ([], Some(api)) => Err(errors::not_ours("the REST API", &names.api(), owner(api).as_deref())),
-        (several, _) => {
+    let api = match (ours(apis, names).first(), named.as_slice()) {
+        (Some(api), _) => *api,
+        (None, []) => return Ok(None),
+        (None, [api]) if adopt => *api,
+        (None, several) if adopt => {
             let ids: Vec<_> = several.iter().filter_map(|api| api.id()).collect();
             let what = format!("there are {} REST APIs named {}: {}", ids.len(), names.api(), ids.join(", "));
-            Err(Error::new(ErrorKind::Conflict, what)
-                .with_help("delete or rename all but the one that your users call"))
+            return Err(Error::new(ErrorKind::Conflict, what)
+                .with_help("delete or rename all but the one that your users call"));
         }
-    }
+        (None, [api, ..]) => return Err(errors::not_ours("the REST API", &names.api(), owner(api))),
+    };
+    Ok(Some(Identity {
+        id: api.id().unwrap_or_default().to_owned(),
+        description: Some(api.description().unwrap_or_default().to_owned()),
+        is_tagged: owner(api) == Some(names.project.as_str()),
+    }))
 }
 
 /// The API's methods and its stage; `None` when there is no such API.
@@ -271,20 +289,20 @@ async fn description(aws: &Aws, id: &str) -> Result<Option<String>, Error> {
 async fn plan_and_keys(
     aws: &Aws,
     names: &Names,
-    adopt: bool,
+    scope: &Scope,
 ) -> Result<(Option<LivePlan>, BTreeMap<KeyName, LiveKey>), Error> {
     let mut keys = keys::search(aws, names).await?;
     let lone = if keys.len() == 1 { keys.values_mut().next() } else { None };
     let plan = match lone {
-        Some(key) => match usage_plan::holding(aws, names, &key.id, adopt).await? {
+        Some(key) => match usage_plan::holding(aws, names, &key.id, scope).await? {
             Some(plan) => {
                 key.is_linked = true;
                 Some(plan)
             }
-            None => usage_plan::find(aws, names, adopt).await?,
+            None => usage_plan::find(aws, names, scope).await?,
         },
         None => {
-            let plan = usage_plan::find(aws, names, adopt).await?;
+            let plan = usage_plan::find(aws, names, scope).await?;
             let held = match &plan {
                 Some(plan) if !keys.is_empty() => usage_plan::keys(aws, names, plan).await?,
                 _ => BTreeSet::new(),
@@ -294,7 +312,11 @@ async fn plan_and_keys(
         }
     };
     // A usage plan of ours vouches for a key that has lost its tags.
-    if let Some((name, _)) = keys.iter().find(|(_, key)| !key.is_tagged && !key.is_linked && !adopt) {
+    let is_foreign = |key: &LiveKey| !key.is_tagged && !key.is_linked && !scope.adopt;
+    if scope.thorough {
+        keys.retain(|_, key| !is_foreign(key));
+    }
+    if let Some((name, _)) = keys.iter().find(|(_, key)| is_foreign(key)) {
         return Err(errors::not_ours("the API key", &names.key(name), None));
     }
     Ok((plan, keys))

@@ -8,9 +8,10 @@ use aws_sdk_apigateway::types::{
 
 use super::{ApiGatewayState, Owner, PAGE, all, patch, stage_tags, tag_resource};
 use crate::project::{Names, Period, Quota, Throttle};
-use crate::provider::Error;
 use crate::provider::aws::client::Aws;
 use crate::provider::aws::errors;
+use crate::provider::aws::ownership::found;
+use crate::provider::{Error, Scope};
 
 /// A usage plan as it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,8 +108,8 @@ fn period_type(period: Period) -> QuotaPeriodType {
 }
 
 /// Looks for the usage plan of the stage.
-pub(super) async fn find(aws: &Aws, names: &Names, adopt: bool) -> Result<Option<LivePlan>, Error> {
-    choose(&list(aws, None).await?, names, adopt)
+pub(super) async fn find(aws: &Aws, names: &Names, scope: &Scope) -> Result<Option<LivePlan>, Error> {
+    found(choose(&list(aws, None).await?, names, scope.adopt), scope)
 }
 
 /// The usage plan of the stage, if it holds this key.
@@ -116,9 +117,9 @@ pub(super) async fn holding(
     aws: &Aws,
     names: &Names,
     key_id: &str,
-    adopt: bool,
+    scope: &Scope,
 ) -> Result<Option<LivePlan>, Error> {
-    choose(&list(aws, Some(key_id)).await?, names, adopt)
+    found(choose(&list(aws, Some(key_id)).await?, names, scope.adopt), scope)
 }
 
 async fn list(aws: &Aws, key_id: Option<&str>) -> Result<Vec<UsagePlan>, Error> {
@@ -233,29 +234,28 @@ async fn update(aws: &Aws, name: &str, id: &str, patches: Vec<PatchOperation>) -
     .map(drop)
 }
 
-/// Deletes the stage's usage plan, if there is one; its links go first, in one call.
+/// Deletes every usage plan of the stage; the links of each go first, in one call.
 pub(super) async fn delete(aws: &Aws, names: &Names, state: &ApiGatewayState) -> Result<(), Error> {
     let name = names.usage_plan();
     let mut slot = state.plan.lock().await;
-    let Some(plan) = slot.as_mut() else {
-        return Ok(());
-    };
-    if !plan.links.is_empty() {
-        let unlink = plan.links.iter().map(|link| patch(Op::Remove, "/apiStages", Some(link.clone())));
-        let unlinked = super::found(update(aws, &name, &plan.id, unlink.collect()).await)?;
-        plan.links.clear();
-        if unlinked.is_none() {
-            *slot = None;
-            return Ok(());
+    let listed = list(aws, None).await?;
+    let ours =
+        listed.iter().filter(|plan| plan.name() == Some(&name) && Owner::of(plan.tags(), names) == Owner::Us);
+    let mut plans: Vec<_> = ours.map(|plan| LivePlan::read(plan, names)).collect();
+    plans.extend(slot.take().filter(|known| plans.iter().all(|plan| plan.id != known.id)));
+    for plan in plans {
+        if !plan.links.is_empty() {
+            let unlink = plan.links.iter().map(|link| patch(Op::Remove, "/apiStages", Some(link.clone())));
+            // A link whose API is gone is no obstacle.
+            super::found(update(aws, &name, &plan.id, unlink.collect()).await)?;
         }
+        super::found(
+            aws.call("apigateway:DeleteUsagePlan", &name, || {
+                aws.apigateway.delete_usage_plan().usage_plan_id(&plan.id).send()
+            })
+            .await,
+        )?;
     }
-    super::found(
-        aws.call("apigateway:DeleteUsagePlan", &name, || {
-            aws.apigateway.delete_usage_plan().usage_plan_id(&plan.id).send()
-        })
-        .await,
-    )?;
-    *slot = None;
     Ok(())
 }
 
