@@ -1,10 +1,11 @@
 //! From a plan to a report: asks where that is due, runs the plan, and says what came of it.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Instant;
 
-use dialoguer::Confirm;
+use serde_json::Value;
 
 use super::interrupt::Interrupt;
 use crate::apply::{self, Outcome, Report};
@@ -19,6 +20,8 @@ pub(super) struct Manner<'a> {
     pub verb: &'a str,
     /// Whether standard output is one JSON document.
     pub json: bool,
+    /// Where that document goes instead, when it is one of several in a larger one.
+    pub documents: Option<&'a RefCell<Vec<Value>>>,
     /// How many changes may be under way at once.
     pub concurrency: usize,
     /// When the command began.
@@ -41,11 +44,19 @@ pub(super) fn agreed(question: &str, assume: bool) -> Result<bool, Failure> {
     if assume || !is_interactive() {
         return Ok(true);
     }
-    Confirm::new()
-        .with_prompt(question)
-        .default(false)
-        .interact()
-        .map_err(|error| Failure::from(anyhow::Error::from(error)))
+    let answer = ask(&format!("{question} [y/N] "))?;
+    Ok(answer.is_some_and(|answer| ["y", "yes"].contains(&answer.to_ascii_lowercase().as_str())))
+}
+
+/// What a person types; `None` at the end of the input.
+pub(super) fn ask(prompt: &str) -> Result<Option<String>, Failure> {
+    eprint!("{prompt}");
+    let mut line = String::new();
+    if std::io::stdin().read_line(&mut line)? == 0 {
+        eprintln!();
+        return Ok(None);
+    }
+    Ok(Some(line.trim().to_owned()))
 }
 
 /// Whether a person can be asked.
@@ -81,13 +92,8 @@ pub(super) async fn run(work: &Work<'_>, manner: &Manner<'_>) -> Result<Report, 
     let calls = work.provider.calls();
     if manner.json {
         let url = work.provider.endpoint();
-        output::json(&output::report_document(
-            work.plan,
-            &report,
-            work.provider.name(),
-            calls,
-            url.as_deref(),
-        ));
+        let name = work.provider.name();
+        tell(&manner.documents, output::report_document(work.plan, &report, name, calls, url.as_deref()));
     } else {
         let text = output::report(work.plan, &report);
         if report.is_complete() {
@@ -100,6 +106,14 @@ pub(super) async fn run(work: &Work<'_>, manner: &Manner<'_>) -> Result<Report, 
     match code(&report) {
         exit_code::DONE => Ok(report),
         code => Err(Failure::reported(code)),
+    }
+}
+
+/// Prints a document, or adds it to the larger one.
+pub(super) fn tell(documents: &Option<&RefCell<Vec<Value>>>, document: Value) {
+    match documents {
+        Some(documents) => documents.borrow_mut().push(document),
+        None => output::json(&document),
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let start = Instant::now();
+    let mut start = Instant::now();
     let session = Session::open(&args.target.place, &args.target.overrides()).await?;
     let planned = planning::plan(&session, &args.target).await?;
     if planned.plan.is_empty() {
@@ -44,11 +44,14 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let work = planned.work(&session);
     applying::show(&work, args.json);
     let deletes = planned.plan.summary().delete;
+    let asked = Instant::now();
     if deletes > 0 && !applying::agreed("Delete what is marked with -?", args.yes || args.json)? {
         return Err(Failure::new(exit_code::FAILED, "not deployed; nothing was changed"));
     }
+    // The time that a person takes to answer is not the deploy's.
+    start += asked.elapsed();
     let concurrency = args.concurrency.into();
-    let manner = Manner { verb: "Deployed", json: args.json, concurrency, start };
+    let manner = Manner { verb: "Deployed", json: args.json, documents: None, concurrency, start };
     applying::run(&work, &manner).await?;
     if let (false, Some(endpoint)) = (args.json, session.provider.endpoint()) {
         if args.target.place.local {

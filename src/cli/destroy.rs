@@ -1,9 +1,11 @@
 //! `mdo destroy`: removes everything that the project owns at a stage, and nothing else.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use clap::Parser;
+use serde_json::{Value, json};
 
 use super::applying::{self, Manner, Work};
 use super::arguments::Place;
@@ -23,10 +25,10 @@ pub(super) struct Args {
     /// Remove every stage
     #[arg(long, conflicts_with = "stage")]
     all: bool,
-    /// Do not ask; needed where there is no terminal to ask at
+    /// Do not ask; needed on AWS where there is no terminal to ask at
     #[arg(long, short = 'y')]
     yes: bool,
-    /// Print one JSON document instead of text; with --all, one for each stage
+    /// Print one JSON document instead of text
     #[arg(long)]
     pub json: bool,
 }
@@ -41,21 +43,39 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     }
     let session = Session::open_live(&args.place).await?;
     if !args.all {
-        return destroy(&session, &args).await;
+        return destroy(&session, &args, None).await;
     }
     let mut stages = session.provider.stages().await?;
     if stages.is_empty() {
         // What is left when the last stage is gone, the role for instance, is found from any stage.
         stages.push(session.settings.stage.clone());
     }
-    for stage in stages {
-        let place = Place { stage: Some(stage), ..args.place.clone() };
-        destroy(&Session::open_live(&place).await?, &args).await?;
+    let documents = RefCell::new(Vec::new());
+    let all = async {
+        for stage in stages {
+            let place = Place { stage: Some(stage), ..args.place.clone() };
+            destroy(&Session::open_live(&place).await?, &args, Some(&documents)).await?;
+        }
+        Ok::<_, Failure>(())
+    };
+    let outcome = all.await;
+    if args.json {
+        // What was done is told, whatever became of the rest.
+        output::json(&json!({
+            "version": 1,
+            "project": session.settings.project,
+            "provider": session.provider.name(),
+            "stages": documents.into_inner(),
+        }));
     }
-    Ok(())
+    outcome
 }
 
-async fn destroy(session: &Session, args: &Args) -> Result<(), Failure> {
+async fn destroy(
+    session: &Session,
+    args: &Args,
+    documents: Option<&RefCell<Vec<Value>>>,
+) -> Result<(), Failure> {
     let start = Instant::now();
     let observed = session.provider.observe(&Scope { thorough: true, ..session.scope(false) }).await?;
     let names = session.settings.names();
@@ -63,7 +83,7 @@ async fn destroy(session: &Session, args: &Args) -> Result<(), Failure> {
     let place = session.provider.place().await?;
     if plan.is_empty() {
         if args.json {
-            output::json(&output::plan_document(&plan, session.provider.name()));
+            applying::tell(&documents, output::plan_document(&plan, session.provider.name()));
         } else {
             output::data(&format!("{}  nothing to destroy\n", Heading { names: &names, place: &place }));
         }
@@ -77,9 +97,11 @@ async fn destroy(session: &Session, args: &Args) -> Result<(), Failure> {
         place: &place,
     };
     applying::show(&work, args.json);
-    if !applying::agreed(&format!("Destroy stage {} of {}?", names.stage, names.project), args.yes)? {
-        return Err(Failure::new(exit_code::FAILED, "not destroyed; nothing was changed"));
+    let question = format!("Destroy stage {} of {}?", names.stage, names.project);
+    if !applying::agreed(&question, args.yes)? {
+        let message = format!("stage {} was not destroyed; nothing of it was changed", names.stage);
+        return Err(Failure::new(exit_code::FAILED, message));
     }
-    let manner = Manner { verb: "Destroyed", json: args.json, concurrency: 16, start };
+    let manner = Manner { verb: "Destroyed", json: args.json, documents, concurrency: 16, start };
     applying::run(&work, &manner).await.map(|_| ())
 }

@@ -94,7 +94,9 @@ fn own_environment() -> Result<Option<PathBuf>, Failure> {
 async fn apply(session: &Session, planned: &Planned, start: Instant) -> Result<(), Failure> {
     let work = planned.work(session);
     applying::show(&work, false);
-    applying::run(&work, &Manner { verb: "Applied", json: false, concurrency: 16, start }).await.map(|_| ())
+    applying::run(&work, &Manner { verb: "Applied", json: false, documents: None, concurrency: 16, start })
+        .await
+        .map(|_| ())
 }
 
 /// Serves what the files say, until the user ends it.

@@ -8,7 +8,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use dialoguer::Input;
 
 use super::session::current_folder;
 use super::{DEV_ENVIRONMENT, applying, schema};
@@ -212,7 +211,16 @@ fn ask_name(folder: &Path) -> Result<ProjectName, Failure> {
     if !applying::is_interactive() {
         return Ok(suggestion);
     }
-    Input::new().with_prompt("Name").default(suggestion).interact_text().map_err(not_answered)
+    loop {
+        let answer = answer(&format!("Name [{suggestion}]: "))?;
+        if answer.is_empty() {
+            return Ok(suggestion);
+        }
+        match answer.parse() {
+            Ok(name) => return Ok(name),
+            Err(error) => output::talk(&format!("{error}")),
+        }
+    }
 }
 
 /// The folder's name, made into a project's name.
@@ -228,16 +236,14 @@ fn ask(prompt: &str, default: &str) -> Result<String, Failure> {
     if !applying::is_interactive() {
         return Ok(default.to_owned());
     }
-    Input::new().with_prompt(prompt).default(default.to_owned()).interact_text().map_err(not_answered)
+    let answer = answer(&format!("{prompt} [{default}]: "))?;
+    Ok(if answer.is_empty() { default.to_owned() } else { answer })
 }
 
-/// The failure of a question, which Ctrl-C is too.
-fn not_answered(error: dialoguer::Error) -> Failure {
-    let dialoguer::Error::IO(error) = error;
-    match error.kind() {
-        ErrorKind::Interrupted => Failure::new(exit_code::INTERRUPTED, "interrupted; nothing was written"),
-        _ => Failure::from(error),
-    }
+/// What a person answers; the end of the input is no answer.
+fn answer(prompt: &str) -> Result<String, Failure> {
+    applying::ask(prompt)?
+        .ok_or_else(|| Failure::new(exit_code::INTERRUPTED, "interrupted; nothing was written"))
 }
 
 /// Makes the apex project in `folder` ours: project.toml beside project.json, and function.json files without what only

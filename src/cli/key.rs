@@ -168,5 +168,7 @@ async fn change(session: &Session, plan: &Plan, verb: &str, start: Instant) -> R
         sizes: &BTreeMap::new(),
         place: &place,
     };
-    applying::run(&work, &Manner { verb, json: false, concurrency: 1, start }).await.map(|_| ())
+    applying::run(&work, &Manner { verb, json: false, documents: None, concurrency: 1, start })
+        .await
+        .map(|_| ())
 }

@@ -8,6 +8,7 @@ use super::session::Session;
 use crate::output::{self, Failure, Heading};
 use crate::project::FunctionName;
 use crate::provider::Observed;
+use crate::stack::{Api, Stack};
 
 /// List what is live at a stage: functions, routes, warm rules, keys
 #[derive(Debug, Parser)]
@@ -30,13 +31,19 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let names = session.settings.names();
     let place = session.provider.place().await?;
     output::data(&Heading { names: &names, place: &place }.to_string());
-    if observed.stack.functions.is_empty() {
+    let Stack { functions, stage, keys, warm_rules, .. } = &observed.stack;
+    // What the stages share, role and API, may be there for another one.
+    if functions.is_empty() && stage.is_none() && keys.is_empty() && warm_rules.is_empty() {
         output::data("  nothing is deployed here\n");
         return Ok(());
     }
-    let functions = observed.stack.functions.keys().map(|name| function_row(name, &observed));
-    output::data(&format!("\n{}", output::table(&functions.collect::<Vec<_>>())));
-    if let (Some(api), Some(endpoint)) = (&observed.stack.api, &endpoint) {
+    if observed.stack.functions.is_empty() {
+        output::data("  no function is deployed here\n");
+    } else {
+        let functions = observed.stack.functions.keys().map(|name| function_row(name, &observed));
+        output::data(&format!("\n{}", output::table(&functions.collect::<Vec<_>>())));
+    }
+    if let (Some(api), Some(endpoint)) = (served(&observed), &endpoint) {
         let route = |(route, target): (crate::project::Route, &crate::stack::ApiRoute)| {
             let url = format!("{endpoint}{}", route.path());
             vec![
@@ -53,6 +60,11 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         output::data(&format!("\n  keys  {}\n", keys.join(", ")));
     }
     Ok(())
+}
+
+/// The API, if the stage serves it.
+fn served(observed: &Observed) -> Option<&Api> {
+    observed.stack.api.as_ref().filter(|_| observed.stack.stage.is_some())
 }
 
 fn function_row(name: &FunctionName, observed: &Observed) -> Vec<String> {
@@ -95,9 +107,9 @@ fn document(session: &Session, observed: &Observed, endpoint: Option<&str>) -> V
         "project": session.settings.project,
         "stage": session.settings.stage,
         "provider": session.provider.name(),
-        "url": endpoint,
+        "url": endpoint.filter(|_| served(observed).is_some()),
         "functions": functions,
-        "routes": observed.stack.api.as_ref().map(|api| &api.routes),
+        "routes": served(observed).map(|api| &api.routes),
         "keys": observed.stack.keys.keys().collect::<Vec<_>>(),
     })
 }

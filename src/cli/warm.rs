@@ -26,14 +26,14 @@ pub(super) struct Args {
     /// The functions, as names or globs [default: all]
     #[arg(value_name = "FUNCTION")]
     functions: Vec<String>,
-    /// How often to ping, 1 to 10 minutes: 5m, \"5 minutes\"
+    /// How often to ping, 1 to 10 minutes: 5m, '5 minutes'
     #[arg(long)]
     rate: Option<Rate>,
     /// How many sandboxes to keep warm, 1 to 5
-    #[arg(long, value_name = "N", requires = "rate", value_parser = clap::value_parser!(u8).range(1..=5))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
     concurrency: Option<u8>,
     /// Stop keeping them warm
-    #[arg(long, conflicts_with = "rate")]
+    #[arg(long, conflicts_with_all = ["rate", "concurrency"])]
     off: bool,
     #[command(flatten)]
     place: Place,
@@ -45,7 +45,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let session = Session::open_live(&args.place).await?;
     let selection = planning::select(&session.settings, &args.functions)?;
-    if args.rate.is_none() && !args.off {
+    if args.rate.is_none() && args.concurrency.is_none() && !args.off {
         return show(&session, &selection, args.json).await;
     }
     change(&session, &selection, &args).await
@@ -74,7 +74,7 @@ async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result
             name.to_string(),
             state.to_owned(),
             rate.unwrap_or_else(|| "-".to_owned()),
-            format!("{concurrency} at once"),
+            rule.map_or_else(|| "-".to_owned(), |_| format!("{concurrency} at once")),
             rule.map_or_else(|| "-".to_owned(), |_| names.warm_rule(name)),
         ]);
         last_pings.push(
@@ -113,10 +113,15 @@ async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result
 
 async fn change(session: &Session, selection: &Selection, args: &Args) -> Result<(), Failure> {
     let start = Instant::now();
-    let chosen: Vec<FunctionName> =
+    let mut chosen: Vec<FunctionName> =
         session.settings.functions.keys().filter(|name| selection.contains(name)).cloned().collect();
+    check_files_agree(session, &chosen, args)?;
     let edits = edits(session, &chosen, args)?;
     let observed = session.provider.observe(&session.scope(false)).await?;
+    if args.off && args.functions.is_empty() {
+        // Where all are meant, one that is not deployed here has no rule to lose.
+        chosen.retain(|name| observed.stack.functions.contains_key(name));
+    }
     for name in &chosen {
         if !observed.stack.functions.contains_key(name) {
             return Err(Failure::with_help(
@@ -152,7 +157,32 @@ async fn change(session: &Session, selection: &Selection, args: &Args) -> Result
     };
     applying::show(&work, args.json);
     let verb = if args.off { "Stopped" } else { "Warmed" };
-    applying::run(&work, &Manner { verb, json: args.json, concurrency: 16, start }).await.map(|_| ())
+    applying::run(&work, &Manner { verb, json: args.json, documents: None, concurrency: 16, start })
+        .await
+        .map(|_| ())
+}
+
+/// Checks that function.json is where the rules come from, and that there is a rate for each.
+fn check_files_agree(session: &Session, chosen: &[FunctionName], args: &Args) -> Result<(), Failure> {
+    let stage = &session.settings.stage;
+    if session.project.overrides_warm(stage) {
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            format!(
+                "project.toml has warm rules of its own for stage {stage}, which weigh more than function.json"
+            ),
+            format!("change `warm` of [stages.{stage}] and deploy: mdo deploy{}", session.flags()),
+        ));
+    }
+    let without_rate = |name: &&FunctionName| session.settings.functions[*name].warm.is_none();
+    match chosen.iter().find(without_rate).filter(|_| args.rate.is_none() && !args.off) {
+        None => Ok(()),
+        Some(name) => Err(Failure::with_help(
+            exit_code::USAGE,
+            format!("function {name} is not kept warm, so that it needs a rate too"),
+            "say how often to ping it, for instance with --rate 5m",
+        )),
+    }
 }
 
 /// What each function.json becomes, so that the next deploy agrees.
@@ -174,8 +204,10 @@ fn edits(session: &Session, chosen: &[FunctionName], args: &Args) -> Result<Vec<
 }
 
 fn wanted(session: &Session, name: &FunctionName, args: &Args) -> Option<Warm> {
-    let current = session.settings.functions[name].warm.map_or(1, |warm| warm.concurrency);
-    args.rate.map(|rate| Warm { rate, concurrency: args.concurrency.unwrap_or(current) })
+    let current = session.settings.functions[name].warm.filter(|_| !args.off);
+    let rate = args.rate.or(current.map(|warm| warm.rate))?;
+    let concurrency = args.concurrency.or(current.map(|warm| warm.concurrency)).unwrap_or(1);
+    Some(Warm { rate, concurrency })
 }
 
 /// What is live, with other warm rules.

@@ -90,24 +90,21 @@ fn project_toml(
     let mut defaults = String::new();
     let mut environment = String::new();
     for (key, value) in project.iter().filter(|(key, _)| *key != "name") {
+        if let ("environment", Value::Object(variables)) = (key.as_str(), value) {
+            for (name, value) in usable_variables("project.json", variables, notes) {
+                let _ = writeln!(environment, "{name} = {}", toml_value(&value)?);
+            }
+            continue;
+        }
         let renamed = if key == "defaultEnvironment" { "default_stage" } else { key };
         let kind = if DEFAULTS.contains(&key.as_str()) { SchemaKind::Function } else { SchemaKind::Project };
         if let Some(reason) = obstacle("project.json", kind, key, renamed, value) {
             notes.extend(reason);
             continue;
         }
-        match (kind, value) {
-            (SchemaKind::Function, Value::Object(variables)) if key == "environment" => {
-                for (name, value) in variables {
-                    let _ = writeln!(environment, "{name} = {}", toml_value(value)?);
-                }
-            }
-            (SchemaKind::Function, _) => {
-                let _ = writeln!(defaults, "{key} = {}", toml_value(value)?);
-            }
-            (SchemaKind::Project, _) => {
-                let _ = writeln!(text, "{renamed} = {}", toml_value(value)?);
-            }
+        match kind {
+            SchemaKind::Function => drop(writeln!(defaults, "{key} = {}", toml_value(value)?)),
+            SchemaKind::Project => drop(writeln!(text, "{renamed} = {}", toml_value(value)?)),
         }
     }
     for (table, lines) in [("defaults", defaults), ("defaults.environment", environment)] {
@@ -131,6 +128,11 @@ fn function_json(
 ) -> Result<String, Problems> {
     let mut text = text.to_owned();
     for (key, value) in keys {
+        if let ("environment", Value::Object(variables)) = (key.as_str(), value) {
+            let usable = usable_variables(file, variables, notes);
+            text = set_key(&text, key, (!usable.is_empty()).then_some(&usable))?;
+            continue;
+        }
         if let Some(reason) = obstacle(file, SchemaKind::Function, key, key, value) {
             notes.extend(reason);
             text = set_key(&text, key, None::<&Value>)?;
@@ -146,6 +148,32 @@ fn function_json(
         text = set_key(&text, "hooks", (!hooks.is_empty()).then_some(&hooks))?;
     }
     Ok(text)
+}
+
+/// The variables of an environment that can be carried over; numbers and booleans become text.
+fn usable_variables(
+    file: &str,
+    variables: &Map<String, Value>,
+    notes: &mut Vec<String>,
+) -> Map<String, Value> {
+    let mut usable = Map::new();
+    for (name, value) in variables {
+        let text = match value {
+            Value::Number(_) | Value::Bool(_) => Value::String(value.to_string()),
+            other => other.clone(),
+        };
+        let alone = Value::Object(Map::from_iter([(name.clone(), text.clone())]));
+        match obstacle(file, SchemaKind::Function, "environment", "environment", &alone) {
+            None => drop(usable.insert(name.clone(), text)),
+            Some(reason) => {
+                let whole = "`environment` is left out";
+                notes.extend(
+                    reason.map(|note| note.replace(whole, &format!("variable `{name}` is left out"))),
+                );
+            }
+        }
+    }
+    usable
 }
 
 /// Why a key cannot be carried over, as a note; `Some(None)` if it goes without a word.

@@ -95,6 +95,11 @@ impl Project {
         &self.default_stage
     }
 
+    /// Whether `project.toml` overrides the warm rules of functions at a stage.
+    pub fn overrides_warm(&self, stage: &StageName) -> bool {
+        self.manifest.stages.get(stage).is_some_and(|table| table.warm.is_some())
+    }
+
     /// The stages that `project.toml` has overrides for.
     pub fn stages(&self) -> impl Iterator<Item = &StageName> {
         self.manifest.stages.keys()

@@ -25,7 +25,7 @@ fn rules_are_shown_in_aligned_columns() {
     project.mdo("deploy --local").succeeds();
     project.mdo("warm --local").succeeds().prints(
         "shop · dev · this machine
-  a_longer_name  no rule  -                0 at once  -
+  a_longer_name  no rule  -                -          -
   echo           enabled  every 5 minutes  1 at once  shop_echo-dev-warm
 ",
     );
@@ -62,13 +62,43 @@ Warmed in _ s.
     );
     assert_eq!(
         settings(&project),
-        SETTINGS.replace("{ \"rate\": \"5m\" }", "{\"rate\":\"1m\",\"concurrency\":2}")
+        SETTINGS.replace("{ \"rate\": \"5m\" }", "{ \"rate\": \"1m\", \"concurrency\": 2 }")
     );
     project.mdo("plan --local --exit-code").exits(0);
     project
         .mdo_with(&["warm", "--local", "--rate", "1 minute"])
         .succeeds()
         .prints("shop · dev · this machine\n  nothing to do (checked 6 resources in _ s)\n");
+}
+
+#[test]
+fn a_concurrency_alone_keeps_the_rate_and_needs_one() {
+    let project = deployed();
+    project.mdo("warm echo --local --concurrency 3").succeeds().says("concurrency  1 → 3");
+    assert_eq!(
+        settings(&project),
+        SETTINGS.replace("{ \"rate\": \"5m\" }", "{ \"rate\": \"5m\", \"concurrency\": 3 }")
+    );
+    project.mdo("warm --local --off").succeeds();
+    project.mdo("warm echo --local --concurrency 3").exits(2).complains(
+        "error: function echo is not kept warm, so that it needs a rate too
+  help: say how often to ping it, for instance with --rate 5m
+",
+    );
+}
+
+#[test]
+fn a_stage_with_rules_of_its_own_is_changed_in_project_toml() {
+    let project = deployed();
+    let manifest = project.read("project.toml");
+    project.write("project.toml", &format!("{manifest}[stages.bob]\nwarm = \"2m\"\n"));
+    project.mdo("deploy --local --stage bob").succeeds();
+    project.mdo("warm --local --stage bob --rate 4m").exits(2).complains(
+        "error: project.toml has warm rules of its own for stage bob, which weigh more than function.json
+  help: change `warm` of [stages.bob] and deploy: mdo deploy --local --stage bob
+",
+    );
+    assert_eq!(settings(&project), SETTINGS);
 }
 
 #[test]

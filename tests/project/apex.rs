@@ -46,7 +46,7 @@ LEVEL = 'a "b"'
         r#"{
   "description": "function which produces a sample from sklearn",
   "handler": "main.handle",
-  "hooks": {"build":"make","clean":"rm -f main"},
+  "hooks": { "build": "make", "clean": "rm -f main" },
   "environment": { "N_CLASSES": "2" }
 }
 "#
@@ -54,7 +54,7 @@ LEVEL = 'a "b"'
     assert_eq!(
         converted.notes,
         [
-            "project.json: `retainedVersions` is left out: mdo keeps every version until `mdo prune`, which keeps what stages point at",
+            "project.json: `retainedVersions` is left out: mdo keeps every version; delete those that no stage points at yourself",
             "project.json: `runtime` is left out: Lambda has blocked `python2.7`, so the function runs a bootstrap on `provided.al2023` unless you say otherwise; use `python3.14`, or `provided.al2023` with a bootstrap",
             "project.json: `shim` is left out: mdo has no such key",
             "functions/sample_producer/function.json: `runtime` is left out: Lambda has blocked `python2.7`, so the function runs a bootstrap on `provided.al2023` unless you say otherwise; use `python3.14`, or `provided.al2023` with a bootstrap",
@@ -68,6 +68,17 @@ LEVEL = 'a "b"'
     let settings = given.at("prod");
     assert_eq!(revealed(&settings, "sample_producer", "LEVEL"), Some("a \"b\""));
     assert_eq!(settings.functions[&name("sample_producer")].memory, 128);
+}
+
+#[test]
+fn variables_that_lambda_takes_are_kept_beside_those_it_does_not() {
+    let function = r#"{"environment": {"GOOD": "1", "COUNT": 2, "AWS_REGION": "x"}}"#.to_owned();
+    let converted = convert(r#"{"name": "api"}"#, &[("a".to_owned(), function)]).expect("a project");
+    assert_eq!(converted.functions[0].1, r#"{"environment": {"GOOD": "1", "COUNT": "2"}}"#);
+    assert_eq!(
+        converted.notes[0],
+        "functions/a/function.json: variable `AWS_REGION` is left out: the environment variable `AWS_REGION` is reserved by Lambda"
+    );
 }
 
 #[test]
@@ -108,7 +119,7 @@ fn keys_of_apex_say_what_mdo_has_instead() {
               help: mdo has no deploy hook: `build` runs before packaging, and what must follow a deploy is a step of your pipeline
             error: unknown key `retainedVersions`
               --> functions/a/function.json:3:1
-              help: mdo keeps every version until `mdo prune`, which keeps what stages point at
+              help: mdo keeps every version; delete those that no stage points at yourself
             error: unknown key `requiredEnvironment`
               --> functions/a/function.json:4:1
               help: did you mean `required_environment`?",

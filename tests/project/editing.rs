@@ -10,13 +10,27 @@ fn warm_rule() -> serde_json::Value {
 #[test]
 fn setting_a_key_of_a_function_json_changes_nothing_else() {
     let with_rule = |text: &str| set_key(text, "warm", Some(&warm_rule())).expect("valid JSON");
-    assert_eq!(with_rule("{}"), "{\n  \"warm\": {\"rate\":\"5m\"}\n}");
-    assert_eq!(with_rule("{\"a\":1}"), "{\"a\":1, \"warm\": {\"rate\":\"5m\"}}");
+    assert_eq!(with_rule("{}"), "{\n  \"warm\": { \"rate\": \"5m\" }\n}");
+    assert_eq!(with_rule("{\"a\":1}"), "{\"a\":1, \"warm\": { \"rate\": \"5m\" }}");
     assert_eq!(
         with_rule("{\r\n\t\"a\": 1,\r\n\t\"b\" :2\r\n}\r\n"),
-        "{\r\n\t\"a\": 1,\r\n\t\"b\" :2,\r\n\t\"warm\": {\"rate\":\"5m\"}\r\n}\r\n"
+        "{\r\n\t\"a\": 1,\r\n\t\"b\" :2,\r\n\t\"warm\": { \"rate\": \"5m\" }\r\n}\r\n"
     );
-    assert_eq!(with_rule("{ \"warm\" : false , \"b\": 2}"), "{ \"warm\" : {\"rate\":\"5m\"} , \"b\": 2}");
+    assert_eq!(with_rule("{ \"warm\" : false , \"b\": 2}"), "{ \"warm\" : { \"rate\": \"5m\" } , \"b\": 2}");
+}
+
+#[test]
+fn an_object_that_stays_one_keeps_its_layout() {
+    let rule = serde_json::json!({"rate": "3m", "concurrency": 2});
+    let set = |text: &str| set_key(text, "warm", Some(&rule)).expect("valid JSON");
+    assert_eq!(
+        set("{\n\t\"warm\": {\n\t\t\"concurrency\" : 2,\n\t\t\"rate\" : \"5m\"\n\t}\n}\n"),
+        "{\n\t\"warm\": {\n\t\t\"concurrency\" : 2,\n\t\t\"rate\" : \"3m\"\n\t}\n}\n"
+    );
+    assert_eq!(
+        set("{\"warm\": { \"rate\": \"5m\", \"old\": 1 }}"),
+        "{\"warm\": { \"rate\": \"3m\", \"concurrency\": 2 }}"
+    );
 }
 
 #[test]
