@@ -26,6 +26,8 @@ pub(super) struct Manner<'a> {
     pub concurrency: usize,
     /// When the command began.
     pub start: Instant,
+    /// What a signal does while it is run.
+    pub interrupt: &'a Interrupt,
 }
 
 /// What [`run`] runs.
@@ -40,11 +42,13 @@ pub(super) struct Work<'a> {
 }
 
 /// Whether the user, if one sits at a terminal, agrees.
-pub(super) fn agreed(question: &str, assume: bool) -> Result<bool, Failure> {
+pub(super) async fn agreed(question: &str, assume: bool) -> Result<bool, Failure> {
     if assume || !is_interactive() {
         return Ok(true);
     }
-    let answer = ask(&format!("{question} [y/N] "))?;
+    let prompt = format!("{question} [y/N] ");
+    // Elsewhere, so that a signal is noticed meanwhile.
+    let answer = tokio::task::spawn_blocking(move || ask(&prompt)).await.map_err(anyhow::Error::from)??;
     Ok(answer.is_some_and(|answer| ["y", "yes"].contains(&answer.to_ascii_lowercase().as_str())))
 }
 
@@ -76,8 +80,8 @@ pub(super) fn show(work: &Work<'_>, json: bool) {
 /// Runs the plan, and prints what came of it, all but the closing lines of success.
 pub(super) async fn run(work: &Work<'_>, manner: &Manner<'_>) -> Result<Report, Failure> {
     let progress = Progress::new(work.plan.names.clone(), manner.json);
-    let interrupt =
-        Interrupt::listen("interrupted: finishing what was begun; press Ctrl-C again to stop at once");
+    let interrupt = manner.interrupt;
+    interrupt.begin("interrupted: finishing what was begun; press Ctrl-C again to stop at once");
     let report = apply::apply(
         work.provider,
         work.plan,

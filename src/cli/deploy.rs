@@ -7,6 +7,7 @@ use clap::Parser;
 
 use super::applying::{self, Manner, Work};
 use super::arguments::Target;
+use super::interrupt::Interrupt;
 use super::planning::{self, Planned};
 use super::session::Session;
 use crate::output::{self, Failure, Heading, exit_code};
@@ -33,7 +34,7 @@ pub(super) struct Args {
     concurrency: u16,
 }
 
-pub(super) async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
     let mut start = Instant::now();
     let session = Session::open(&args.target.place, &args.target.overrides()).await?;
     let planned = planning::plan(&session, &args.target).await?;
@@ -45,13 +46,13 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     applying::show(&work, args.json);
     let deletes = planned.plan.summary().delete;
     let asked = Instant::now();
-    if deletes > 0 && !applying::agreed("Delete what is marked with -?", args.yes || args.json)? {
+    if deletes > 0 && !applying::agreed("Delete what is marked with -?", args.yes || args.json).await? {
         return Err(Failure::new(exit_code::FAILED, "not deployed; nothing was changed"));
     }
     // The time that a person takes to answer is not the deploy's.
     start += asked.elapsed();
     let concurrency = args.concurrency.into();
-    let manner = Manner { verb: "Deployed", json: args.json, documents: None, concurrency, start };
+    let manner = Manner { verb: "Deployed", json: args.json, documents: None, concurrency, start, interrupt };
     applying::run(&work, &manner).await?;
     if let (false, Some(endpoint)) = (args.json, session.provider.endpoint()) {
         if args.target.place.local {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::applying::{self, Manner, Work};
 use super::arguments::Place;
+use super::interrupt::Interrupt;
 use super::session::Session;
 use crate::output::{self, Failure, Heading, exit_code};
 use crate::provider::{Packages, Scope};
@@ -33,7 +34,7 @@ pub(super) struct Args {
     pub json: bool,
 }
 
-pub(super) async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
     if !args.yes && !applying::is_interactive() && !args.place.local {
         return Err(Failure::with_help(
             exit_code::USAGE,
@@ -43,7 +44,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     }
     let session = Session::open_live(&args.place).await?;
     if !args.all {
-        return destroy(&session, &args, None).await;
+        return destroy(&session, &args, None, interrupt).await;
     }
     let mut stages = session.provider.stages().await?;
     if stages.is_empty() {
@@ -54,7 +55,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let all = async {
         for stage in stages {
             let place = Place { stage: Some(stage), ..args.place.clone() };
-            destroy(&Session::open_live(&place).await?, &args, Some(&documents)).await?;
+            destroy(&Session::open_live(&place).await?, &args, Some(&documents), interrupt).await?;
         }
         Ok::<_, Failure>(())
     };
@@ -75,6 +76,7 @@ async fn destroy(
     session: &Session,
     args: &Args,
     documents: Option<&RefCell<Vec<Value>>>,
+    interrupt: &Interrupt,
 ) -> Result<(), Failure> {
     let start = Instant::now();
     let observed = session.provider.observe(&Scope { thorough: true, ..session.scope(false) }).await?;
@@ -98,10 +100,10 @@ async fn destroy(
     };
     applying::show(&work, args.json);
     let question = format!("Destroy stage {} of {}?", names.stage, names.project);
-    if !applying::agreed(&question, args.yes)? {
+    if !applying::agreed(&question, args.yes).await? {
         let message = format!("stage {} was not destroyed; nothing of it was changed", names.stage);
         return Err(Failure::new(exit_code::FAILED, message));
     }
-    let manner = Manner { verb: "Destroyed", json: args.json, documents, concurrency: 16, start };
+    let manner = Manner { verb: "Destroyed", json: args.json, documents, concurrency: 16, start, interrupt };
     applying::run(&work, &manner).await.map(|_| ())
 }

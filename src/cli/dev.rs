@@ -5,7 +5,6 @@ use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use clap::Parser;
-use tokio_util::sync::CancellationToken;
 
 use super::applying::{self, Manner};
 use super::arguments::{Environment, Place, Target};
@@ -41,7 +40,7 @@ pub(super) struct Args {
     open: bool,
 }
 
-pub(super) async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
     let start = Instant::now();
     let mut target = Target {
         place: Place { stage: args.stage, local: true, ..Place::default() },
@@ -56,13 +55,12 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let files = Watch::start(session.project.root(), &target.environment.env_file)?;
     let planned = planning::plan(&session, &target).await?;
     keeps_keys(&session, &planned)?;
-    let interrupt =
-        Interrupt::listen("ending: requests in flight are finished; press Ctrl-C again to stop at once");
+    interrupt.begin("ending: requests in flight are finished; press Ctrl-C again to stop at once");
     if planned.plan.is_empty() {
         let heading = Heading { names: &planned.plan.names, place: &planned.place };
         output::data(&output::nothing_to_do(&heading, &planned.plan, planned.took, 0));
     } else {
-        apply(&session, &planned, start).await?;
+        apply(&session, &planned, start, interrupt).await?;
     }
     let provider = LocalProvider::open(
         session.project.root(),
@@ -78,7 +76,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     {
         output::talk(&format!("warning: cannot open a browser: {error}"));
     }
-    follow(files, &target, &server, &interrupt.token).await;
+    follow(files, &target, &server, interrupt).await;
     server.shutdown().await;
     Ok(())
 }
@@ -91,19 +89,27 @@ fn own_environment() -> Result<Option<PathBuf>, Failure> {
     Ok(file.is_file().then_some(file))
 }
 
-async fn apply(session: &Session, planned: &Planned, start: Instant) -> Result<(), Failure> {
+async fn apply(
+    session: &Session,
+    planned: &Planned,
+    start: Instant,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
     let work = planned.work(session);
     applying::show(&work, false);
-    applying::run(&work, &Manner { verb: "Applied", json: false, documents: None, concurrency: 16, start })
-        .await
-        .map(|_| ())
+    applying::run(
+        &work,
+        &Manner { verb: "Applied", json: false, documents: None, concurrency: 16, start, interrupt },
+    )
+    .await
+    .map(|_| ())
 }
 
 /// Serves what the files say, until the user ends it.
-async fn follow(mut files: Watch, target: &Target, server: &Server, interrupt: &CancellationToken) {
+async fn follow(mut files: Watch, target: &Target, server: &Server, interrupt: &Interrupt) {
     loop {
         tokio::select! {
-            () = interrupt.cancelled() => return,
+            () = interrupt.token.cancelled() => return,
             () = files.changed() => {}
         }
         if let Err(failure) = reload(target, server, interrupt).await
@@ -115,19 +121,19 @@ async fn follow(mut files: Watch, target: &Target, server: &Server, interrupt: &
 }
 
 /// Reads the files anew, applies what changed, and serves it.
-async fn reload(target: &Target, server: &Server, interrupt: &CancellationToken) -> Result<(), Failure> {
+async fn reload(target: &Target, server: &Server, interrupt: &Interrupt) -> Result<(), Failure> {
     let start = Instant::now();
     let session = Session::open(&target.place, &target.overrides()).await?;
     let planned = tokio::select! {
         planned = planning::plan(&session, target) => planned?,
         // A build may take minutes.
-        () = interrupt.cancelled() => return Ok(()),
+        () = interrupt.token.cancelled() => return Ok(()),
     };
     if planned.plan.is_empty() {
         return Ok(());
     }
     keeps_keys(&session, &planned)?;
-    apply(&session, &planned, start).await?;
+    apply(&session, &planned, start, interrupt).await?;
     server.reload().await?;
     Ok(())
 }

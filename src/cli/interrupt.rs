@@ -1,41 +1,53 @@
-//! Ctrl-C and SIGTERM: the first one asks for an end in good order, the second one ends the process.
+//! Ctrl-C and SIGTERM: until something is begun they end the command; from then on the first one asks for an end in good
+//! order, and the second one ends the process.
+
+use std::sync::{Mutex, PoisonError};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::output::{self, exit_code};
+use crate::output::{self, Failure, exit_code};
 
-/// Listens for signals while it lives. Afterwards nobody does, not even the system: once listened to, a signal ends no
-/// process by itself any more.
+/// What a signal does to the command.
+#[derive(Default)]
 pub(super) struct Interrupt {
-    /// Cancelled by the first signal.
+    /// Cancelled by the first signal once something was begun.
     pub token: CancellationToken,
-    listener: JoinHandle<()>,
+    /// What that signal makes mdo say; `None` as long as nothing was begun.
+    notice: Mutex<Option<&'static str>>,
 }
 
 impl Interrupt {
-    /// Listens from now on; the first signal makes it say `notice`.
-    pub fn listen(notice: &'static str) -> Self {
-        let token = CancellationToken::new();
-        let cancel = token.clone();
-        // Here and not in the task, which may begin too late for a signal that follows at once.
+    /// Runs a command that a signal may end, or whose token it cancels.
+    pub async fn around(&self, command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
         let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
-        let listener = tokio::spawn(async move {
-            let [Ok(mut interrupt), Ok(mut terminate)] = signals else { return };
-            received(&mut interrupt, &mut terminate).await;
-            output::talk(notice);
-            cancel.cancel();
-            received(&mut interrupt, &mut terminate).await;
-            std::process::exit(exit_code::INTERRUPTED.into());
-        });
-        Self { token, listener }
+        let [Ok(mut interrupt), Ok(mut terminate)] = signals else {
+            return command.await;
+        };
+        tokio::pin!(command);
+        tokio::select! {
+            biased;
+            outcome = &mut command => return outcome,
+            () = received(&mut interrupt, &mut terminate) => {}
+        }
+        let notice = *self.notice.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(notice) = notice else {
+            return Err(Failure::new(exit_code::INTERRUPTED, "interrupted; nothing was changed"));
+        };
+        output::talk(notice);
+        self.token.cancel();
+        tokio::select! {
+            biased;
+            outcome = command => outcome,
+            () = received(&mut interrupt, &mut terminate) => {
+                Err(Failure::reported(exit_code::INTERRUPTED))
+            }
+        }
     }
-}
 
-impl Drop for Interrupt {
-    fn drop(&mut self) {
-        self.listener.abort();
+    /// Says that from now on a command has to be ended in good order, and what the first signal says of that.
+    pub fn begin(&self, notice: &'static str) {
+        self.notice.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(notice);
     }
 }
 

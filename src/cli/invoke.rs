@@ -1,15 +1,16 @@
 //! `mdo invoke`: runs events through a function, the console's Test button.
 
-use std::io::Read;
+use std::io::BufReader;
 
 use clap::Parser;
 use serde_json::value::RawValue;
+use tokio::sync::mpsc::{Receiver, channel};
 
 use super::arguments::Place;
 use super::planning::no_such_function;
 use super::session::Session;
 use crate::output::{self, Failure, exit_code};
-use crate::project::FunctionName;
+use crate::project::{FunctionName, Settings};
 
 /// Run one event through a function and print what it answers
 #[derive(Debug, Parser)]
@@ -31,19 +32,16 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let events = events(&args.payload)?;
+    let is_stream = args.payload == "-";
+    let mut events = if is_stream { stream() } else { single(&args.payload)? };
     let session = Session::open_live(&args.place).await?;
-    let function: FunctionName =
-        args.function.parse().map_err(|_| no_such_function(&session.settings, &args.function))?;
-    if !session.settings.functions.contains_key(&function) {
-        return Err(no_such_function(&session.settings, &args.function));
-    }
-    let mut failed = false;
-    for event in &events {
+    let function = function(&session.settings, &args.function)?;
+    let (mut count, mut failed) = (0, false);
+    while let Some(event) = events.recv().await {
+        count += 1;
+        let event = event.map_err(|error| unreadable(count, &error))?;
         let invocation = session.provider.invoke(&function, event.get().as_bytes()).await?;
-        let mut answer = String::from_utf8_lossy(&invocation.payload).into_owned();
-        answer.truncate(answer.trim_end().len());
-        output::data(&format!("{answer}\n"));
+        output::data(&format!("{}\n", answer(&invocation.payload, is_stream)));
         if args.logs {
             output::talk(invocation.log_tail.trim_end());
         }
@@ -53,30 +51,83 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             failed = true;
         }
     }
-    if failed { Err(Failure::reported(exit_code::FAILED)) } else { Ok(()) }
+    match (count, failed) {
+        (0, _) => Err(Failure::new(exit_code::USAGE, "standard input holds no JSON document")),
+        (_, true) => Err(Failure::reported(exit_code::FAILED)),
+        (_, false) => Ok(()),
+    }
 }
 
-/// The JSON documents of the argument, or of standard input for `-`.
-fn events(payload: &str) -> Result<Vec<Box<RawValue>>, Failure> {
-    let mut text = payload.to_owned();
-    let source = if payload == "-" { "standard input" } else { "the event" };
-    if payload == "-" {
-        text.clear();
-        std::io::stdin().read_to_string(&mut text).map_err(|error| {
-            Failure::new(exit_code::USAGE, format!("standard input cannot be read: {error}"))
-        })?;
-    }
-    let events: Vec<Box<RawValue>> = serde_json::Deserializer::from_str(&text)
-        .into_iter()
-        .collect::<Result<_, _>>()
-        .map_err(|error| Failure::new(exit_code::USAGE, format!("{source} is not JSON: {error}")))?;
-    match (payload, events.len()) {
-        (_, 0) => Err(Failure::new(exit_code::USAGE, format!("{source} holds no JSON document"))),
-        ("-", _) | (_, 1) => Ok(events),
-        _ => Err(Failure::with_help(
+fn function(settings: &Settings, name: &str) -> Result<FunctionName, Failure> {
+    if name.contains(['*', '?', '[']) {
+        return Err(Failure::with_help(
             exit_code::USAGE,
-            "the event is more than one JSON document",
-            "pass a stream of events on standard input, with `-`",
-        )),
+            format!("`{name}` is a pattern, and one function is run at a time"),
+            "name the function",
+        ));
     }
+    let function: Option<FunctionName> = name.parse().ok();
+    function
+        .filter(|name| settings.functions.contains_key(name))
+        .ok_or_else(|| no_such_function(settings, name))
+}
+
+/// Events as they come.
+type Events = Receiver<serde_json::Result<Box<RawValue>>>;
+
+/// The one JSON document of the argument.
+fn single(payload: &str) -> Result<Events, Failure> {
+    let documents = serde_json::Deserializer::from_str(payload).into_iter();
+    let mut documents: Vec<Box<RawValue>> = documents
+        .collect::<Result<_, _>>()
+        .map_err(|error| Failure::new(exit_code::USAGE, format!("the event is not JSON: {error}")))?;
+    let event = match (documents.pop(), documents.len()) {
+        (Some(event), 0) => event,
+        (None, _) => return Err(Failure::new(exit_code::USAGE, "the event holds no JSON document")),
+        (Some(_), _) => {
+            return Err(Failure::with_help(
+                exit_code::USAGE,
+                "the event is more than one JSON document",
+                "pass a stream of events on standard input, with `-`",
+            ));
+        }
+    };
+    let (sender, events) = channel(1);
+    // There is room for one.
+    let _ = sender.try_send(Ok(event));
+    Ok(events)
+}
+
+/// The JSON documents of standard input, each as soon as it is complete.
+fn stream() -> Events {
+    let (sender, events) = channel(1);
+    // A thread of its own: nobody waits for it when the input does not end.
+    std::thread::spawn(move || {
+        let input = BufReader::new(std::io::stdin());
+        for event in serde_json::Deserializer::from_reader(input).into_iter() {
+            let is_last = event.is_err();
+            if sender.blocking_send(event).is_err() || is_last {
+                return;
+            }
+        }
+    });
+    events
+}
+
+fn unreadable(count: usize, error: &serde_json::Error) -> Failure {
+    if error.is_io() {
+        return Failure::new(exit_code::USAGE, format!("standard input cannot be read: {error}"));
+    }
+    let before = match count - 1 {
+        0 => String::new(),
+        before => format!("; the {before} before it were run"),
+    };
+    Failure::new(exit_code::USAGE, format!("document {count} of standard input is not JSON: {error}{before}"))
+}
+
+/// An answer as it is printed: of a stream, each on a line of its own.
+fn answer(payload: &[u8], is_stream: bool) -> String {
+    let text = String::from_utf8_lossy(payload).trim_end().to_owned();
+    let one_line = || serde_json::from_str::<serde_json::Value>(&text).ok().map(|value| value.to_string());
+    if is_stream && text.contains('\n') { one_line().unwrap_or(text) } else { text }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::applying::{self, Manner, Work};
 use super::arguments::Place;
+use super::interrupt::Interrupt;
 use super::session::Session;
 use crate::output::{self, Failure, exit_code};
 use crate::project::KeyName;
@@ -66,9 +67,9 @@ impl Args {
     }
 }
 
-pub(super) async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
     match args.verb {
-        Verb::Create { name, place } => create(&name, &place).await,
+        Verb::Create { name, place } => create(&name, &place, interrupt).await,
         Verb::List { place, json } => list(&place, json).await,
         Verb::Show { name, place } => {
             let session = Session::open_live(&place).await?;
@@ -76,11 +77,11 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             output::data(&format!("{}\n", value.reveal()));
             Ok(())
         }
-        Verb::Delete { name, place } => delete(&name, &place).await,
+        Verb::Delete { name, place } => delete(&name, &place, interrupt).await,
     }
 }
 
-async fn create(name: &KeyName, place: &Place) -> Result<(), Failure> {
+async fn create(name: &KeyName, place: &Place, interrupt: &Interrupt) -> Result<(), Failure> {
     let start = Instant::now();
     let session = Session::open_live(place).await?;
     let live = observe(&session).await?;
@@ -94,12 +95,12 @@ async fn create(name: &KeyName, place: &Place) -> Result<(), Failure> {
     let mut desired = live.clone();
     desired.keys.insert(name.clone(), Key { enabled: true });
     let plan = stack::plan(&session.settings.names(), desired, &live, &Selection::All, &BTreeSet::new());
-    change(&session, &plan, "Created", start).await?;
+    change(&session, &plan, "Created", start, interrupt).await?;
     output::data(&format!("  show  mdo key show {name}{}\n", session.flags()));
     Ok(())
 }
 
-async fn delete(name: &KeyName, place: &Place) -> Result<(), Failure> {
+async fn delete(name: &KeyName, place: &Place, interrupt: &Interrupt) -> Result<(), Failure> {
     let start = Instant::now();
     let session = Session::open_live(place).await?;
     let live = observe(&session).await?;
@@ -114,7 +115,7 @@ async fn delete(name: &KeyName, place: &Place) -> Result<(), Failure> {
     };
     let going = Stack { keys: BTreeMap::from([(name.clone(), key.clone())]), ..Stack::default() };
     let plan = stack::destroy(&session.settings.names(), &going, &BTreeSet::new());
-    change(&session, &plan, "Deleted", start).await?;
+    change(&session, &plan, "Deleted", start, interrupt).await?;
     if name.as_str() == DEFAULT_KEY {
         output::talk("note: the next deploy creates the default key anew, with another value");
     }
@@ -159,7 +160,13 @@ async fn observe(session: &Session) -> Result<Stack, Failure> {
     Ok(observed.stack)
 }
 
-async fn change(session: &Session, plan: &Plan, verb: &str, start: Instant) -> Result<(), Failure> {
+async fn change(
+    session: &Session,
+    plan: &Plan,
+    verb: &str,
+    start: Instant,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
     let place = session.provider.place().await?;
     let work = Work {
         provider: session.provider.as_ref(),
@@ -168,7 +175,7 @@ async fn change(session: &Session, plan: &Plan, verb: &str, start: Instant) -> R
         sizes: &BTreeMap::new(),
         place: &place,
     };
-    applying::run(&work, &Manner { verb, json: false, documents: None, concurrency: 1, start })
+    applying::run(&work, &Manner { verb, json: false, documents: None, concurrency: 1, start, interrupt })
         .await
         .map(|_| ())
 }

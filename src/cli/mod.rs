@@ -23,6 +23,7 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 
+use self::interrupt::Interrupt;
 use crate::output::{self, Failure, exit_code};
 
 /// Turns a folder of functions into a keyed, warm HTTP API, on AWS and on this machine.
@@ -84,7 +85,7 @@ fn run(cli: Cli) -> u8 {
     let result = match runtime {
         Ok(runtime) => {
             let result = runtime.block_on(cli.run());
-            // A build hook that nobody waits for any more may run on for minutes.
+            // A question that nobody answers any more would be waited for for ever.
             runtime.shutdown_timeout(LAST_WORK);
             result
         }
@@ -131,17 +132,18 @@ fn hide_assigned_value(error: &mut clap::Error) {
 impl Cli {
     async fn run(self) -> Result<u8, Failure> {
         let json = self.verb.is_json();
+        let interrupt = Interrupt::default();
         let result = match self.verb {
             Verb::Init(args) => init::run(args),
-            Verb::Dev(args) => dev::run(args).await,
-            Verb::Plan(args) => plan::run(args).await,
-            Verb::Deploy(args) => deploy::run(args).await,
-            Verb::Invoke(args) => invoke::run(args).await,
-            Verb::Warm(args) => warm::run(args).await,
-            Verb::Key(args) => key::run(args).await,
-            Verb::List(args) => list::run(args).await,
-            Verb::Destroy(args) => destroy::run(args).await,
             Verb::Schema(args) => schema::run(&args),
+            Verb::Dev(args) => interrupt.around(dev::run(args, &interrupt)).await,
+            Verb::Plan(args) => interrupt.around(plan::run(args)).await,
+            Verb::Deploy(args) => interrupt.around(deploy::run(args, &interrupt)).await,
+            Verb::Invoke(args) => interrupt.around(invoke::run(args)).await,
+            Verb::Warm(args) => interrupt.around(warm::run(args, &interrupt)).await,
+            Verb::Key(args) => interrupt.around(key::run(args, &interrupt)).await,
+            Verb::List(args) => interrupt.around(list::run(args)).await,
+            Verb::Destroy(args) => interrupt.around(destroy::run(args, &interrupt)).await,
         };
         if let (true, Err(failure)) = (json, &result)
             && !failure.text.is_empty()

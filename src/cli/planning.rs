@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use globset::Glob;
@@ -32,12 +34,18 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let start = Instant::now();
     let selection = select(&session.settings, &target.functions)?;
     let scope = session.scope(target.adopt);
-    let (packages, observed) = tokio::join!(
-        package_functions(&session.project, &session.settings, &selection),
-        session.provider.observe(&scope)
-    );
-    let (packages, observed) = (packages?, observed?);
-    check_required_environment(session, target, &selection, &observed)?;
+    let packaging = package_functions(&session.project, &session.settings, &selection);
+    let observing = session.provider.observe(&scope);
+    let nothing = Observed::default();
+    let (packages, observed) = if check_required_environment(session, target, &selection, &nothing).is_ok() {
+        let (packages, observed) = tokio::join!(packaging, observing);
+        (packages?, observed?)
+    } else {
+        // Whether it is live and kept has to be known before a build that may take minutes.
+        let observed = observing.await?;
+        check_required_environment(session, target, &selection, &observed)?;
+        (packaging.await?, observed)
+    };
     let code = packages.iter().map(|(name, package)| (name.clone(), package.sha256)).collect();
     let desired = stack::desired(&session.settings, &code);
     let plan = stack::plan(&session.settings.names(), desired, &observed.stack, &selection, &target.unset());
@@ -119,10 +127,12 @@ async fn package_functions(
 ) -> Result<BTreeMap<FunctionName, Package>, Failure> {
     let artifacts = settings.root.join(".mdo").join("packages");
     let has_bucket = settings.artifacts.is_some();
+    let wanted = Wanted::default();
     let mut tasks = Vec::new();
     for (name, function) in settings.functions.iter().filter(|(name, _)| selection.contains(name)) {
         let (name, function, artifacts) = (name.clone(), function.clone(), artifacts.clone());
         let ignore = settings.root.join(".mdoignore");
+        let abandoned = Arc::clone(&wanted.0);
         let task = tokio::task::spawn_blocking(move || {
             let source = Source {
                 function: name.as_str(),
@@ -132,6 +142,7 @@ async fn package_functions(
                 architecture: function.architecture,
                 project_ignore: Some(&ignore),
                 has_bucket,
+                abandoned: &abandoned,
                 build_hook: function.build_hook.as_deref(),
                 clean_hook: function.clean_hook.as_deref(),
             };
@@ -160,6 +171,16 @@ async fn package_functions(
     }
     tidy(&artifacts, &packages);
     Ok(packages)
+}
+
+/// While it lives, somebody waits for packages.
+#[derive(Default)]
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A packaging error with the place in function.json that it is about.

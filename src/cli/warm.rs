@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::applying::{self, Manner, Work};
 use super::arguments::Place;
+use super::interrupt::Interrupt;
 use super::planning;
 use super::session::Session;
 use crate::output::{self, Failure, Heading, exit_code};
@@ -42,13 +43,13 @@ pub(super) struct Args {
     pub json: bool,
 }
 
-pub(super) async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
     let session = Session::open_live(&args.place).await?;
     let selection = planning::select(&session.settings, &args.functions)?;
     if args.rate.is_none() && args.concurrency.is_none() && !args.off {
         return show(&session, &selection, args.json).await;
     }
-    change(&session, &selection, &args).await
+    change(&session, &selection, &args, interrupt).await
 }
 
 async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result<(), Failure> {
@@ -111,7 +112,12 @@ async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result
     Ok(())
 }
 
-async fn change(session: &Session, selection: &Selection, args: &Args) -> Result<(), Failure> {
+async fn change(
+    session: &Session,
+    selection: &Selection,
+    args: &Args,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
     let start = Instant::now();
     let mut chosen: Vec<FunctionName> =
         session.settings.functions.keys().filter(|name| selection.contains(name)).cloned().collect();
@@ -157,9 +163,12 @@ async fn change(session: &Session, selection: &Selection, args: &Args) -> Result
     };
     applying::show(&work, args.json);
     let verb = if args.off { "Stopped" } else { "Warmed" };
-    applying::run(&work, &Manner { verb, json: args.json, documents: None, concurrency: 16, start })
-        .await
-        .map(|_| ())
+    applying::run(
+        &work,
+        &Manner { verb, json: args.json, documents: None, concurrency: 16, start, interrupt },
+    )
+    .await
+    .map(|_| ())
 }
 
 /// Checks that function.json is where the rules come from, and that there is a rate for each.

@@ -3,10 +3,14 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, PipeReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{PackageError, Source};
 
@@ -101,7 +105,8 @@ fn run(source: &Source, command: &str, observe: &mut dyn FnMut(&str)) -> io::Res
         .current_dir(source.folder)
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
-        .stderr(writer);
+        .stderr(writer)
+        .process_group(0);
     without_callers_build(&mut shell);
     shell
         .env("MDO_FUNCTION", source.function)
@@ -110,17 +115,25 @@ fn run(source: &Source, command: &str, observe: &mut dyn FnMut(&str)) -> io::Res
     let mut child = Reaped(shell.spawn()?);
     // The command holds our ends of the pipe's writer: as long as it lives, the reader sees no end.
     drop(shell);
-    forward(&lines_of(reader), &mut child.0, observe)?;
+    forward(&lines_of(reader), &mut child, source.abandoned, observe)?;
     child.0.wait()
 }
 
 /// A child that is never left behind as a zombie, even when an observer panics.
 struct Reaped(Child);
 
+impl Reaped {
+    /// Ends the shell with all that it has started.
+    fn end(&self) {
+        // A failure means that nobody is left.
+        let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
+    }
+}
+
 impl Drop for Reaped {
     fn drop(&mut self) {
         if matches!(self.0.try_wait(), Ok(None)) {
-            let _ = self.0.kill();
+            self.end();
             let _ = self.0.wait();
         }
     }
@@ -148,7 +161,12 @@ fn shown(line: &[u8]) -> String {
     line.rsplit('\r').next().unwrap_or(line).to_owned()
 }
 
-fn forward(lines: &Receiver<String>, child: &mut Child, observe: &mut dyn FnMut(&str)) -> io::Result<()> {
+fn forward(
+    lines: &Receiver<String>,
+    child: &mut Reaped,
+    abandoned: &AtomicBool,
+    observe: &mut dyn FnMut(&str),
+) -> io::Result<()> {
     let mut ended: Option<Instant> = None;
     loop {
         match lines.recv_timeout(POLL) {
@@ -156,7 +174,10 @@ fn forward(lines: &Receiver<String>, child: &mut Child, observe: &mut dyn FnMut(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
-        if ended.is_none() && child.try_wait()?.is_some() {
+        if abandoned.load(Ordering::Relaxed) {
+            child.end();
+        }
+        if ended.is_none() && child.0.try_wait()?.is_some() {
             ended = Some(Instant::now());
         }
         if ended.is_some_and(|at| at.elapsed() > GRACE) {

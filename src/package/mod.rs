@@ -15,6 +15,7 @@ mod size;
 mod unpack;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use crate::project::Architecture;
 
@@ -42,6 +43,8 @@ pub struct Source<'a> {
     pub project_ignore: Option<&'a Path>,
     /// Whether there is a bucket for a zip that is too large for a direct upload.
     pub has_bucket: bool,
+    /// Set when nobody waits for the package any more: a hook that runs is ended then.
+    pub abandoned: &'a AtomicBool,
     /// A shell command that makes the code before it is packaged.
     pub build_hook: Option<&'a str>,
     /// A shell command that removes what the build made.

@@ -1,5 +1,8 @@
 //! `mdo invoke --local`: events in, answers out, and what is said when one fails.
 
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
 use serde_json::{Value, json};
 
 use crate::support::project::TestProject;
@@ -39,6 +42,30 @@ fn a_stream_of_events_is_answered_line_by_line() {
 }
 
 #[test]
+fn an_event_is_answered_before_the_next_one_comes_and_by_the_same_sandbox() {
+    let project = deployed();
+    let mut invoke = Command::new(env!("CARGO_BIN_EXE_mdo"))
+        .args(["invoke", "echo", "-", "--local", "--logs"])
+        .current_dir(project.folder())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut events, mut answers) =
+        (invoke.stdin.take().unwrap(), BufReader::new(invoke.stdout.take().unwrap()).lines());
+    for say in ["one", "two"] {
+        events.write_all(format!("{{\"say\": {say:?}}}").as_bytes()).unwrap();
+        assert_eq!(seen(&answers.next().unwrap().unwrap())["say"], say);
+    }
+    drop(events);
+    let output = invoke.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((log.matches("REPORT ").count(), log.matches("Init Duration").count()), (2, 1), "{log}");
+}
+
+#[test]
 fn the_log_goes_to_standard_error() {
     let project = deployed();
     let output = project.mdo_with(&["invoke", "echo", r#"{"say": "hi"}"#, "--local", "--logs"]).exits(0);
@@ -75,7 +102,7 @@ fn unknown_functions_and_stages_are_named() {
 }
 
 #[test]
-fn what_is_no_event_is_refused_before_anything_runs() {
+fn what_is_no_event_is_refused() {
     let project = deployed();
     for (event, complaint) in [
         ("{bad", "error: the event is not JSON: key must be a string at line 1 column 2\n"),
@@ -92,5 +119,13 @@ fn what_is_no_event_is_refused_before_anything_runs() {
         .mdo("invoke echo - --local")
         .reads_bytes(b"\xff\xfe")
         .exits(2)
-        .complains("error: standard input cannot be read: stream did not contain valid UTF-8\n");
+        .complains("error: document 1 of standard input is not JSON: expected value at line 1 column 1\n");
+    let output = project.mdo("invoke echo - --local").reads("{\"say\": 1} {bad").exits(2);
+    assert_eq!(seen(&output.stdout)["say"], 1);
+    output.complains(
+        "error: document 2 of standard input is not JSON: key must be a string at line 1 column 13; the 1 before it were run\n",
+    );
+    project.mdo("invoke ech* --local").exits(2).complains(
+        "error: `ech*` is a pattern, and one function is run at a time\n  help: name the function\n",
+    );
 }

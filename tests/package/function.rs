@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use mdo::package::{self, Package, PackageError, Source};
 use mdo::project::Architecture;
+use std::sync::atomic::AtomicBool;
+
 use tempfile::TempDir;
 
 use super::elf::{Elf, X86_64};
@@ -112,6 +114,7 @@ impl Function {
             architecture: self.architecture,
             project_ignore: None,
             has_bucket: self.has_bucket,
+            abandoned: &AtomicBool::new(false),
             build_hook: self.build.as_deref(),
             clean_hook: self.clean.as_deref(),
         })

@@ -14,8 +14,9 @@ mod server;
 mod state;
 mod store;
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -43,6 +44,18 @@ pub struct LocalProvider {
     region: Option<String>,
     store: Store,
     code: Code,
+    /// The functions that events were run through, with their sandboxes.
+    invoked: Invoked,
+}
+
+/// Functions that live as long as any clone of their provider.
+#[derive(Clone, Default)]
+struct Invoked(Arc<Mutex<BTreeMap<FunctionName, LiveFunction>>>);
+
+impl std::fmt::Debug for Invoked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Invoked").finish_non_exhaustive()
+    }
 }
 
 impl LocalProvider {
@@ -53,7 +66,7 @@ impl LocalProvider {
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
         let store = Store::new(&root, &names);
         let code = Code::new(store.base());
-        Self { names, region, store, code }
+        Self { names, region, store, code, invoked: Invoked::default() }
     }
 
     /// What things are called.
@@ -88,6 +101,15 @@ impl LocalProvider {
             !folder.is_some_and(|folder| folder.is_dir())
         };
         state.functions.iter().filter(|(_, stored)| is_lost(stored)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// A function for events from outside a server: the same as at the last event, as long as it did not change.
+    fn invoked(&self, name: &FunctionName, stored: &StoredFunction) -> Option<LiveFunction> {
+        let mut invoked = self.invoked.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let present = invoked.get(name).and_then(|function| function.carry_on(stored));
+        let live = present.or_else(|| LiveFunction::start(self, name, stored, Arc::new(|_| {})))?;
+        invoked.insert(name.clone(), live.clone());
+        Some(live)
     }
 
     async fn publish(&self, name: FunctionName, function: Function, run: &Run<'_>) -> Result<Applied, Error> {
@@ -228,17 +250,14 @@ impl Provider for LocalProvider {
     async fn invoke(&self, function: &FunctionName, payload: &[u8]) -> Result<Invocation, Error> {
         let state = self.blocking(|this| this.store.load()).await?;
         let stored = state.functions.get(function);
-        let live = stored
-            .and_then(|stored| LiveFunction::start(self, function, stored, Arc::new(|_| {})))
-            .ok_or_else(|| {
-                Error::new(
-                    ErrorKind::NotFound,
-                    format!("there is no function {function} at stage {} on this machine", self.names.stage),
-                )
-                .with_help(format!("deploy it first: mdo deploy --local --stage {}", self.names.stage))
-            })?;
+        let live = stored.and_then(|stored| self.invoked(function, stored)).ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("there is no function {function} at stage {} on this machine", self.names.stage),
+            )
+            .with_help(format!("deploy it first: mdo deploy --local --stage {}", self.names.stage))
+        })?;
         let result = live.runtime.invoke(Bytes::copy_from_slice(payload), InvokeContext::default()).await;
-        live.runtime.retire().await;
         let result = result.map_err(|refused| {
             Error::new(ErrorKind::Invalid, format!("function {function} was not run: {refused}"))
                 .with_reference(refused.code())
