@@ -11,6 +11,8 @@ fn main() {
         println!("cargo::rerun-if-changed={FUNCTION}/{path}");
     }
     println!("cargo::rerun-if-changed=Cargo.lock");
+    // The profile of the bootstrap is there.
+    println!("cargo::rerun-if-changed=Cargo.toml");
     println!("cargo::rerun-if-changed=build.rs");
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     let bootstrap = if variable("CARGO_CFG_TARGET_OS") == "linux" && variable("HOST") == variable("TARGET") {

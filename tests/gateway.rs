@@ -315,7 +315,7 @@ async fn a_function_gets_the_proxy_event_of_version_1() {
         },
         "queryStringParameters": {"a": "+ ", "b": "2", "c": ""},
         "multiValueQueryStringParameters": {"a": ["1", "+ "], "b": ["2"], "c": [""]},
-        "pathParameters": {"id": "café/1", "rest": "x y/z"},
+        "pathParameters": {"id": "caf%C3%A9%2F1", "rest": "x%20y/z"},
         "stageVariables": {"alias": "dev"},
         "requestContext": {
             "resourceId": event["requestContext"]["resourceId"],

@@ -238,6 +238,7 @@ while True:
         ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/ml_api_sample"),
         ("AWS_REGION", "us-east-1"),
         ("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
+        ("AWS_XRAY_DAEMON_ADDRESS", "169.254.79.129:2000"),
         ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
         ("LAMBDA_TASK_ROOT", code),
         ("LANG", "en_US.UTF-8"),

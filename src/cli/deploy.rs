@@ -1,5 +1,6 @@
 //! `mdo deploy`: makes the stack what the files and flags ask for.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
@@ -127,8 +128,9 @@ fn shell_word(text: &str) -> String {
 
 fn next_steps(endpoint: &str, api: &Api, show_key: Option<&String>) -> String {
     let mut text = String::new();
-    for (route, _) in api.parsed_routes() {
-        text.push_str(&format!("  url   {endpoint}{}\n", route.path()));
+    let paths: BTreeSet<_> = api.parsed_routes().map(|(route, _)| route.path().to_owned()).collect();
+    for path in paths {
+        text.push_str(&format!("  url   {endpoint}{path}\n"));
     }
     if let Some(show_key) = show_key {
         text.push_str(&format!("  key   {show_key}\n"));

@@ -107,35 +107,45 @@ async fn apply(
 
 /// Serves what the files say, until the user ends it.
 async fn follow(mut files: Watch, target: &Target, server: &Server, interrupt: &Interrupt) {
+    let mut is_mistaken = false;
     loop {
         tokio::select! {
             () = interrupt.token.cancelled() => return,
             () = files.changed() => {}
         }
-        if let Err(failure) = reload(target, server, interrupt).await
-            && !failure.text.is_empty()
-        {
-            output::talk(&format!("{}\n  what was served before goes on being served", failure.text));
+        match reload(target, server, interrupt).await {
+            Err(failure) => {
+                is_mistaken = true;
+                if !failure.text.is_empty() {
+                    output::talk(&format!("{}\n  what was served before goes on being served", failure.text));
+                }
+            }
+            Ok(is_changed) => {
+                if is_mistaken && !is_changed {
+                    output::talk("the files are right again, and ask for what is served");
+                }
+                is_mistaken = false;
+            }
         }
     }
 }
 
-/// Reads the files anew, applies what changed, and serves it.
-async fn reload(target: &Target, server: &Server, interrupt: &Interrupt) -> Result<(), Failure> {
+/// Reads the files anew, applies what changed, and serves it. False when nothing did.
+async fn reload(target: &Target, server: &Server, interrupt: &Interrupt) -> Result<bool, Failure> {
     let start = Instant::now();
     let session = Session::open(&target.place, &target.overrides()).await?;
     let planned = tokio::select! {
         planned = planning::plan(&session, target) => planned?,
         // A build may take minutes.
-        () = interrupt.token.cancelled() => return Ok(()),
+        () = interrupt.token.cancelled() => return Ok(false),
     };
     if planned.plan.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     keeps_keys(&session, &planned)?;
     apply(&session, &planned, start, interrupt).await?;
     server.reload().await?;
-    Ok(())
+    Ok(true)
 }
 
 /// A failure when keys would go. Files come back when a branch is switched; the values of keys do not.

@@ -12,6 +12,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::output::{Failure, exit_code};
 
+/// Folders of tools, which are large, and in which whatever changes makes no other package.
+const NOT_SOURCES: [&str; 3] = ["target", "node_modules", ".git"];
+
 /// How long the files have to be quiet before a change is taken up.
 const QUIET: Duration = Duration::from_millis(150);
 
@@ -147,8 +150,10 @@ fn digest(path: &Path, metadata: &Metadata) -> Option<u64> {
 fn add_files(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         match entry.file_type() {
+            Ok(kind) if kind.is_dir() && NOT_SOURCES.iter().any(|name| entry.file_name() == *name) => {}
             Ok(kind) if kind.is_dir() => add_files(&entry.path(), paths),
-            _ => paths.push(entry.path()),
+            // A pipe would never end.
+            _ => paths.extend(Some(entry.path()).filter(|path| path.is_file())),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Files that hold secrets and survive a crash: private modes, atomic replacement, locks between processes.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -67,6 +67,17 @@ pub(super) fn lock(path: &Path) -> Result<File, Error> {
         Ok(file)
     };
     open().map_err(|error| failed("lock", path, &error))
+}
+
+/// Takes the lock that the file at `path` stands for; `None` while another process holds it.
+pub(super) fn try_lock(path: &Path) -> Result<Option<File>, Error> {
+    let open = || OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    let file = open().map_err(|error| failed("lock", path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(failed("lock", path, &error)),
+    }
 }
 
 /// The error of a file operation.

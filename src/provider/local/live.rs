@@ -1,6 +1,7 @@
 //! What a running server serves: a snapshot of the store that follows it, the functions' sandboxes, and the warm rules.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
@@ -37,6 +38,8 @@ pub(super) struct Live {
     snapshot: ArcSwap<Snapshot>,
     following: tokio::sync::Mutex<()>,
     schedule: Schedule,
+    /// Held by the one server of the stage that fires its warm rules.
+    clock: Mutex<Option<File>>,
 }
 
 impl Live {
@@ -50,7 +53,9 @@ impl Live {
             snapshot: ArcSwap::default(),
             following: tokio::sync::Mutex::default(),
             schedule: Schedule::new(fire(weak.clone())),
+            clock: Mutex::default(),
         });
+        live.has_clock();
         live.follow(true).await?;
         Ok(live)
     }
@@ -82,6 +87,10 @@ impl Live {
                 return Err(error);
             }
         };
+        if state.is_empty() && !before.functions.is_empty() {
+            let what = "the stack was removed: nothing is served until it is deployed again";
+            (self.observer)(Event::Problem(what.to_owned()));
+        }
         let (functions, reloaded) = self.functions(&state, &before);
         let front = Front::new(&self.provider.names, &state);
         let warm_rules = Arc::new(state.warm_rules);
@@ -143,7 +152,19 @@ impl Live {
         self.meter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the stage's rules are for this server to fire: of several, for the first one, until it ends.
+    fn has_clock(&self) -> bool {
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        if clock.is_none() {
+            *clock = self.provider.store.take_clock().ok().flatten();
+        }
+        clock.is_some()
+    }
+
     async fn ping(&self, name: FunctionName, rule: WarmRule) {
+        if !self.has_clock() {
+            return;
+        }
         let start = Instant::now();
         let count = usize::from(rule.concurrency.max(1));
         let failure = self.send_pings(&name, &rule, count).await.err();

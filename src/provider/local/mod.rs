@@ -290,7 +290,7 @@ impl Provider for LocalProvider {
     }
 
     fn endpoint(&self) -> Option<String> {
-        let port = self.store.port().unwrap_or(DEFAULT_PORT);
+        let port = self.store.port().filter(|port| server::answers(*port)).unwrap_or(DEFAULT_PORT);
         Some(format!("http://127.0.0.1:{port}/{}", self.names.stage))
     }
 

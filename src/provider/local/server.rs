@@ -26,6 +26,9 @@ pub const DEFAULT_PORT: u16 = 3000;
 /// How long requests in flight are given at the end.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How long a listener on this machine may take to answer.
+const KNOCK: Duration = Duration::from_millis(100);
+
 /// How often usage is written down and changes by other processes are looked for when no request asks.
 const ROUND: Duration = Duration::from_secs(1);
 
@@ -120,7 +123,15 @@ impl Server {
         }
         let _ = tokio::time::timeout(GRACE, self.live.stop()).await;
         self.live.save();
+        // Nobody is told of a port where nobody listens; who finds one all the same tries it first.
+        let _ = self.live.provider.store.forget_port(self.address.port());
     }
+}
+
+/// Whether anybody listens on a port of this machine.
+pub(super) fn answers(port: u16) -> bool {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    std::net::TcpStream::connect_timeout(&address, KNOCK).is_ok()
 }
 
 fn cannot_listen(port: u16, error: &io::Error) -> Error {

@@ -132,6 +132,18 @@ impl Store {
         write(&self.folder.join("server.json"), &Listening { port })
     }
 
+    /// Forgets the port that the stage was served at, unless another server has written its own since.
+    pub(super) fn forget_port(&self, port: u16) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        if self.port() == Some(port) { files::remove(&self.folder.join("server.json")) } else { Ok(()) }
+    }
+
+    /// Takes the clock of the stage's warm rules; `None` while another process has it.
+    pub(super) fn take_clock(&self) -> Result<Option<fs::File>, Error> {
+        files::create_folder(&self.folder)?;
+        files::try_lock(&self.folder.join("clock"))
+    }
+
     /// The stages at which the project has anything on this machine, with their state.
     pub(super) fn stages(&self) -> Result<Vec<(StageName, State)>, Error> {
         let Ok(entries) = fs::read_dir(self.base.join(STAGES)) else {

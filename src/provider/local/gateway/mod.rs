@@ -236,7 +236,9 @@ impl Gateway {
             Ok(Ok(result)) => result,
         };
         if let Some(error) = result.error {
-            problem(format!("function {name} failed: {}", error.error_type));
+            let document: serde_json::Value = serde_json::from_slice(&result.payload).unwrap_or_default();
+            let why = document["errorMessage"].as_str().map(|why| format!(": {why}")).unwrap_or_default();
+            problem(format!("function {name} failed: {}{why}", error.error_type));
             return Err(Refusal::BadGateway);
         }
         let mut response = answer::read(&result.payload).map_err(|rule| {

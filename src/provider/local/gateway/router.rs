@@ -111,14 +111,15 @@ impl Node {
             return Some(found);
         }
         if let Some(node) = self.parameter.as_ref().filter(|_| !segment.is_empty()) {
-            values.push(segment.clone().into_owned());
+            // A REST API hands parameters over as they were sent.
+            values.push((*first).to_owned());
             if let Some(found) = node.find(others, values) {
                 return Some(found);
             }
             values.pop();
         }
         let greedy = self.greedy.as_ref()?;
-        values.push(decode(&rest.join("/")).into_owned());
+        values.push(rest.join("/"));
         Some(greedy)
     }
 }
@@ -172,14 +173,14 @@ mod tests {
         assert_eq!(path(&router, "/files"), None);
         assert_eq!(path(&router, "/files/"), None);
         let (_, parameters) = found(&router, "/files/a/b%20c/").unwrap();
-        assert_eq!(parameters, [("proxy".to_owned(), "a/b c".to_owned())]);
+        assert_eq!(parameters, [("proxy".to_owned(), "a/b%20c".to_owned())]);
     }
 
     #[test]
-    fn parameters_are_decoded_and_a_decoded_slash_does_not_split() {
+    fn parameters_stay_encoded_and_an_encoded_slash_does_not_split() {
         let router = router(&["GET /x/{id}/{other}"]);
         let (_, parameters) = found(&router, "/x/a%2Fb+c/%C3%A9/").unwrap();
-        assert_eq!(parameters, [("id".into(), "a/b+c".into()), ("other".into(), "é".into())]);
+        assert_eq!(parameters, [("id".into(), "a%2Fb+c".into()), ("other".into(), "%C3%A9".into())]);
         assert_eq!(path(&router, "/x//y"), None);
     }
 

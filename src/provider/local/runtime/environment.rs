@@ -12,6 +12,8 @@ use std::path::Path;
 use super::spec::FunctionSpec;
 
 const RUNTIME_DIR: &str = "/var/runtime";
+/// Where the X-Ray daemon listens on Lambda. Nobody does here: what is sent there is lost, as for an untraced function.
+const XRAY_DAEMON: &str = "169.254.79.129:2000";
 const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
 /// What is particular to one sandbox.
@@ -51,6 +53,7 @@ pub(super) fn environment(
     }
 
     set("_HANDLER", spec.handler.as_str().into());
+    set("AWS_XRAY_DAEMON_ADDRESS", XRAY_DAEMON.into());
     set("AWS_LAMBDA_FUNCTION_NAME", spec.name.as_str().into());
     set("AWS_LAMBDA_FUNCTION_VERSION", spec.version.as_str().into());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory.to_string().into());
