@@ -12,8 +12,9 @@ use zip::{CompressionMethod, DateTime, System, ZipWriter};
 use super::collect::Entry;
 use super::{PackageError, Sha256, Source};
 
-/// Deflate's level. Part of every package's identity: another level is another hash for the same files.
-const LEVEL: i64 = 6;
+/// Deflate's level. Part of every package's identity: another level is another hash for the same files. Level 6 takes twice
+/// as long for two per cent less.
+const LEVEL: i64 = 4;
 
 /// A written zip.
 pub(super) struct Archive {
@@ -32,11 +33,8 @@ pub(super) fn write(source: &Source, entries: &[Entry], artifacts: &Path) -> Res
     let written = stream(source, entries, &file)?;
     let path = artifacts.join(format!("{}.zip", written.sha256));
     let archive = Archive { sha256: written.sha256, size: written.size, unzipped: written.unzipped, path };
-    let there = fs::metadata(&archive.path).is_ok_and(|there| there.len() == archive.size);
-    if !there {
-        file.as_file().sync_all().map_err(write_error(source, file.path()))?;
-        file.persist(&archive.path).map_err(|error| write_error(source, &archive.path)(error.error))?;
-    }
+    // Also over one that is there, which a crash may have damaged: that is cheaper than to wait for the disk each time.
+    file.persist(&archive.path).map_err(|error| write_error(source, &archive.path)(error.error))?;
     Ok(archive)
 }
 

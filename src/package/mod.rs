@@ -69,7 +69,7 @@ pub struct Package {
 /// Runs the build hook, checks that the result can run, zips it into the `artifacts` folder, and runs the clean hook.
 ///
 /// The same files make the same bytes on every machine. The zip is written beside its final place and renamed, so
-/// that several packagings at once never see half of one; a zip that is already there is not rewritten.
+/// that several packagings at once never see half of one.
 ///
 /// # Errors
 /// When the hook fails, when a file cannot be read or the zip not written, and when the preflight finds that

@@ -48,7 +48,7 @@ impl AwsProvider {
                 if published.busy {
                     run.waiting(&change.id, "Lambda to make it active");
                     let stage = Some(self.names.stage.as_str());
-                    lambda::settled_soon(&self.aws, &self.names, name, stage, lambda::CREATION).await?;
+                    lambda::settled_soon(&self.aws, &self.names, name, stage).await?;
                 }
                 match wanted.concurrency {
                     Some(_) => self.reserve(name, wanted.concurrency).await,

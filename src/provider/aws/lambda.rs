@@ -22,11 +22,8 @@ pub(super) const CONCURRENCY_TAG: &str = "mdo:concurrency";
 /// How long a function may stay Pending or InProgress. Networks take the longest, a minute and a half.
 const SETTLES_WITHIN: Duration = Duration::from_secs(180);
 
-/// How long an update takes at least, as a rule.
-pub(super) const UPDATE: Duration = Duration::from_millis(50);
-
-/// How long a new function takes at least to become active, as a rule.
-pub(super) const CREATION: Duration = Duration::from_millis(450);
+/// How long Lambda is at work at least, as a rule; the first pause of a wait.
+const SOON: Duration = Duration::from_millis(50);
 
 /// A function, or one of its versions, as Lambda tells it.
 pub(super) struct Live {
@@ -147,9 +144,8 @@ pub(super) async fn settled_soon(
     names: &Names,
     function: &FunctionName,
     qualifier: Option<&str>,
-    pause: Duration,
 ) -> Result<Box<Live>, Error> {
-    tokio::time::sleep(pause).await;
+    tokio::time::sleep(SOON).await;
     settled(aws, names, function, qualifier).await
 }
 
@@ -176,7 +172,7 @@ pub(super) async fn idle(
     qualifier: Option<&str>,
 ) -> Result<Box<Live>, Error> {
     let give_up = tokio::time::Instant::now() + SETTLES_WITHIN;
-    let mut pause = UPDATE;
+    let mut pause = SOON;
     loop {
         let live = get(aws, names, function, qualifier).await?;
         if !live.is_busy() {

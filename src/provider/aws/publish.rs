@@ -148,7 +148,7 @@ impl AwsProvider {
         let text = self.describe(&wanted);
         if !same_configuration(&latest.function, &wanted) {
             self.update_configuration(name, &wanted, &text, latest.revision.as_deref(), run, id).await?;
-            latest = lambda::settled_soon(&self.aws, &self.names, name, None, lambda::UPDATE).await?;
+            latest = lambda::settled_soon(&self.aws, &self.names, name, None).await?;
         }
         let published = self.freeze(name, &wanted, &text, latest.revision.as_deref()).await?;
         Ok(Published { kept, ..published })
@@ -178,7 +178,7 @@ impl AwsProvider {
         let published = Published::new(answer.version(), answer.state(), answer.last_update_status())?;
         if published.busy {
             let version = Some(published.version.as_str());
-            lambda::settled_soon(aws, &self.names, name, version, lambda::UPDATE).await?;
+            lambda::settled_soon(aws, &self.names, name, version).await?;
         }
         Ok(Published { busy: false, ..published })
     }
@@ -238,7 +238,7 @@ impl AwsProvider {
             })
         })
         .await?;
-        lambda::settled_soon(aws, &self.names, name, None, lambda::UPDATE).await
+        lambda::settled_soon(aws, &self.names, name, None).await
     }
 
     /// Makes a call, and makes it again once Lambda has finished an update that was still going on.
