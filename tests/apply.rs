@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use mdo::apply::{self, Outcome, Report, Run};
+use mdo::apply::{self, Report};
 use mdo::package::Sha256;
 use mdo::project::{Architecture, FunctionName, KeyName, Names, Rate, Secret, Security, StageName, Tracing};
-use mdo::provider::{Applied, Error, ErrorKind, Invocation, Observed, Packages, Ping, Provider, Scope};
+use mdo::provider::{
+    Applied, Error, ErrorKind, Invocation, Observed, Outcome, Packages, Ping, Provider, Run, Scope,
+};
 use mdo::stack::{
     self, Api, ApiRoute, ApiStage, Change, Function, Invoker, Key, Kind, Plan, ResourceId, Role, Selection,
     Stack, WarmRule,

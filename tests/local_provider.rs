@@ -9,10 +9,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use mdo::apply::{Outcome, Report};
+use mdo::apply::Report;
 use mdo::package::Sha256;
 use mdo::project::Security;
-use mdo::provider::{ErrorKind, Provider, Scope};
+use mdo::provider::{ErrorKind, Outcome, Provider, Scope};
 use mdo::stack::{Kind, ResourceId};
 use stack::{Fixture, names};
 

@@ -8,10 +8,10 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::interrupt::Interrupt;
-use crate::apply::{self, Outcome, Report};
+use crate::apply::{self, Report};
 use crate::output::{self, Failure, Heading, Progress, exit_code};
 use crate::project::FunctionName;
-use crate::provider::{Packages, Provider};
+use crate::provider::{Outcome, Packages, Provider};
 use crate::stack::Plan;
 
 /// How a plan is run.

@@ -9,10 +9,11 @@ use serde_json::Value;
 
 use super::failure::render;
 use super::text::{seconds, thousands};
-use crate::apply::{Finished, Outcome, Report};
+use crate::apply::Report;
 use crate::package::Bytes;
 use crate::project::{FunctionName, Names, Period, Quota, Throttle};
 use crate::provider::{Applied, ErrorKind};
+use crate::provider::{Finished, Outcome};
 use crate::stack::{Action, Change, FieldChange, Kept, Kind, Plan, Resource, Summary};
 
 /// What stands above a plan: `ml_api · dev · 123456789012 · us-east-1`.
@@ -255,7 +256,11 @@ fn kept_suffix(kept: &[Kept]) -> String {
     if kept.is_empty() {
         return String::new();
     }
-    let names: BTreeSet<&str> = kept.iter().map(|kept| kept.name.as_str()).collect();
+    let name = |kept: &Kept| match kept.resource.kind {
+        Kind::Stage => format!("key {}", kept.name),
+        _ => kept.name.clone(),
+    };
+    let names: BTreeSet<String> = kept.iter().map(name).collect();
     let files = if names.len() == 1 { "no file sets" } else { "files do not set" };
     format!("; kept {}, which {files}", names.into_iter().collect::<Vec<_>>().join(", "))
 }

@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::apply::{Finished, Outcome, Report};
+use crate::apply::Report;
+use crate::provider::{Finished, Outcome};
 use crate::stack::{Change, Plan};
 
 /// A plan: `{version, project, stage, provider, changes, summary, kept, checked}`.

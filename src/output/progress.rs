@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::apply::Event;
 use crate::package::Bytes;
 use crate::project::Names;
+use crate::provider::Event;
 use crate::stack::{Action, ResourceId};
 
 /// Shows a run's events on standard error while they happen.

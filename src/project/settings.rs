@@ -37,7 +37,8 @@ pub struct Settings {
     pub functions: BTreeMap<FunctionName, FunctionSettings>,
 }
 
-/// A bucket for packages above Lambda's limit for direct uploads.
+/// A bucket for large packages: above 50 MB Lambda takes them no other way, and above 8 MB they are streamed there instead
+/// of being held in memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Artifacts {

@@ -4,6 +4,7 @@
 pub mod aws;
 mod error;
 pub mod local;
+mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -12,8 +13,9 @@ use async_trait::async_trait;
 use serde::Serialize;
 
 pub use error::{Error, ErrorKind};
+pub(crate) use run::State;
+pub use run::{Event, Finished, Observer, Outcome, Run};
 
-use crate::apply::Run;
 use crate::project::{FunctionName, KeyName, Secret, Settings, StageName};
 use crate::stack::{Change, ResourceId, Stack};
 

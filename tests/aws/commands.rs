@@ -112,7 +112,7 @@ fn keys_are_made_listed_shown_and_deleted() {
     assert_eq!(listed["keys"][0], json!({"name": "alice", "full_name": "shop-dev-alice", "enabled": true}));
 
     // A deploy keeps a key that no file names.
-    project.mdo("deploy").succeeds().says("kept GREETING, alice");
+    project.mdo("deploy").succeeds().says("kept GREETING, key alice");
     project.mdo("key create alice").exits(1).says("there is a key `alice` at stage dev already");
     project.mdo("key delete alice").succeeds().says("Deleted in ");
     // The emulator answers 500 to a key that is gone, where AWS answers 403.

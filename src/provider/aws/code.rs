@@ -9,11 +9,14 @@ use aws_smithy_types::Blob;
 
 use super::client::Aws;
 use super::s3;
-use crate::apply::Run;
 use crate::package::DIRECT_UPLOAD_LIMIT;
 use crate::project::{Artifacts, FunctionName};
+use crate::provider::Run;
 use crate::provider::{Error, ErrorKind};
 use crate::stack::{Function, ResourceId};
+
+/// What goes through the bucket, where there is one: inside a call, a zip takes three times its size in memory.
+const STREAMED_ABOVE: u64 = 8 * 1024 * 1024;
 
 /// Code that is ready to be handed to Lambda. A zip is read anew for each attempt, so that it is never held twice.
 #[derive(Clone)]
@@ -48,7 +51,8 @@ pub(super) async fn prepare(
     let no_package = || Error::new(ErrorKind::Other, format!("there is no package of function {name}"));
     let path: &Path = run.packages().get(name).ok_or_else(no_package)?;
     let size = tokio::fs::metadata(path).await?.len();
-    if size <= DIRECT_UPLOAD_LIMIT {
+    let largest_inline = if artifacts.is_some() { STREAMED_ABOVE } else { DIRECT_UPLOAD_LIMIT };
+    if size <= largest_inline {
         return Ok(Code::Inline(path.to_owned()));
     }
     let artifacts = artifacts.ok_or_else(|| {

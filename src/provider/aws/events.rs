@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::client::Aws;
 use super::errors;
 use super::ownership::{PROJECT_TAG, STAGE_TAG};
-use crate::apply::Run;
 use crate::project::{FunctionName, Names, Rate};
+use crate::provider::Run;
 use crate::provider::{Applied, Error, ErrorKind, Scope};
 use crate::stack::{Action, Change, Resource, WarmRule};
 

@@ -8,8 +8,8 @@ use super::lambda::Lookup;
 use super::ownership::Owner;
 use super::publish::Published;
 use super::{AwsProvider, lambda, logs, permissions};
-use crate::apply::Run;
 use crate::project::FunctionName;
+use crate::provider::Run;
 use crate::provider::{Applied, Error, ErrorKind};
 use crate::stack::{Change, Function, Invoker, Kind};
 

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::client::Aws;
 use super::iam_policy::{self, Place};
 use super::ownership::{self, Owner, project_tags};
-use crate::apply::Run;
 use crate::project::Names;
+use crate::provider::Run;
 use crate::provider::{Applied, Error, ErrorKind, Scope};
 use crate::stack::{Change, Role};
 

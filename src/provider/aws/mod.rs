@@ -32,8 +32,8 @@ use self::api_gateway::ApiGatewayState;
 use self::client::{Aws, Place};
 use self::events::EventsState;
 use super::{Applied, Error, ErrorKind, Invocation, Observed, Ping, Provider, Scope};
-use crate::apply::Run;
 use crate::project::{Artifacts, FunctionName, KeyName, Names, Secret, Settings, StageName};
+use crate::provider::Run;
 use crate::stack::{Action, Change, Kind, Resource};
 
 /// One project at one stage on AWS.

@@ -16,8 +16,8 @@ use super::code;
 use super::lambda::Live;
 use super::ownership::{Owner, project_tags, tag_map};
 use super::{AwsProvider, description, lambda};
-use crate::apply::Run;
 use crate::project::{Architecture, FunctionName, Tracing};
+use crate::provider::Run;
 use crate::provider::{Error, ErrorKind};
 use crate::stack::{Function, ResourceId};
 

@@ -10,9 +10,9 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::client::Aws;
-use crate::apply::Run;
 use crate::package::Sha256;
 use crate::project::Artifacts;
+use crate::provider::Run;
 use crate::provider::{Error, ErrorKind};
 use crate::stack::ResourceId;
 

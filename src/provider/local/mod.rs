@@ -30,8 +30,8 @@ use runtime::InvokeContext;
 use state::{State, StoredFunction, StoredKey, StoredStage};
 use store::Store;
 
-use crate::apply::Run;
 use crate::project::{FunctionName, KeyName, Names, Secret, StageName};
+use crate::provider::Run;
 use crate::provider::{
     Applied, Error, ErrorKind, Invocation, LiveFunction as LiveFacts, Observed, Ping, Provider, Scope,
 };

@@ -5,8 +5,8 @@ use aws_sdk_apigateway::types::PutMode;
 
 use super::observe::all_of_ours;
 use super::{ApiGatewayState, found, integrations, tag_resource, unexpected, when_settled};
-use crate::apply::Run;
 use crate::project::Names;
+use crate::provider::Run;
 use crate::provider::aws::client::Aws;
 use crate::provider::aws::definition::body;
 use crate::provider::aws::ownership::tag_map;

@@ -6,8 +6,8 @@ use aws_sdk_apigateway::types::{ApiKey, Op};
 
 use super::usage_plan;
 use super::{ApiGatewayState, LiveKey, Owner, PAGE, all, found, patch, stage_tags, tag_resource, unexpected};
-use crate::apply::Run;
 use crate::project::{KeyName, Names, Secret};
+use crate::provider::Run;
 use crate::provider::aws::client::Aws;
 use crate::provider::{Applied, Error, ErrorKind};
 use crate::stack::{Action, Change, DEFAULT_KEY, Kind, Resource, ResourceId};

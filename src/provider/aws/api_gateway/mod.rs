@@ -15,8 +15,8 @@ use aws_sdk_apigateway::types::{Op, PatchOperation};
 use super::client::{Aws, domain};
 use super::definition::Integrations;
 use super::ownership::{PROJECT_TAG, STAGE_TAG};
-use crate::apply::Run;
 use crate::project::{FunctionName, KeyName, Names, Quota, Throttle};
+use crate::provider::Run;
 use crate::provider::{Applied, Error, ErrorKind};
 use crate::stack::{Api, ApiStage, Change, Key, Kind};
 

@@ -7,8 +7,8 @@ use aws_sdk_apigateway::types::{Op, PatchOperation};
 
 use super::observe::get_stage;
 use super::{ApiGatewayState, PAGE, all, api, found, patch, unexpected, usage_plan, when_settled};
-use crate::apply::Run;
 use crate::project::Names;
+use crate::provider::Run;
 use crate::provider::aws::client::Aws;
 use crate::provider::aws::definition::DEFINITION_VARIABLE;
 use crate::provider::{Applied, Error};
