@@ -41,6 +41,7 @@ fn function() -> Function {
         code: Some(Sha256::of(b"zip")),
         log_retention_days: Some(30),
         invokers: BTreeSet::from([Invoker::Api, Invoker::WarmRule]),
+        owned: true,
     }
 }
 

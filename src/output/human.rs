@@ -82,7 +82,7 @@ pub fn report(plan: &Plan, report: &Report) -> String {
             Outcome::Done(_) => format!("done in {}", seconds(finished.took)),
             Outcome::Skipped(needed) => format!("skipped, it needs {needed}"),
             Outcome::Failed(_) => "failed".to_owned(),
-            Outcome::Interrupted => "not begun".to_owned(),
+            Outcome::Interrupted => "interrupted".to_owned(),
         };
         let _ = writeln!(text, "  {:<9}  {:<width$}  {outcome}", finished.id.kind, name(finished));
     }

@@ -7,13 +7,13 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use super::document::{Content, Document};
+use super::document::{Content, Document, Member};
 use super::problem::{Place, Problem};
 use super::shape::Environment;
 use super::{Secret, dotenv, format};
 
 /// The most that Lambda takes, in bytes of the names and values as a JSON object.
-pub(super) const LIMIT: usize = 4096;
+const LIMIT: usize = 4096;
 
 /// What flags say over the files.
 #[derive(Clone, Debug, Default)]
@@ -151,8 +151,34 @@ pub(super) fn merge<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> BTreeMap
     merged
 }
 
+/// Checks that an environment is not larger than Lambda takes.
+pub(super) fn check_size(
+    function: &str,
+    environment: &BTreeMap<String, Secret>,
+    document: &Document,
+) -> Option<Problem> {
+    let size = size(environment);
+    let message =
+        format!("the environment of function {function} has {size} bytes: Lambda takes at most {LIMIT}");
+    (size > LIMIT).then(|| {
+        Problem::new(message)
+            .at(document.key_place(&["environment"]))
+            .help("keep large values elsewhere, such as in a file of the package or in Parameter Store")
+    })
+}
+
+/// The same for a function.json that has other mistakes as well, by what it sets itself.
+pub(super) fn oversized(function: &str, document: &Document) -> Option<Problem> {
+    let Content::Object(members) = &document.root().get("environment")?.content else { return None };
+    let text = |member: &Member| match &member.value.content {
+        Content::String(value) => Some((member.key.clone(), Secret::new(value))),
+        _ => None,
+    };
+    check_size(function, &members.iter().filter_map(text).collect(), document)
+}
+
 /// The size of an environment in bytes, as Lambda counts it: its names and values as a JSON object.
-pub(super) fn size(environment: &BTreeMap<String, Secret>) -> usize {
+fn size(environment: &BTreeMap<String, Secret>) -> usize {
     let revealed: BTreeMap<&str, &str> =
         environment.iter().map(|(name, value)| (name.as_str(), value.reveal())).collect();
     serde_json::to_vec(&revealed).map_or(0, |bytes| bytes.len())

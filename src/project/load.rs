@@ -12,7 +12,7 @@ use super::manifest::{self, Manifest};
 use super::problem::{Place, Problem, Problems};
 use super::schema::{self, SchemaKind};
 use super::validate::{Hint, validate};
-use super::{FunctionName, ProjectName, StageName, check};
+use super::{FunctionName, ProjectName, StageName, check, environment};
 
 /// The file that makes a folder a project.
 pub const PROJECT_FILE: &str = "project.toml";
@@ -69,7 +69,7 @@ impl Project {
             check::manifest(manifest, document, &mut problems);
         }
         check::functions(manifest.as_ref().map(|(manifest, _)| manifest), &functions, &mut problems);
-        let Some((manifest, document)) = manifest.filter(|_| problems.is_empty()) else {
+        let Some((manifest, document)) = manifest else {
             return Err(Problems::sorted_by_file(problems));
         };
         let default_stage = match &manifest.default_stage {
@@ -77,7 +77,13 @@ impl Project {
             None => "dev".parse().map_err(|error| Problem::new(format!("{error}")))?,
         };
         let warnings = check::warnings(root, &manifest, &document, &functions);
-        Ok(Self { root: root.to_owned(), manifest, document, functions, default_stage, warnings })
+        let project = Self { root: root.to_owned(), manifest, document, functions, default_stage, warnings };
+        if problems.is_empty() {
+            return Ok(project);
+        }
+        // What is wrong with a stage as a whole is told at once too, as far as the files can be read.
+        problems.extend(project.problems_at(&project.default_stage));
+        Err(Problems::sorted_by_file(problems))
     }
 
     /// The folder that holds `project.toml`.
@@ -169,10 +175,12 @@ fn read_functions(root: &Path, problems: &mut Vec<Problem>) -> BTreeMap<Function
         });
         let read = read(&path, &file).and_then(|text| {
             let document = Document::json(&file, &text)?;
-            Ok(LoadedFunction {
-                file: typed(&document, SchemaKind::Function, function_file::hint)?,
-                document,
-            })
+            let file = typed(&document, SchemaKind::Function, function_file::hint);
+            let file = file.map_err(|mut found| {
+                found.extend(environment::oversized(&name, &document));
+                found
+            })?;
+            Ok(LoadedFunction { file, document })
         });
         if let (Some(name), Some(function)) = (keep(valid_name, problems), keep(read, problems)) {
             functions.insert(name, function);

@@ -76,6 +76,11 @@ impl Project {
         problems
     }
 
+    /// What is wrong at a stage without any flag.
+    pub(super) fn problems_at(&self, stage: &StageName) -> Vec<Problem> {
+        self.merged(stage, &Overrides::default()).1
+    }
+
     fn merged(&self, stage: &StageName, overrides: &Overrides) -> (Settings, Vec<Problem>) {
         let mut problems = Vec::new();
         let manifest = &self.manifest;
@@ -163,17 +168,7 @@ impl Project {
         let own_layer = Layer::of_document(&own.environment, &function.document, &["environment"]);
         problems.extend(own_layer.contradictions(&layers.unset));
         let environment = environment::merge([&layers.defaults, &own_layer].into_iter().chain(&layers.over));
-        let size = environment::size(&environment);
-        if size > environment::LIMIT {
-            problems.push(
-                Problem::new(format!(
-                    "the environment of function {name} has {size} bytes: Lambda takes at most {}",
-                    environment::LIMIT
-                ))
-                .at(function.document.key_place(&["environment"]))
-                .help("keep large values elsewhere, such as in a file of the package or in Parameter Store"),
-            );
-        }
+        problems.extend(environment::check_size(name.as_str(), &environment, &function.document));
         let routes = routes::of(name, function).into_iter().map(|placed| RouteSettings {
             route: placed.route,
             security: placed.security.unwrap_or(security),

@@ -148,6 +148,7 @@ fn desired_function(
         code: Some(code),
         log_retention_days: Some(settings.log_retention_days),
         invokers,
+        owned: true,
     }
 }
 

@@ -82,6 +82,8 @@ pub struct Function {
     pub log_retention_days: Option<u16>,
     /// Who may call the alias: one permission statement each.
     pub invokers: BTreeSet<Invoker>,
+    /// Whether it says whose it is. One that is being adopted does not yet.
+    pub owned: bool,
 }
 
 /// Who may call a function's alias.

@@ -130,6 +130,21 @@ fn a_foreign_rule_is_refused_unless_adopted() {
 }
 
 #[test]
+fn a_function_that_has_lost_its_tag_alone_is_adopted_for_good() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("");
+    let account = project.account();
+    let arn = format!("arn:aws:lambda:eu-west-1:{}:function:shop_echo", account.id());
+    make(account, "lambda", "untag_resource", json!({"Resource": arn, "TagKeys": ["mdo:project"]}));
+    project.mdo("deploy").exits(1).says("--adopt");
+    project.mdo("plan --adopt").exits(0).says("owned  false → true");
+    project.mdo("deploy --adopt").exits(0);
+    project.is_settled("");
+    assert_eq!(Live::of(&project, "dev").version("echo"), "1", "nothing else has changed");
+}
+
+#[test]
 fn a_foreign_log_group_is_left_alone_unless_adopted() {
     let Some(emulator) = Emulator::shared() else { return };
     let project = TestProject::with_echo(emulator.account());

@@ -125,7 +125,7 @@ fn an_interrupted_deploy_finishes_what_it_began_and_the_next_does_the_rest() {
     let table: Vec<String> = said.map_while(Result::ok).collect();
     assert_eq!(deploy.wait().unwrap().code(), Some(130), "{table:#?}");
     assert!(
-        table.iter().any(|line| line.starts_with("  function ") && line.ends_with("not begun")),
+        table.iter().any(|line| line.starts_with("  function ") && line.ends_with("interrupted")),
         "{table:#?}"
     );
     assert_eq!(proxy.recording().count("CreateRole"), 1);

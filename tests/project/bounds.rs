@@ -163,3 +163,21 @@ fn names_above_64_characters_are_found_before_aws_finds_them() {
         ),
     );
 }
+
+#[test]
+fn a_large_environment_is_told_beside_every_other_mistake() {
+    let large = "x".repeat(5000);
+    let given = Given::project("name = \"api\"\n")
+        .function("wrong", &format!("{{\n\"memory\": 1,\n\"environment\": {{\"LARGE\": \"{large}\"}}\n}}"))
+        .function("large", &format!("{{\n\"environment\": {{\"LARGE\": \"{large}\"}}\n}}"));
+    let problems = given.load().expect_err("problems").to_string();
+    let told: Vec<&str> = problems.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(
+        told,
+        [
+            "error: the environment of function large has 5012 bytes: Lambda takes at most 4096",
+            "error: `memory` is 1: it must be 128 to 10240",
+            "error: the environment of function wrong has 5012 bytes: Lambda takes at most 4096",
+        ]
+    );
+}

@@ -123,6 +123,7 @@ impl Fixture {
             code: None,
             log_retention_days: Some(30),
             invokers: BTreeSet::from([Invoker::Api, Invoker::WarmRule]),
+            owned: true,
         });
         function.code = Some(code);
         self.packages.insert(name, path);

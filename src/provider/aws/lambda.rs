@@ -102,6 +102,7 @@ pub(super) async fn read_tags(aws: &Aws, names: &Names, live: &mut Live) -> Resu
     let answer = aws.call("lambda:ListTags", &arn, || aws.lambda.list_tags().resource(&arn).send()).await?;
     let tags = answer.tags();
     live.owner = ownership::of(tags.into_iter().flatten(), &names.project);
+    live.function.owned = live.owner == Owner::Us;
     live.reserves = tags.is_some_and(|tags| tags.contains_key(CONCURRENCY_TAG));
     Ok(())
 }
@@ -216,6 +217,7 @@ fn read(names: &Names, answer: &GetFunctionOutput, at_stage: bool) -> Result<Liv
     if at_stage && (is_mutable || configuration.state() == Some(&State::Failed)) {
         function.code = None;
     }
+    function.owned = owner == Owner::Us;
     Ok(Live {
         function,
         reserves: answer.tags().is_some_and(|tags| tags.contains_key(CONCURRENCY_TAG)),
@@ -277,6 +279,7 @@ fn read_configuration(names: &Names, configuration: &FunctionConfiguration) -> F
         code: configuration.code_sha256().and_then(|text| Sha256::from_base64(text).ok()),
         log_retention_days: None,
         invokers: Default::default(),
+        owned: true,
     }
 }
 

@@ -326,6 +326,7 @@ fn same_configuration(latest: &Function, wanted: &Function) -> bool {
     latest.concurrency = wanted.concurrency;
     latest.log_retention_days = wanted.log_retention_days;
     latest.invokers.clone_from(&wanted.invokers);
+    latest.owned = wanted.owned;
     latest == *wanted
 }
 

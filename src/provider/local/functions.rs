@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::LocalProvider;
 use super::runtime::{FunctionRuntime, FunctionSpec, LogSink, Sandboxes};
 use super::state::StoredFunction;
-use crate::project::{FunctionName, Tracing};
+use crate::project::{Architecture, FunctionName, Tracing};
 use crate::stack::{Function, Invoker};
 
 /// How many sandboxes a function without reserved concurrency may have: more than the guide's usage plan lets in at once.
@@ -54,6 +54,20 @@ impl LiveFunction {
     pub(super) fn allows(&self, invoker: Invoker) -> bool {
         self.function.invokers.contains(&invoker)
     }
+}
+
+/// Why a function cannot run on this machine, though it may well on AWS.
+pub(super) fn obstacle(function: &Function) -> Option<String> {
+    if !function.runtime.starts_with("provided") {
+        let runtime = &function.runtime;
+        return Some(format!(
+            "this machine runs functions with a bootstrap only, and has no {runtime}: events fail here"
+        ));
+    }
+    let built_for = function.architecture;
+    let is_foreign = Architecture::of_this_machine().is_some_and(|own| own != built_for);
+    is_foreign
+        .then(|| format!("it is built for {built_for}, which this machine is not: events may fail here"))
 }
 
 fn spec(

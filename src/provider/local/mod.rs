@@ -117,8 +117,10 @@ impl LocalProvider {
         self.blocking(move |this| {
             let guard = this.code.guard()?;
             this.code.install(&guard, zip.as_deref(), function.code)?;
+            let obstacle = functions::obstacle(&function);
             let version = this.store.update(|state| Ok(state.publish(&name, function)))?;
-            let warnings = this.code.sweep(&guard, &this.store);
+            let mut warnings = this.code.sweep(&guard, &this.store);
+            warnings.extend(obstacle);
             Ok(Applied { version: Some(version.to_string()), warnings })
         })
         .await
