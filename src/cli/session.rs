@@ -1,7 +1,7 @@
 //! A project at a stage, and the provider where it lives: what nearly every verb starts with.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::arguments::Place;
@@ -32,7 +32,8 @@ impl Session {
 
     async fn connect(place: &Place, project: Project, settings: Settings) -> Result<Self, Failure> {
         let location = if place.local { Location::Local } else { Location::Aws };
-        let revision = source_revision(&settings);
+        let root = settings.root.clone();
+        let revision = Box::new(move || source_revision(&root));
         let provider = provider::connect(location, &settings, revision).await?;
         Ok(Self { project, settings, provider })
     }
@@ -77,9 +78,9 @@ pub(super) fn current_folder() -> Result<PathBuf, Failure> {
 }
 
 /// The commit that the project's folder is at, if it is under git.
-fn source_revision(settings: &Settings) -> Option<String> {
+fn source_revision(root: &Path) -> Option<String> {
     let mut git = Command::new("git");
-    git.args(["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]).current_dir(&settings.root);
+    git.args(["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]).current_dir(root);
     let answer = git.stderr(std::process::Stdio::null()).output().ok()?;
     let revision = String::from_utf8(answer.stdout).ok()?.trim().to_owned();
     (answer.status.success() && !revision.is_empty()).then_some(revision)

@@ -28,16 +28,19 @@ pub enum Location {
     Local,
 }
 
+/// Finds out the source revision of a project, such as a commit.
+pub type Revision = Box<dyn FnOnce() -> Option<String> + Send>;
+
 /// The provider of a project's stack at a stage.
 ///
-/// `revision` is the source revision that new versions record.
+/// `revision` finds the source revision that new versions record; it is asked only when one is made.
 ///
 /// # Errors
 /// When the provider cannot be reached or set up.
 pub async fn connect(
     location: Location,
     settings: &Settings,
-    revision: Option<String>,
+    revision: Revision,
 ) -> Result<Box<dyn Provider>, Error> {
     match location {
         Location::Local => Ok(Box::new(local::LocalProvider::open(

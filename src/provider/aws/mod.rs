@@ -20,7 +20,7 @@ mod publish;
 mod s3;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use aws_sdk_lambda::types::LogType;
@@ -31,7 +31,7 @@ use base64::engine::general_purpose::STANDARD;
 use self::api_gateway::ApiGatewayState;
 use self::client::{Aws, Place};
 use self::events::EventsState;
-use super::{Applied, Error, ErrorKind, Invocation, Observed, Ping, Provider, Scope};
+use super::{Applied, Error, ErrorKind, Invocation, Observed, Ping, Provider, Revision, Scope};
 use crate::project::{Artifacts, FunctionName, KeyName, Names, Secret, Settings, StageName};
 use crate::provider::Run;
 use crate::stack::{Action, Change, Kind, Resource};
@@ -42,7 +42,7 @@ pub struct AwsProvider {
     names: Names,
     artifacts: Option<Artifacts>,
     /// What the code was made from, such as a commit; recorded with every version.
-    source: Option<String>,
+    source: LazyLock<Option<String>, Revision>,
     gateway: ApiGatewayState,
     rules: EventsState,
     known: Mutex<Known>,
@@ -73,11 +73,11 @@ struct KnownFunction {
 impl AwsProvider {
     /// Finds region and credentials by the SDK's own chain. Makes no call on the stack yet.
     ///
-    /// `source` is what the code was made from, such as a commit; it is recorded with every version.
+    /// `source` finds what the code was made from, such as a commit; it is recorded with every version.
     ///
     /// # Errors
     /// When no region is configured, or the certificates that `AWS_CA_BUNDLE` names cannot be read.
-    pub async fn connect(settings: &Settings, source: Option<String>) -> Result<Self, Error> {
+    pub async fn connect(settings: &Settings, source: Revision) -> Result<Self, Error> {
         let place = Place {
             region: settings.region.clone(),
             profile: settings.profile.clone(),
@@ -87,7 +87,7 @@ impl AwsProvider {
             aws: Aws::connect(place).await?,
             names: settings.names(),
             artifacts: settings.artifacts.clone(),
-            source,
+            source: LazyLock::new(source),
             gateway: ApiGatewayState::default(),
             rules: EventsState::default(),
             known: Mutex::default(),

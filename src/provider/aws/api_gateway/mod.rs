@@ -6,7 +6,7 @@ mod observe;
 mod stage;
 mod usage_plan;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use aws_sdk_apigateway::types::{Op, PatchOperation};
 use super::client::{Aws, domain};
 use super::definition::Integrations;
 use super::ownership::{PROJECT_TAG, STAGE_TAG};
-use crate::project::{FunctionName, KeyName, Names, Quota, Throttle};
+use crate::project::{KeyName, Names, Quota, Throttle};
 use crate::provider::Run;
 use crate::provider::{Applied, Error, ErrorKind};
 use crate::stack::{Api, ApiStage, Change, Key, Kind};
@@ -38,8 +38,6 @@ pub(super) struct LiveApi {
     pub stage: Option<ApiStage>,
     /// The keys. One that opens nothing, because the usage plan or the key's place in it is missing, is not enabled.
     pub keys: BTreeMap<KeyName, Key>,
-    /// The functions of the project that routes mention.
-    pub functions: BTreeSet<FunctionName>,
 }
 
 /// What changes must know of the API beyond the model: ids, and what hangs on what.

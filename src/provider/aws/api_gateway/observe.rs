@@ -133,11 +133,6 @@ async fn compose(
     let live = LiveApi {
         stage: model,
         keys: keys.iter().map(|(name, key)| (name.clone(), model_key(key, is_open))).collect(),
-        functions: api
-            .iter()
-            .flat_map(|api| api.routes.values())
-            .map(|route| route.function.clone())
-            .collect(),
         api,
     };
     *state.known() = Known {
