@@ -6,7 +6,12 @@
 //! the emulator needs, where that is longer). `calls` and `depth` are without the questions by which mdo waits for Lambda
 //! to finish (`waits`); `floor` is what the depth alone costs at 50 ms; `wall` and `memory` are of the whole process.
 //! Each row is the median of its runs.
-#![expect(clippy::unwrap_used, reason = "a benchmark that fails here has failed")]
+#![expect(
+    unsafe_code,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints what it measured with wait4, and one that fails here has failed"
+)]
 
 use std::process::Child;
 use std::time::{Duration, Instant};

@@ -8,7 +8,11 @@
 //! the guide's sample over kept-alive connections on loopback: first one at a time, then from several clients at once. The
 //! same is done to a server that answers the same bytes from memory, so that what the client and loopback cost is seen
 //! beside it.
-#![expect(clippy::unwrap_used, reason = "a benchmark that fails here has failed")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints what it measured, and one that fails here has failed"
+)]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,7 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[path = "../tests/support/http.rs"]
-#[expect(dead_code, reason = "a benchmark uses the part that it needs")]
+#[expect(dead_code, unreachable_pub, reason = "a benchmark uses the part that it needs")]
 mod http;
 
 use http::Message;

@@ -9,6 +9,7 @@
 //! `cc -O2 -static`, serves both of them Lambda's Runtime API (2018-06-01) on loopback, and takes about ten seconds
 //! after the builds. A cold start is the time from spawning the process to its first response; a warm round trip the
 //! time from handing out an event to having read the response. Loopback and this server are in both.
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -1,7 +1,10 @@
 //! The `mdo` command.
 
+mod cli;
+mod output;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    mdo::cli::main()
+    cli::main()
 }

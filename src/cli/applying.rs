@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Instant;
 
+use mdo_engine::apply::{self, Report};
+use mdo_engine::{Outcome, Packages, Provider};
+use mdo_model::project::FunctionName;
+use mdo_model::stack::Plan;
 use serde_json::Value;
 
 use super::interrupt::Interrupt;
-use crate::apply::{self, Report};
 use crate::output::{self, Failure, Heading, Progress, exit_code};
-use crate::project::FunctionName;
-use crate::provider::{Outcome, Packages, Provider};
-use crate::stack::Plan;
 
 /// How a plan is run.
 pub(super) struct Manner<'a> {
@@ -54,10 +54,10 @@ pub(super) async fn agreed(question: &str, assume: bool) -> Result<bool, Failure
 
 /// What a person types; `None` at the end of the input.
 pub(super) fn ask(prompt: &str) -> Result<Option<String>, Failure> {
-    eprint!("{prompt}");
+    output::prompt(prompt);
     let mut line = String::new();
     if std::io::stdin().read_line(&mut line)? == 0 {
-        eprintln!();
+        output::message("");
         return Ok(None);
     }
     Ok(Some(line.trim().to_owned()))
@@ -104,7 +104,7 @@ pub(super) async fn run(work: &Work<'_>, manner: &Manner<'_>) -> Result<Report, 
             output::data(&text);
             output::data(&format!("\n{}", output::deployed(manner.verb, manner.start.elapsed(), calls)));
         } else {
-            output::talk(text.trim_end());
+            output::message(text.trim_end());
         }
     }
     match code(&report) {

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
-
-use crate::project::{Assignment, Overrides, StageName};
+use mdo_model::project::{Assignment, Overrides, StageName};
 
 /// Where a stack lives.
 #[derive(Args, Clone, Debug, Default)]
@@ -55,14 +54,14 @@ pub(super) struct Target {
 
 impl Place {
     /// What the flags say over the files, without any environment variable.
-    pub fn overrides(&self) -> Overrides {
+    pub(super) fn overrides(&self) -> Overrides {
         Overrides { region: self.region.clone(), profile: self.profile.clone(), ..Overrides::default() }
     }
 }
 
 impl Target {
     /// What the flags say over the files.
-    pub fn overrides(&self) -> Overrides {
+    pub(super) fn overrides(&self) -> Overrides {
         Overrides {
             env_files: self.environment.env_file.clone(),
             set: self.environment.set.clone(),
@@ -72,7 +71,7 @@ impl Target {
     }
 
     /// The environment variables to remove.
-    pub fn unset(&self) -> BTreeSet<String> {
+    pub(super) fn unset(&self) -> BTreeSet<String> {
         self.environment.unset.iter().cloned().collect()
     }
 }

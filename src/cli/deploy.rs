@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use clap::Parser;
+use mdo_model::project::{Method, Route, Security};
+use mdo_model::stack::{Api, DEFAULT_KEY, Resource, Stack};
 
 use super::applying::{self, Manner, Work};
 use super::arguments::Target;
@@ -12,8 +14,6 @@ use super::interrupt::Interrupt;
 use super::planning::{self, Planned};
 use super::session::Session;
 use crate::output::{self, Failure, Heading, exit_code};
-use crate::project::{Method, Route, Security};
-use crate::stack::{Api, DEFAULT_KEY, Resource, Stack};
 
 /// Create or update everything: functions, API, stage, key, warm rules
 #[derive(Debug, Parser)]
@@ -80,7 +80,7 @@ impl Planned {
 fn unchanged(session: &Session, planned: &Planned, json: bool) {
     let calls = session.provider.calls();
     if json {
-        let report = crate::apply::Report { finished: Vec::new(), took: planned.took };
+        let report = mdo_engine::apply::Report { finished: Vec::new(), took: planned.took };
         let url = session.provider.endpoint();
         let name = session.provider.name();
         output::json(&output::report_document(&planned.plan, &report, name, calls, url.as_deref()));

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use clap::Parser;
+use mdo_engine::{Packages, Scope};
+use mdo_model::stack;
 use serde_json::{Value, json};
 
 use super::applying::{self, Manner, Work};
@@ -12,8 +14,6 @@ use super::arguments::Place;
 use super::interrupt::Interrupt;
 use super::session::Session;
 use crate::output::{self, Failure, Heading, exit_code};
-use crate::provider::{Packages, Scope};
-use crate::stack;
 
 /// Remove everything that the project owns at a stage, and nothing else
 #[derive(Debug, Parser)]
@@ -82,7 +82,7 @@ async fn destroy(
     let observed = session.provider.observe(&Scope { thorough: true, ..session.scope(false) }).await?;
     let names = session.settings.names();
     let plan = stack::destroy(&names, &observed.stack, &observed.shared);
-    let place = session.provider.place().await?;
+    let place = session.provider.location().await?;
     if plan.is_empty() {
         if args.json {
             applying::tell(&documents, output::plan_document(&plan, session.provider.name()));

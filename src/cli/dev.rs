@@ -5,6 +5,9 @@ use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use clap::Parser;
+use mdo_local::{Activity, DEFAULT_PORT, Observer, Server};
+use mdo_model::project::{Project, StageName};
+use mdo_model::stack::{Action, Kind};
 
 use super::applying::{self, Manner};
 use super::arguments::{Environment, Place, Target};
@@ -14,9 +17,6 @@ use super::session::{self, Session};
 use super::watch::Watch;
 use super::{DEV_ENVIRONMENT, deploy, schema};
 use crate::output::{self, Failure, Heading, exit_code};
-use crate::project::{Project, StageName};
-use crate::provider::local::{DEFAULT_PORT, Event, LocalProvider, Observer, Server};
-use crate::stack::{Action, Kind};
 
 /// Run the whole stack on this machine: API, key, warm pings
 #[derive(Debug, Parser)]
@@ -62,19 +62,16 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     } else {
         apply(&session, &planned, start, interrupt).await?;
     }
-    let provider = LocalProvider::open(
-        session.project.root(),
-        session.settings.names(),
-        session.settings.region.clone(),
-    );
-    let server = Server::serve(&provider, listener, teller()).await?;
+    let provider =
+        session.connection.local.as_ref().ok_or_else(|| anyhow::anyhow!("dev serves this machine"))?;
+    let server = Server::serve(provider, listener, teller()).await?;
     output::data(&format!("\nServing {} until Ctrl-C.\n", server.url()));
     output::data(&deploy::closing(&session, &planned, &server.url()));
     output::data(&format!("  page  http://{}/\n\n", server.address()));
     if args.open
         && let Err(error) = open::that_detached(format!("http://{}/", server.address()))
     {
-        output::talk(&format!("warning: cannot open a browser: {error}"));
+        output::message(&format!("warning: cannot open a browser: {error}"));
     }
     follow(files, &target, &server, interrupt).await;
     server.shutdown().await;
@@ -117,12 +114,15 @@ async fn follow(mut files: Watch, target: &Target, server: &Server, interrupt: &
             Err(failure) => {
                 is_mistaken = true;
                 if !failure.text.is_empty() {
-                    output::talk(&format!("{}\n  what was served before goes on being served", failure.text));
+                    output::message(&format!(
+                        "{}\n  what was served before goes on being served",
+                        failure.text
+                    ));
                 }
             }
             Ok(is_changed) => {
                 if is_mistaken && !is_changed {
-                    output::talk("the files are right again, and ask for what is served");
+                    output::message("the files are right again, and ask for what is served");
                 }
                 is_mistaken = false;
             }
@@ -167,10 +167,10 @@ fn keeps_keys(session: &Session, planned: &Planned) -> Result<(), Failure> {
 
 /// Prints what the server tells, in order and without making it wait.
 fn teller() -> Observer {
-    let (sender, receiver) = mpsc::channel::<Event>();
+    let (sender, receiver) = mpsc::channel::<Activity>();
     std::thread::spawn(move || {
         for event in receiver {
-            output::talk(&event.to_string());
+            output::message(&event.to_string());
         }
     });
     Arc::new(move |event| {

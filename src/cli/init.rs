@@ -8,11 +8,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use mdo_model::project::{self, Architecture, FunctionName, ProjectName};
 
 use super::session::current_folder;
 use super::{DEV_ENVIRONMENT, applying, schema};
 use crate::output::{self, Failure, exit_code};
-use crate::project::{self, Architecture, FunctionName, ProjectName};
 
 /// The bootstrap of `sample_producer`, built with mdo; empty where it could not be built.
 static SAMPLE_BOOTSTRAP: &[u8] = include_bytes!(env!("MDO_SAMPLE_BOOTSTRAP"));
@@ -218,7 +218,7 @@ fn ask_name(folder: &Path) -> Result<ProjectName, Failure> {
         }
         match answer.parse() {
             Ok(name) => return Ok(name),
-            Err(error) => output::talk(&format!("{error}")),
+            Err(error) => output::message(&format!("{error}")),
         }
     }
 }
@@ -298,7 +298,7 @@ fn convert(folder: &Path) -> Result<(), Failure> {
     }
     schema::write_for_editors(folder)?;
     for note in converted.notes {
-        output::talk(&format!("note: {note}"));
+        output::message(&format!("note: {note}"));
     }
     output::data("\nproject.json is not read any more. See what a deploy would do: mdo plan --adopt\n");
     Ok(())

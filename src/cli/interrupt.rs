@@ -19,7 +19,10 @@ pub(super) struct Interrupt {
 
 impl Interrupt {
     /// Runs a command that a signal may end, or whose token it cancels.
-    pub async fn around(&self, command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    pub(super) async fn around(
+        &self,
+        command: impl Future<Output = Result<(), Failure>>,
+    ) -> Result<(), Failure> {
         let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
         let [Ok(mut interrupt), Ok(mut terminate)] = signals else {
             return command.await;
@@ -34,7 +37,7 @@ impl Interrupt {
         let Some(notice) = notice else {
             return Err(Failure::new(exit_code::INTERRUPTED, "interrupted; nothing was changed"));
         };
-        output::talk(notice);
+        output::message(notice);
         self.token.cancel();
         tokio::select! {
             biased;
@@ -46,7 +49,7 @@ impl Interrupt {
     }
 
     /// Says that from now on a command has to be ended in good order, and what the first signal says of that.
-    pub fn begin(&self, notice: &'static str) {
+    pub(super) fn begin(&self, notice: &'static str) {
         self.notice.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(notice);
     }
 }

@@ -3,6 +3,7 @@
 use std::io::BufReader;
 
 use clap::Parser;
+use mdo_model::project::{FunctionName, Settings};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::{Receiver, channel};
 
@@ -10,7 +11,6 @@ use super::arguments::Place;
 use super::planning::no_such_function;
 use super::session::Session;
 use crate::output::{self, Failure, exit_code};
-use crate::project::{FunctionName, Settings};
 
 /// Run one event through a function and print what it answers
 #[derive(Debug, Parser)]
@@ -40,14 +40,14 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     while let Some(event) = events.recv().await {
         count += 1;
         let event = event.map_err(|error| unreadable(count, &error))?;
-        let invocation = session.provider.invoke(&function, event.get().as_bytes()).await?;
+        let invocation = session.connection.invoke.invoke(&function, event.get().as_bytes()).await?;
         output::data(&format!("{}\n", answer(&invocation.payload, is_stream)));
         if args.logs {
-            output::talk(invocation.log_tail.trim_end());
+            output::message(invocation.log_tail.trim_end());
         }
         if let Some(error) = &invocation.error {
             let help = if args.logs { "" } else { "; --logs shows its log" };
-            output::talk(&format!("error: function {function} failed ({error}){help}"));
+            output::message(&format!("error: function {function} failed ({error}){help}"));
             failed = true;
         }
     }

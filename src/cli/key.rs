@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
+use mdo_engine::Packages;
+use mdo_model::project::KeyName;
+use mdo_model::stack::{self, DEFAULT_KEY, Key, Plan, Selection, Stack};
 use serde_json::json;
 
 use super::applying::{self, Manner, Work};
@@ -11,9 +14,6 @@ use super::arguments::Place;
 use super::interrupt::Interrupt;
 use super::session::Session;
 use crate::output::{self, Failure, exit_code};
-use crate::project::KeyName;
-use crate::provider::Packages;
-use crate::stack::{self, DEFAULT_KEY, Key, Plan, Selection, Stack};
 
 /// Create, list, show and delete API keys of a stage
 #[derive(Debug, Parser)]
@@ -62,7 +62,7 @@ enum Verb {
 
 impl Args {
     /// Whether standard output has to be one JSON document.
-    pub fn json(&self) -> bool {
+    pub(super) fn json(&self) -> bool {
         matches!(self.verb, Verb::List { json: true, .. })
     }
 }
@@ -73,7 +73,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         Verb::List { place, json } => list(&place, json).await,
         Verb::Show { name, place } => {
             let session = Session::open_live(&place).await?;
-            let value = session.provider.key_value(&name).await?;
+            let value = session.connection.keys.key_value(&name).await?;
             output::data(&format!("{}\n", value.reveal()));
             Ok(())
         }
@@ -117,7 +117,7 @@ async fn delete(name: &KeyName, place: &Place, interrupt: &Interrupt) -> Result<
     let plan = stack::destroy(&session.settings.names(), &going, &BTreeSet::new());
     change(&session, &plan, "Deleted", start, interrupt).await?;
     if name.as_str() == DEFAULT_KEY {
-        output::talk("note: the next deploy creates the default key anew, with another value");
+        output::message("note: the next deploy creates the default key anew, with another value");
     }
     Ok(())
 }
@@ -167,7 +167,7 @@ async fn change(
     start: Instant,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let place = session.provider.place().await?;
+    let place = session.provider.location().await?;
     let work = Work {
         provider: session.provider.as_ref(),
         plan,

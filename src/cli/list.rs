@@ -1,14 +1,14 @@
 //! `mdo list`: what is live at a stage.
 
 use clap::Parser;
+use mdo_engine::Observed;
+use mdo_model::project::FunctionName;
+use mdo_model::stack::{Api, Stack};
 use serde_json::{Value, json};
 
 use super::arguments::Place;
 use super::session::Session;
 use crate::output::{self, Failure, Heading};
-use crate::project::FunctionName;
-use crate::provider::Observed;
-use crate::stack::{Api, Stack};
 
 /// List what is live at a stage: functions, routes, warm rules, keys
 #[derive(Debug, Parser)]
@@ -29,7 +29,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         return Ok(());
     }
     let names = session.settings.names();
-    let place = session.provider.place().await?;
+    let place = session.provider.location().await?;
     output::data(&Heading { names: &names, place: &place }.to_string());
     let Stack { functions, stage, keys, warm_rules, .. } = &observed.stack;
     // What the stages share, role and API, may be there for another one.
@@ -44,7 +44,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         output::data(&format!("\n{}", output::table(&functions.collect::<Vec<_>>())));
     }
     if let (Some(api), Some(endpoint)) = (served(&observed), &endpoint) {
-        let route = |(route, target): (crate::project::Route, &crate::stack::ApiRoute)| {
+        let route = |(route, target): (mdo_model::project::Route, &mdo_model::stack::ApiRoute)| {
             let url = format!("{endpoint}{}", route.path());
             vec![
                 route.method().as_str().to_owned(),
@@ -55,7 +55,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         };
         output::data(&format!("\n{}", output::table(&api.parsed_routes().map(route).collect::<Vec<_>>())));
     }
-    let keys: Vec<&str> = observed.stack.keys.keys().map(crate::project::KeyName::as_str).collect();
+    let keys: Vec<&str> = observed.stack.keys.keys().map(mdo_model::project::KeyName::as_str).collect();
     if !keys.is_empty() {
         output::data(&format!("\n  keys  {}\n", keys.join(", ")));
     }

@@ -2,6 +2,7 @@
 
 mod applying;
 mod arguments;
+mod connect;
 mod deploy;
 mod destroy;
 mod dev;
@@ -29,7 +30,7 @@ use crate::output::{self, Failure, exit_code};
 /// Turns a folder of functions into a keyed, warm HTTP API, on AWS and on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "mdo", version, max_term_width = 100, after_help = EXAMPLES)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -67,14 +68,14 @@ enum Verb {
 }
 
 /// Parses the command line, runs the verb, and says what came of it.
-pub fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return unparsed(error),
     };
     let code = run(cli);
     if let Some(error) = output::lost() {
-        output::talk(&format!("error: standard output cannot be written: {error}"));
+        output::message(&format!("error: standard output cannot be written: {error}"));
         return ExitCode::from(if code == exit_code::DONE { exit_code::FAILED } else { code });
     }
     ExitCode::from(code)
@@ -93,7 +94,7 @@ fn run(cli: Cli) -> u8 {
     };
     result.unwrap_or_else(|failure| {
         if !failure.text.is_empty() {
-            output::talk(&failure.text);
+            output::message(&failure.text);
         }
         failure.code
     })

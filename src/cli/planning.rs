@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use globset::Glob;
+use mdo_engine::{Observed, Packages};
+use mdo_model::project::{FunctionName, Problem, Project, Settings, nearest};
+use mdo_model::stack::{self, Plan, Selection};
+use mdo_package::{self, Package, PackageError, Source};
 
 use super::arguments::Target;
 use super::session::Session;
 use crate::output::{self, Failure, exit_code};
-use crate::package::{self, Package, PackageError, Source};
-use crate::project::{FunctionName, Problem, Project, Settings, nearest};
-use crate::provider::{Observed, Packages};
-use crate::stack::{self, Plan, Selection};
 
 /// A plan, and what is needed to make it real.
 pub(super) struct Planned {
@@ -54,7 +54,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
         observed,
         sizes: packages.iter().map(|(name, package)| (name.clone(), package.size)).collect(),
         packages: packages.into_iter().map(|(name, package)| (name, package.path)).collect(),
-        place: session.provider.place().await?,
+        place: session.provider.location().await?,
         took: start.elapsed(),
     })
 }
@@ -146,8 +146,8 @@ async fn package_functions(
                 build_hook: function.build_hook.as_deref(),
                 clean_hook: function.clean_hook.as_deref(),
             };
-            let mut observe = |line: &str| output::talk(&format!("  {name}: {line}"));
-            let result = package::package_observed(&source, &artifacts, &mut observe);
+            let mut observe = |line: &str| output::message(&format!("  {name}: {line}"));
+            let result = mdo_package::package_observed(&source, &artifacts, &mut observe);
             (name, result)
         });
         tasks.push(task);
@@ -159,7 +159,7 @@ async fn package_functions(
         match result {
             Ok(package) => {
                 for warning in &package.warnings {
-                    output::talk(&format!("warning: function {name}: {warning}"));
+                    output::message(&format!("warning: function {name}: {warning}"));
                 }
                 packages.insert(name, package);
             }
@@ -192,7 +192,7 @@ fn render(project: &Project, name: &FunctionName, error: &PackageError) -> Strin
         }
         return Failure::maybe_help(exit_code::USAGE, text, error.help()).text;
     }
-    let problem = |problem: &package::Problem| {
+    let problem = |problem: &mdo_package::Problem| {
         let place = problem.key().and_then(|key| project.place(name, key));
         let mut rendered = Problem::new(format!("function {name}: {problem}")).at(place);
         if let Some(help) = problem.help() {

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use clap::{Parser, ValueEnum};
+use mdo_model::project::{self, SchemaKind};
 
 use crate::output::{self, Failure, exit_code};
-use crate::project::{self, SchemaKind};
 
 /// Print the JSON Schema of project.toml or function.json
 #[derive(Debug, Parser)]

@@ -3,22 +3,26 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+
+use mdo_engine::{Provider, Scope};
+use mdo_model::project::{Overrides, Problems, Project, Settings};
 
 use super::arguments::Place;
+use super::connect::{Connection, Location, connect};
 use crate::output::{self, Failure, exit_code};
-use crate::project::{Overrides, Problems, Project, Settings};
-use crate::provider::{self, Location, Provider, Scope};
 
 /// A project at a stage and its provider.
 pub(super) struct Session {
     pub project: Project,
     pub settings: Settings,
-    pub provider: Box<dyn Provider>,
+    pub connection: Connection,
+    pub provider: Arc<dyn Provider>,
 }
 
 impl Session {
     /// Reads the project that the current folder belongs to, and connects to the provider.
-    pub async fn open(place: &Place, overrides: &Overrides) -> Result<Self, Failure> {
+    pub(super) async fn open(place: &Place, overrides: &Overrides) -> Result<Self, Failure> {
         let project = load()?;
         let stage = place.stage.as_ref().unwrap_or_else(|| project.default_stage());
         let settings = project.resolve(stage, overrides)?;
@@ -26,7 +30,7 @@ impl Session {
     }
 
     /// As [`Session::open`], for verbs that set no environment.
-    pub async fn open_live(place: &Place) -> Result<Self, Failure> {
+    pub(super) async fn open_live(place: &Place) -> Result<Self, Failure> {
         Self::open(place, &place.overrides()).await
     }
 
@@ -34,24 +38,25 @@ impl Session {
         let location = if place.local { Location::Local } else { Location::Aws };
         let root = settings.root.clone();
         let revision = Box::new(move || source_revision(&root));
-        let provider = provider::connect(location, &settings, revision).await?;
-        Ok(Self { project, settings, provider })
+        let connection = connect(location, &settings, revision).await?;
+        let provider = Arc::clone(&connection.provider);
+        Ok(Self { project, settings, connection, provider })
     }
 
     /// The scope of all functions of the files.
-    pub fn scope(&self, adopt: bool) -> Scope {
+    pub(super) fn scope(&self, adopt: bool) -> Scope {
         let functions: BTreeSet<_> = self.settings.functions.keys().cloned().collect();
         Scope { functions, adopt, thorough: false }
     }
 
     /// The flags that lead to this stack again, each with a blank before it.
-    pub fn flags(&self) -> String {
+    pub(super) fn flags(&self) -> String {
         let local = if self.provider.name() == "local" { " --local" } else { "" };
         format!("{local}{}", self.stage_flag())
     }
 
     /// The flag that leads to this stage again with a blank before it; empty for the default one.
-    pub fn stage_flag(&self) -> String {
+    pub(super) fn stage_flag(&self) -> String {
         let stage = &self.settings.stage;
         if self.project.default_stage() == stage { String::new() } else { format!(" --stage {stage}") }
     }
@@ -61,7 +66,7 @@ impl Session {
 pub(super) fn load() -> Result<Project, Failure> {
     let project = Project::load(&Project::find(&current_folder()?)?)?;
     for warning in project.warnings() {
-        output::talk(&warning.render("warning"));
+        output::message(&warning.render("warning"));
     }
     Ok(project)
 }

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
+use mdo_engine::{Observed, Packages};
+use mdo_model::project::{self, FunctionName, Rate, Warm};
+use mdo_model::stack::{self, Invoker, Selection, Stack};
 use serde_json::{Value, json};
 
 use super::applying::{self, Manner, Work};
@@ -13,9 +16,6 @@ use super::interrupt::Interrupt;
 use super::planning;
 use super::session::Session;
 use crate::output::{self, Failure, Heading, exit_code};
-use crate::project::{self, FunctionName, Rate, Warm};
-use crate::provider::{Observed, Packages};
-use crate::stack::{self, Invoker, Selection, Stack};
 
 /// Keep functions warm, stop doing so, or show what keeps them warm
 #[derive(Debug, Parser)]
@@ -61,7 +61,7 @@ async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result
     for name in session.settings.functions.keys().filter(|name| selection.contains(name)) {
         let rule = observed.stack.warm_rules.get(name);
         let pings = match rule {
-            Some(_) => session.provider.pings(name).await?,
+            Some(_) => session.connection.pings.pings(name).await?,
             None => Vec::new(),
         };
         let state = match rule {
@@ -103,7 +103,7 @@ async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result
             "functions": entries,
         }));
     } else {
-        let place = session.provider.place().await?;
+        let place = session.provider.location().await?;
         let table = output::table(&rows);
         let lines = table.split_inclusive('\n').zip(last_pings);
         let text: String = lines.map(|(line, pings)| format!("{line}{pings}")).collect();
@@ -143,7 +143,7 @@ async fn change(
     let desired = desired(session, &observed, &chosen, args);
     let names = session.settings.names();
     let plan = stack::plan(&names, desired, &observed.stack, &Selection::All, &BTreeSet::new());
-    let place = session.provider.place().await?;
+    let place = session.provider.location().await?;
     if plan.is_empty() {
         let calls = session.provider.calls();
         if args.json {

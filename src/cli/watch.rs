@@ -28,7 +28,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Follows the files from now on.
-    pub fn start(root: &Path, env_files: &[PathBuf]) -> Result<Self, Failure> {
+    pub(super) fn start(root: &Path, env_files: &[PathBuf]) -> Result<Self, Failure> {
         let fault = |error: notify::Error| {
             Failure::new(exit_code::FAILED, format!("cannot watch the project's files: {error}"))
         };
@@ -56,7 +56,7 @@ impl Watch {
     /// Waits until the content of the files is not what it was at the last call, or at the start.
     ///
     /// What a build hook writes is a change too, so it runs once more; when it then writes the same, that is the end of it.
-    pub async fn changed(&mut self) {
+    pub(super) async fn changed(&mut self) {
         loop {
             if self.events.recv().await.is_none() {
                 return std::future::pending().await;

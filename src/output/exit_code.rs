@@ -1,16 +1,16 @@
 //! What the exit codes of mdo mean. They are part of its interface.
 
 /// Everything that was asked for is done.
-pub const DONE: u8 = 0;
+pub(crate) const DONE: u8 = 0;
 /// Something failed.
-pub const FAILED: u8 = 1;
+pub(crate) const FAILED: u8 = 1;
 /// The command line, a file, or a package is not acceptable; nothing was changed.
-pub const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 /// `plan --exit-code` found changes.
-pub const CHANGES_PENDING: u8 = 3;
+pub(crate) const CHANGES_PENDING: u8 = 3;
 /// Credentials, permission, account or network stand in the way.
-pub const ACCESS: u8 = 4;
+pub(crate) const ACCESS: u8 = 4;
 /// Some changes were made and others were not; the table says which.
-pub const PARTLY_APPLIED: u8 = 5;
+pub(crate) const PARTLY_APPLIED: u8 = 5;
 /// The user interrupted the command.
-pub const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;

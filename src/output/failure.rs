@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
+use mdo_engine::{Error, ErrorKind};
 use serde_json::{Value, json};
 
 use super::exit_code;
-use crate::provider::{Error, ErrorKind};
 
 /// A command's end without success.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// What is printed to standard error, without a newline at its end; empty when everything has been said.
     pub text: String,
     /// The exit code.
@@ -18,32 +18,32 @@ pub struct Failure {
 
 impl Failure {
     /// A failure that is one sentence, a lower-case fragment.
-    pub fn new(code: u8, message: impl std::fmt::Display) -> Self {
+    pub(crate) fn new(code: u8, message: impl std::fmt::Display) -> Self {
         Self { text: render("error", &message.to_string(), None), code }
     }
 
     /// A failure with the way out.
-    pub fn with_help(code: u8, message: impl std::fmt::Display, help: impl std::fmt::Display) -> Self {
+    pub(crate) fn with_help(code: u8, message: impl std::fmt::Display, help: impl std::fmt::Display) -> Self {
         Self { text: render("error", &message.to_string(), Some(&help.to_string())), code }
     }
 
     /// A failure, with the way out if there is one.
-    pub fn maybe_help(code: u8, message: impl std::fmt::Display, help: Option<String>) -> Self {
+    pub(crate) fn maybe_help(code: u8, message: impl std::fmt::Display, help: Option<String>) -> Self {
         Self { text: render("error", &message.to_string(), help.as_deref()), code }
     }
 
     /// A failure that was reported already.
-    pub fn reported(code: u8) -> Self {
+    pub(crate) fn reported(code: u8) -> Self {
         Self { text: String::new(), code }
     }
 
     /// A failure whose text is rendered already, each problem starting with `error:`.
-    pub fn rendered(code: u8, text: impl std::fmt::Display) -> Self {
+    pub(crate) fn rendered(code: u8, text: impl std::fmt::Display) -> Self {
         Self { text: text.to_string().trim_end().to_owned(), code }
     }
 
     /// The failure as a JSON document.
-    pub fn document(&self) -> Value {
+    pub(crate) fn document(&self) -> Value {
         let text = self.text.strip_prefix("error: ").unwrap_or(&self.text);
         json!({"version": 1, "error": {"message": text, "exit_code": self.code}})
     }

@@ -5,19 +5,18 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use mdo_engine::apply::Report;
+use mdo_engine::{Applied, ErrorKind, Finished, Outcome};
+use mdo_model::project::{FunctionName, Names, Period, Quota, Throttle};
+use mdo_model::stack::{Action, Change, FieldChange, Kept, Kind, Plan, Resource, Summary};
+use mdo_package::Bytes;
 use serde_json::Value;
 
 use super::failure::render;
 use super::text::{seconds, thousands};
-use crate::apply::Report;
-use crate::package::Bytes;
-use crate::project::{FunctionName, Names, Period, Quota, Throttle};
-use crate::provider::{Applied, ErrorKind};
-use crate::provider::{Finished, Outcome};
-use crate::stack::{Action, Change, FieldChange, Kept, Kind, Plan, Resource, Summary};
 
 /// What stands above a plan: `ml_api · dev · 123456789012 · us-east-1`.
-pub struct Heading<'a> {
+pub(crate) struct Heading<'a> {
     /// Project and stage.
     pub names: &'a Names,
     /// Where the stack lives.
@@ -33,7 +32,7 @@ impl std::fmt::Display for Heading<'_> {
 /// A plan with its heading, one line per resource and one per field that changes.
 ///
 /// `sizes` are the zips' sizes in bytes, for functions that are new.
-pub fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &BTreeMap<FunctionName, u64>) -> String {
+pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &BTreeMap<FunctionName, u64>) -> String {
     let mut text = heading.to_string();
     text.push('\n');
     let name = |change: &Change| display_name(change, &plan.names);
@@ -57,7 +56,7 @@ pub fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &BTreeMap<FunctionName, u
 }
 
 /// What is said when a plan has no changes.
-pub fn nothing_to_do(heading: &Heading<'_>, plan: &Plan, took: Duration, calls: usize) -> String {
+pub(crate) fn nothing_to_do(heading: &Heading<'_>, plan: &Plan, took: Duration, calls: usize) -> String {
     let calls = if calls == 0 { String::new() } else { format!(" with {}", count(calls, "call")) };
     format!(
         "{}  nothing to do (checked {} in {}{calls}){}\n",
@@ -69,7 +68,7 @@ pub fn nothing_to_do(heading: &Heading<'_>, plan: &Plan, took: Duration, calls: 
 }
 
 /// What came of each change: one line when all went well, a table and the errors otherwise.
-pub fn report(plan: &Plan, report: &Report) -> String {
+pub(crate) fn report(plan: &Plan, report: &Report) -> String {
     if report.is_complete() {
         let parts: Vec<String> = report.finished.iter().map(done).collect();
         return format!("  {}\n{}", parts.join(" · "), warnings(report));
@@ -100,7 +99,7 @@ pub fn report(plan: &Plan, report: &Report) -> String {
 }
 
 /// The closing line of a run: `Deployed in 0.6 s with 17 calls.`
-pub fn deployed(verb: &str, took: Duration, calls: usize) -> String {
+pub(crate) fn deployed(verb: &str, took: Duration, calls: usize) -> String {
     let calls = if calls == 0 { String::new() } else { format!(" with {}", count(calls, "call")) };
     format!("{verb} in {}{calls}.\n", seconds(took))
 }

@@ -1,14 +1,13 @@
 //! Plans and results as JSON documents. Every document carries `"version": 1`; keys may be added within a version, and
 //! none is renamed or removed.
 
+use mdo_engine::apply::Report;
+use mdo_engine::{Finished, Outcome};
+use mdo_model::stack::{Change, Plan};
 use serde_json::{Value, json};
 
-use crate::apply::Report;
-use crate::provider::{Finished, Outcome};
-use crate::stack::{Change, Plan};
-
 /// A plan: `{version, project, stage, provider, changes, summary, kept, checked}`.
-pub fn plan_document(plan: &Plan, provider: &str) -> Value {
+pub(crate) fn plan_document(plan: &Plan, provider: &str) -> Value {
     let changes: Vec<Value> = plan.changes.iter().map(|item| change(item, plan)).collect();
     json!({
         "version": 1,
@@ -24,7 +23,7 @@ pub fn plan_document(plan: &Plan, provider: &str) -> Value {
 
 /// What came of a plan: the plan's document with `outcome`, `seconds` and, where they apply, `version`, `warnings`,
 /// `error` and `needs` in each change, and `seconds`, `calls` and `url` for the whole.
-pub fn report_document(
+pub(crate) fn report_document(
     plan: &Plan,
     report: &Report,
     provider: &str,

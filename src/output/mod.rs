@@ -1,17 +1,17 @@
 //! Renders plans, events and results: for people, or as JSON. Nothing else prints.
 
-pub mod exit_code;
+pub(crate) mod exit_code;
 mod failure;
 mod human;
 mod json;
 mod progress;
 mod text;
 
-pub use failure::Failure;
-pub use human::{Heading, deployed, nothing_to_do, plan, report};
-pub use json::{plan_document, report_document};
-pub use progress::Progress;
-pub use text::table;
+pub(crate) use failure::Failure;
+pub(crate) use human::{Heading, deployed, nothing_to_do, plan, report};
+pub(crate) use json::{plan_document, report_document};
+pub(crate) use progress::Progress;
+pub(crate) use text::table;
 
 use std::io::{ErrorKind, Write};
 use std::sync::OnceLock;
@@ -22,7 +22,7 @@ static LOST: OnceLock<String> = OnceLock::new();
 /// Writes data to standard output, with colours only on a terminal that wants them.
 ///
 /// A reader that went away (`mdo list | head -1`) is not an error; for others see [`lost`].
-pub fn data(text: &str) {
+pub(crate) fn data(text: &str) {
     let mut stdout = anstream::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     if let Err(error) = written.as_ref()
@@ -33,17 +33,23 @@ pub fn data(text: &str) {
 }
 
 /// Why data did not reach standard output, a full disk for instance; `None` if all did.
-pub fn lost() -> Option<&'static str> {
+pub(crate) fn lost() -> Option<&'static str> {
     LOST.get().map(String::as_str)
 }
 
 /// Writes a JSON document to standard output.
-pub fn json(document: &serde_json::Value) {
+pub(crate) fn json(document: &serde_json::Value) {
     data(&format!("{document:#}\n"));
 }
 
-/// Writes talk to standard error.
-pub fn talk(text: &str) {
+/// Writes a question to standard error; the answer is typed on the same line.
+pub(crate) fn prompt(text: &str) {
+    let mut stderr = anstream::stderr().lock();
+    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+}
+
+/// Writes a message to standard error.
+pub(crate) fn message(text: &str) {
     let mut stderr = anstream::stderr().lock();
     let _ = writeln!(stderr, "{text}");
 }

@@ -6,14 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-
-use crate::package::Bytes;
-use crate::project::Names;
-use crate::provider::Event;
-use crate::stack::{Action, ResourceId};
+use mdo_engine::RunEvent;
+use mdo_model::project::Names;
+use mdo_model::stack::{Action, ResourceId};
+use mdo_package::Bytes;
 
 /// Shows a run's events on standard error while they happen.
-pub struct Progress {
+pub(crate) struct Progress {
     lines: Option<MultiProgress>,
     names: Names,
     bars: Mutex<BTreeMap<ResourceId, ProgressBar>>,
@@ -23,24 +22,24 @@ pub struct Progress {
 
 impl Progress {
     /// A display that is silent unless standard error is a terminal and `quiet` is not set.
-    pub fn new(names: Names, quiet: bool) -> Self {
+    pub(crate) fn new(names: Names, quiet: bool) -> Self {
         let live = !quiet && std::io::stderr().is_terminal();
         Self { lines: live.then(MultiProgress::new), names, bars: Mutex::default(), said: Mutex::default() }
     }
 
     /// Takes one event.
-    pub fn on(&self, event: Event<'_>) {
+    pub(crate) fn on(&self, event: RunEvent<'_>) {
         let Some(lines) = &self.lines else {
-            if let Event::Waiting(id, what) = event
+            if let RunEvent::Waiting(id, what) = event
                 && lock(&self.said).insert((id.clone(), what.clone()))
             {
-                super::talk(&format!("  {id}: waiting, {what}"));
+                super::message(&format!("  {id}: waiting, {what}"));
             }
             return;
         };
         let mut bars = lock(&self.bars);
         match event {
-            Event::Started(change) => {
+            RunEvent::Started(change) => {
                 let verb = match change.action {
                     Action::Create => "creating",
                     Action::Update => "updating",
@@ -52,12 +51,12 @@ impl Progress {
                 bar.enable_steady_tick(Duration::from_millis(100));
                 bars.insert(change.id.clone(), bar);
             }
-            Event::Waiting(id, what) => {
+            RunEvent::Waiting(id, what) => {
                 if let Some(bar) = bars.get(id) {
                     bar.set_message(format!("waiting, {what}"));
                 }
             }
-            Event::Uploaded(id, sent, total) => {
+            RunEvent::Uploaded(id, sent, total) => {
                 if let Some(bar) = bars.get(id) {
                     bar.set_style(upload_style());
                     bar.set_length(total);
@@ -65,7 +64,7 @@ impl Progress {
                     bar.set_message(format!("uploaded {} of {}", Bytes(sent), Bytes(total)));
                 }
             }
-            Event::Finished(finished) => {
+            RunEvent::Finished(finished) => {
                 if let Some(bar) = bars.remove(&finished.id) {
                     bar.finish_and_clear();
                 }

@@ -6,7 +6,7 @@ use crate::support::account::{Account, REGION};
 use crate::support::project::TestProject;
 
 /// The stack of the project `shop`, or of another one, at one stage.
-pub struct Live<'a> {
+pub(crate) struct Live<'a> {
     account: &'a Account,
     project: &'a str,
     stage: &'a str,
@@ -14,29 +14,29 @@ pub struct Live<'a> {
 
 impl<'a> Live<'a> {
     /// What a project deployed at a stage.
-    pub fn of(project: &'a TestProject, stage: &'a str) -> Live<'a> {
+    pub(crate) fn of(project: &'a TestProject, stage: &'a str) -> Live<'a> {
         Live { account: project.account(), project: "shop", stage }
     }
 
     /// The same for a project of another name.
     #[must_use]
-    pub fn named(self, project: &'a str) -> Live<'a> {
+    pub(crate) fn named(self, project: &'a str) -> Live<'a> {
         Live { project, ..self }
     }
 
     /// One call, which must succeed.
     #[track_caller]
-    pub fn call(&self, service: &str, operation: &str, params: Value) -> Value {
+    pub(crate) fn call(&self, service: &str, operation: &str, params: Value) -> Value {
         let result = self.account.aws(service, operation, params);
         result.unwrap_or_else(|error| panic!("{service} {operation}: {error}"))
     }
 
-    pub fn full_name(&self, function: &str) -> String {
+    pub(crate) fn full_name(&self, function: &str) -> String {
         format!("{}_{function}", self.project)
     }
 
     /// The configuration, tags and concurrency of what the stage's alias serves.
-    pub fn function(&self, name: &str) -> Value {
+    pub(crate) fn function(&self, name: &str) -> Value {
         self.call(
             "lambda",
             "get_function",
@@ -45,18 +45,18 @@ impl<'a> Live<'a> {
     }
 
     /// The version that the stage's alias points at.
-    pub fn version(&self, name: &str) -> String {
+    pub(crate) fn version(&self, name: &str) -> String {
         let alias = json!({"FunctionName": self.full_name(name), "Name": self.stage});
         text(&self.call("lambda", "get_alias", alias)["FunctionVersion"])
     }
 
     /// The environment that the stage's alias serves.
-    pub fn environment(&self, name: &str) -> Value {
+    pub(crate) fn environment(&self, name: &str) -> Value {
         self.function(name)["Configuration"]["Environment"]["Variables"].clone()
     }
 
     /// The statements of the alias as `(id, principal, source ARN)`, sorted.
-    pub fn statements(&self, name: &str) -> Vec<(String, String, String)> {
+    pub(crate) fn statements(&self, name: &str) -> Vec<(String, String, String)> {
         let policy = json!({"FunctionName": self.full_name(name), "Qualifier": self.stage});
         let Ok(answer) = self.account.aws("lambda", "get_policy", policy) else { return Vec::new() };
         let policy: Value = serde_json::from_str(answer["Policy"].as_str().unwrap()).unwrap();
@@ -66,21 +66,21 @@ impl<'a> Live<'a> {
     }
 
     /// The ids of every REST API of the account.
-    pub fn apis(&self) -> Vec<String> {
+    pub(crate) fn apis(&self) -> Vec<String> {
         let answer = self.call("apigateway", "get_rest_apis", json!({}));
         items(&answer["items"]).iter().map(|api| text(&api["id"])).collect()
     }
 
     /// The id of the one REST API of the account.
     #[track_caller]
-    pub fn api(&self) -> String {
+    pub(crate) fn api(&self) -> String {
         let apis = self.apis();
         assert_eq!(apis.len(), 1, "one API: {apis:?}");
         apis[0].clone()
     }
 
     /// The routes of the API as `(method, path, whether it needs a key)`, sorted.
-    pub fn routes(&self) -> Vec<(String, String, bool)> {
+    pub(crate) fn routes(&self) -> Vec<(String, String, bool)> {
         let answer =
             self.call("apigateway", "get_resources", json!({"restApiId": self.api(), "embed": ["methods"]}));
         let mut routes = Vec::new();
@@ -95,20 +95,20 @@ impl<'a> Live<'a> {
     }
 
     /// The id of the API's resource at a path.
-    pub fn resource(&self, path: &str) -> String {
+    pub(crate) fn resource(&self, path: &str) -> String {
         let answer = self.call("apigateway", "get_resources", json!({"restApiId": self.api()}));
         let resource = items(&answer["items"]).into_iter().find(|item| item["path"] == path);
         text(&resource.unwrap()["id"])
     }
 
     /// The API's stage.
-    pub fn api_stage(&self) -> Value {
+    pub(crate) fn api_stage(&self) -> Value {
         self.call("apigateway", "get_stage", json!({"restApiId": self.api(), "stageName": self.stage}))
     }
 
     /// The usage plan of the stage.
     #[track_caller]
-    pub fn usage_plan(&self) -> Value {
+    pub(crate) fn usage_plan(&self) -> Value {
         let name = format!("{}-{}", self.project, self.stage);
         let plans = self.call("apigateway", "get_usage_plans", json!({}));
         let mut plans = items(&plans["items"]);
@@ -118,13 +118,13 @@ impl<'a> Live<'a> {
     }
 
     /// Every API key of the account with its value.
-    pub fn keys(&self) -> Vec<Value> {
+    pub(crate) fn keys(&self) -> Vec<Value> {
         items(&self.call("apigateway", "get_api_keys", json!({"includeValues": true}))["items"])
     }
 
     /// The stage's key of this short name, with its value.
     #[track_caller]
-    pub fn key(&self, name: &str) -> Value {
+    pub(crate) fn key(&self, name: &str) -> Value {
         let full = format!("{}-{}-{name}", self.project, self.stage);
         let mut keys = self.keys();
         keys.retain(|key| key["name"] == full);
@@ -133,7 +133,7 @@ impl<'a> Live<'a> {
     }
 
     /// The names of the keys that the stage's usage plan holds.
-    pub fn linked_keys(&self) -> Vec<String> {
+    pub(crate) fn linked_keys(&self) -> Vec<String> {
         let plan = json!({"usagePlanId": self.usage_plan()["id"]});
         let mut names: Vec<_> = items(&self.call("apigateway", "get_usage_plan_keys", plan)["items"])
             .iter()
@@ -143,17 +143,17 @@ impl<'a> Live<'a> {
         names
     }
 
-    pub fn rule_name(&self, function: &str) -> String {
+    pub(crate) fn rule_name(&self, function: &str) -> String {
         format!("{}_{function}-{}-warm", self.project, self.stage)
     }
 
     /// The warm rule of a function.
-    pub fn rule(&self, function: &str) -> Value {
+    pub(crate) fn rule(&self, function: &str) -> Value {
         self.call("events", "describe_rule", json!({"Name": self.rule_name(function)}))
     }
 
     /// The targets of the warm rule as `(ARN, input)`.
-    pub fn targets(&self, function: &str) -> Vec<(String, String)> {
+    pub(crate) fn targets(&self, function: &str) -> Vec<(String, String)> {
         let answer = self.call("events", "list_targets_by_rule", json!({"Rule": self.rule_name(function)}));
         items(&answer["Targets"])
             .iter()
@@ -162,7 +162,7 @@ impl<'a> Live<'a> {
     }
 
     /// The names of every rule of the account.
-    pub fn rules(&self) -> Vec<String> {
+    pub(crate) fn rules(&self) -> Vec<String> {
         items(&self.call("events", "list_rules", json!({}))["Rules"])
             .iter()
             .map(|rule| text(&rule["Name"]))
@@ -170,7 +170,7 @@ impl<'a> Live<'a> {
     }
 
     /// The role's inline policy.
-    pub fn role_policy(&self) -> Value {
+    pub(crate) fn role_policy(&self) -> Value {
         let role = format!("{}_lambda_function", self.project);
         let names = self.call("iam", "list_role_policies", json!({"RoleName": role}));
         assert_eq!(items(&names["PolicyNames"]).len(), 1, "one inline policy: {names}");
@@ -179,33 +179,33 @@ impl<'a> Live<'a> {
     }
 
     /// The retention of a function's log group, in days.
-    pub fn log_retention(&self, function: &str) -> Value {
+    pub(crate) fn log_retention(&self, function: &str) -> Value {
         let name = format!("/aws/lambda/{}", self.full_name(function));
         let groups = self.call("logs", "describe_log_groups", json!({"logGroupNamePrefix": name}));
         groups["logGroups"][0]["retentionInDays"].clone()
     }
 
     /// Gets a path of the API with the stage's default key.
-    pub fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let key = text(&self.key("default")["value"]);
         self.account.call_api(&self.api(), self.stage, path, &[("x-api-key", &key)])
     }
 
     /// Gets a path of the API without a key.
-    pub fn get_without_key(&self, path: &str) -> u16 {
+    pub(crate) fn get_without_key(&self, path: &str) -> u16 {
         self.account.call_api(&self.api(), self.stage, path, &[]).0
     }
 
     /// What the function `echo` answers over the API with the key.
     #[track_caller]
-    pub fn echo(&self, path: &str) -> Value {
+    pub(crate) fn echo(&self, path: &str) -> Value {
         let (status, body) = self.get(path);
         assert_eq!(status, 200, "{path}: {body}");
         serde_json::from_str(&body).unwrap()
     }
 
     /// How many things of each kind the account holds, but for what an emulated account is born with.
-    pub fn counts(&self) -> Value {
+    pub(crate) fn counts(&self) -> Value {
         let count = |service: &str, operation: &str, list: &str| {
             items(&self.call(service, operation, json!({}))[list]).len()
         };
@@ -222,7 +222,7 @@ impl<'a> Live<'a> {
 }
 
 /// The ARN of something of an account.
-pub fn arn(project: &TestProject, service: &str, resource: &str) -> String {
+pub(crate) fn arn(project: &TestProject, service: &str, resource: &str) -> String {
     format!("arn:aws:{service}:{REGION}:{}:{resource}", project.account().id())
 }
 
@@ -233,10 +233,10 @@ fn statement(statement: &Value) -> (String, String, String) {
     (text(&statement["Sid"]), principal.to_owned(), source.map(text).unwrap_or_default())
 }
 
-pub fn items(value: &Value) -> Vec<Value> {
+pub(crate) fn items(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_default()
 }
 
-pub fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }

@@ -153,6 +153,6 @@ fn what_two_first_deploys_at_once_make_twice_is_served_once_and_destroyed_whole(
 }
 
 /// The counts of an account that holds nothing.
-pub fn nothing() -> Value {
+pub(crate) fn nothing() -> Value {
     json!({"functions": 0, "apis": 0, "usage_plans": 0, "keys": 0, "rules": 0, "roles": 0, "log_groups": 0})
 }

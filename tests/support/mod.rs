@@ -4,6 +4,7 @@
 //! Everything that needs the emulator lives in the one test binary `aws`, so that `cargo test` starts one server.
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::unwrap_used,
     reason = "a test binary uses the part that it needs, and a test may panic"
 )]

@@ -36,8 +36,11 @@ pub fn with_drawn_matrix(random: &mut RandomState, rows: Rows<'_>, inner: usize,
 fn add_outer(product: &mut [f64], rows: Rows<'_>, k: usize, matrix_row: &[f64]) {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("fma") && std::arch::is_x86_feature_detected!("avx2") {
+        #[expect(unsafe_code, reason = "speed; see the comment")]
         // SAFETY: the processor has been asked for both features that the function needs.
-        unsafe { add_outer_fma(product, rows, k, matrix_row) };
+        unsafe {
+            add_outer_fma(product, rows, k, matrix_row)
+        };
         return;
     }
     add_outer_portable(product, rows, k, matrix_row);

@@ -60,8 +60,11 @@ impl RandomState {
     pub fn fill_gaussian(&mut self, out: &mut [f64]) {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("fma") {
+            #[expect(unsafe_code, reason = "speed; see the comment")]
             // SAFETY: the processor has been asked for the one feature that the function needs.
-            unsafe { self.fill_gaussian_fma(out) };
+            unsafe {
+                self.fill_gaussian_fma(out)
+            };
             return;
         }
         self.fill_gaussian_portable(out);

@@ -6,7 +6,7 @@ use crate::query::{Query, Value};
 use std::hash::{BuildHasher, RandomState};
 
 /// Parameters whose kinds and ranges are right, one by one; counts may still be of any size.
-pub struct Checked {
+pub(crate) struct Checked {
     pub n_samples: Integer,
     pub n_features: Integer,
     pub n_informative: Integer,
@@ -25,26 +25,26 @@ pub struct Checked {
 }
 
 /// A number, a list of numbers, or `none`.
-pub enum OneOrEach {
+pub(crate) enum OneOrEach {
     None,
     One(f64),
     Each(Vec<f64>),
 }
 
 /// The checks on one query.
-pub struct Checks<'a> {
+pub(crate) struct Checks<'a> {
     query: &'a Query,
     /// `N_CLASSES` of the environment; `None` when the query has its own `n_classes`.
     default_classes: Option<Integer>,
 }
 
 impl<'a> Checks<'a> {
-    pub fn new(query: &'a Query, default_classes: Option<Integer>) -> Self {
+    pub(crate) fn new(query: &'a Query, default_classes: Option<Integer>) -> Self {
         Self { query, default_classes }
     }
 
     /// Checks all parameters, in scikit-learn's order; the first one that is wrong is the one reported.
-    pub fn all(&self) -> Result<Checked, Refusal> {
+    pub(crate) fn all(&self) -> Result<Checked, Refusal> {
         Ok(Checked {
             n_samples: self.count("n_samples", 100, 1)?,
             n_features: self.count("n_features", 2, 1)?,

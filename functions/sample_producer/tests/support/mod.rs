@@ -8,25 +8,25 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
-pub fn golden(name: &str) -> String {
+pub(crate) fn golden(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-pub fn golden_json(name: &str) -> Value {
+pub(crate) fn golden_json(name: &str) -> Value {
     serde_json::from_str(&golden(name)).unwrap()
 }
 
-pub fn golden_lines(name: &str) -> Vec<Value> {
+pub(crate) fn golden_lines(name: &str) -> Vec<Value> {
     golden(name).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn sha256(bytes: impl AsRef<[u8]>) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Golden parameters as a caller writes them in a query.
-pub fn query_pairs(parameters: &Value) -> Vec<(String, String)> {
+pub(crate) fn query_pairs(parameters: &Value) -> Vec<(String, String)> {
     let pairs = parameters.as_object().unwrap().iter();
     pairs.map(|(name, value)| (name.clone(), query_text(value))).collect()
 }
@@ -47,14 +47,14 @@ fn query_text(value: &Value) -> String {
 }
 
 /// A proxy event with this query.
-pub fn get(pairs: &[(impl AsRef<str>, impl AsRef<str>)]) -> Value {
+pub(crate) fn get(pairs: &[(impl AsRef<str>, impl AsRef<str>)]) -> Value {
     let query: serde_json::Map<String, Value> =
         pairs.iter().map(|(name, text)| (name.as_ref().to_owned(), json!(text.as_ref()))).collect();
     json!({ "httpMethod": "GET", "path": "/sample_producer", "queryStringParameters": query })
 }
 
 /// The proxy response to an event, with `N_CLASSES` in the environment or not.
-pub fn respond(event: &Value, n_classes: Option<&str>) -> ProxyResponse {
+pub(crate) fn respond(event: &Value, n_classes: Option<&str>) -> ProxyResponse {
     match answer(event, &Environment::with_n_classes(n_classes)) {
         Answer::Proxy(response) => response,
         Answer::Warm { .. } => panic!("a request was taken for a ping"),
@@ -62,7 +62,7 @@ pub fn respond(event: &Value, n_classes: Option<&str>) -> ProxyResponse {
 }
 
 /// Status, `source.parameter` and `detail` of a refused request.
-pub fn refusal(event: &Value, n_classes: Option<&str>) -> (u16, String, String) {
+pub(crate) fn refusal(event: &Value, n_classes: Option<&str>) -> (u16, String, String) {
     let response = respond(event, n_classes);
     assert_eq!(response.headers.content_type, Some("application/vnd.api+json"), "{}", response.body);
     let document: Value = serde_json::from_str(&response.body).unwrap();

@@ -1,0 +1,142 @@
+//! The OpenAPI 3 document that `ImportRestApi` and `PutRestApi` take.
+
+use mdo_model::project::{Method, Route, Security};
+use mdo_model::stack::{Api, ApiRoute};
+use serde_json::{Map, Value, json};
+
+use super::{Integrations, PREFLIGHT_STATUS, PREFLIGHT_TEMPLATE, preflight_headers, preflights};
+
+/// The version that every definition of mdo bears. It marks an API as ours from the very call that creates it, before
+/// its tag is there.
+pub(crate) const VERSION: &str = "mdo-1";
+
+const KEY_SCHEME: &str = "api_key";
+/// How API Gateway itself exports a method with `AWS_IAM` authorization.
+const IAM_SCHEME: &str = "sigv4";
+
+/// The document that defines `api`. The same input gives the same bytes.
+pub(crate) fn body(api: &Api, integrations: &Integrations<'_>) -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    let mut put = |path: &str, method: Method, operation: Value| {
+        let item = paths.entry(path).or_insert_with(|| json!({}));
+        item[method_key(method)] = operation;
+    };
+    for (route, target) in api.parsed_routes() {
+        put(route.path(), route.method(), operation(&route, target, integrations));
+    }
+    let routes: Vec<_> = api.parsed_routes().map(|(route, _)| route).collect();
+    if api.cors {
+        for (path, allowed) in preflights(routes.iter()) {
+            put(&path, Method::Options, preflight(&path, &allowed));
+        }
+    }
+    let mut document = json!({
+        "openapi": "3.0.1",
+        "info": {
+            "title": integrations.names.api(),
+            "description": api.description,
+            "version": VERSION,
+        },
+        "paths": paths,
+        "x-amazon-apigateway-api-key-source": "HEADER",
+    });
+    let schemes = security_schemes(api);
+    if !schemes.is_empty() {
+        document["components"] = json!({ "securitySchemes": schemes });
+    }
+    if api.cors {
+        let with_origin = json!({
+            "responseParameters": { "gatewayresponse.header.Access-Control-Allow-Origin": "'*'" },
+        });
+        document["x-amazon-apigateway-gateway-responses"] =
+            json!({ "DEFAULT_4XX": with_origin, "DEFAULT_5XX": with_origin });
+    }
+    document
+}
+
+fn method_key(method: Method) -> String {
+    match method {
+        Method::Any => "x-amazon-apigateway-any-method".to_owned(),
+        method => method.as_str().to_ascii_lowercase(),
+    }
+}
+
+fn operation(route: &Route, target: &ApiRoute, integrations: &Integrations<'_>) -> Value {
+    let mut operation = json!({
+        "responses": {},
+        "x-amazon-apigateway-integration": {
+            "type": "aws_proxy",
+            "httpMethod": "POST",
+            "uri": integrations.uri(&target.function),
+            "passthroughBehavior": "when_no_match",
+            "timeoutInMillis": target.timeout_ms,
+        },
+    });
+    add_parameters(&mut operation, route.path());
+    match target.security {
+        Security::Key => operation["security"] = json!([{ KEY_SCHEME: [] }]),
+        Security::Iam => operation["security"] = json!([{ IAM_SCHEME: [] }]),
+        Security::Open => {}
+    }
+    operation
+}
+
+/// A mock integration that answers a preflight request, so that no function runs for it.
+fn preflight(path: &str, allowed: &str) -> Value {
+    let headers = preflight_headers(allowed);
+    let declared: Map<_, _> = headers
+        .iter()
+        .map(|(name, _)| ((*name).to_owned(), json!({ "schema": { "type": "string" } })))
+        .collect();
+    let values: Map<_, _> = headers
+        .iter()
+        .map(|(name, value)| (format!("method.response.header.{name}"), format!("'{value}'").into()))
+        .collect();
+    let mut operation = json!({
+        "responses": { PREFLIGHT_STATUS: { "description": "preflight", "headers": declared } },
+        "x-amazon-apigateway-integration": {
+            "type": "mock",
+            "requestTemplates": { "application/json": PREFLIGHT_TEMPLATE },
+            "passthroughBehavior": "when_no_match",
+            "responses": {
+                "default": { "statusCode": PREFLIGHT_STATUS, "responseParameters": values },
+            },
+        },
+    });
+    add_parameters(&mut operation, path);
+    operation
+}
+
+/// Declares the parameters of a path, `{id}` and `{proxy+}`, where it has any.
+fn add_parameters(operation: &mut Value, path: &str) {
+    let parameters: Vec<_> = path
+        .split('/')
+        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+        .map(|inner| inner.strip_suffix('+').unwrap_or(inner))
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+        .collect();
+    if !parameters.is_empty() {
+        operation["parameters"] = parameters.into();
+    }
+}
+
+fn security_schemes(api: &Api) -> Map<String, Value> {
+    let has = |security| api.routes.values().any(|route| route.security == security);
+    let mut schemes = Map::new();
+    if has(Security::Key) {
+        schemes
+            .insert(KEY_SCHEME.to_owned(), json!({ "type": "apiKey", "name": "x-api-key", "in": "header" }));
+    }
+    if has(Security::Iam) {
+        schemes.insert(
+            IAM_SCHEME.to_owned(),
+            json!({
+                "type": "apiKey",
+                "name": "Authorization",
+                "in": "header",
+                "x-amazon-apigateway-authtype": "awsSigv4",
+            }),
+        );
+    }
+    schemes
+}

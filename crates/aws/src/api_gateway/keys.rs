@@ -1,0 +1,162 @@
+//! The API keys of a stage: made once, never twice, and their values read nowhere but in `key_value`.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_apigateway::types::{ApiKey, Op};
+use mdo_engine::{Applied, Error, ErrorKind, Run};
+use mdo_model::project::{KeyName, Names, Secret};
+use mdo_model::stack::{Action, Change, DEFAULT_KEY, Kind, Resource, ResourceId};
+
+use super::usage_plan;
+use super::{ApiGatewayState, LiveKey, Owner, PAGE, all, found, patch, stage_tags, tag_resource, unexpected};
+use crate::client::Aws;
+
+pub(crate) async fn apply(
+    aws: &Aws,
+    names: &Names,
+    state: &ApiGatewayState,
+    change: &Change,
+    run: &Run<'_>,
+) -> Result<Applied, Error> {
+    let name: KeyName = change.id.name.parse().map_err(|_| unexpected(change))?;
+    match (change.action, &change.after) {
+        (Action::Delete, _) => {
+            run.all_usable(change).await?;
+            delete(aws, names, state, &name).await?;
+        }
+        (_, Some(Resource::Key(wanted))) => {
+            run.usable(&ResourceId::new(Kind::Api, &names.project)).await?;
+            let key = ensure(aws, names, state, &name, wanted.enabled).await?;
+            run.all_usable(change).await?;
+            let limits = state.known().limits;
+            let plan = usage_plan::ensure(aws, names, state, limits).await?;
+            if key.enabled != wanted.enabled {
+                switch(aws, &names.key(&name), &key.id, wanted.enabled).await?;
+            }
+            if !key.is_linked {
+                link(aws, &names.key(&name), &key.id, &plan).await?;
+            }
+            if !key.is_tagged {
+                tag_resource(aws, &format!("/apikeys/{}", key.id), stage_tags(names)).await?;
+            }
+            let done = LiveKey { is_linked: true, enabled: wanted.enabled, is_tagged: true, ..key };
+            state.known().keys.insert(name, done);
+        }
+        _ => return Err(unexpected(change)),
+    }
+    Ok(Applied::default())
+}
+
+/// The key, found or made.
+async fn ensure(
+    aws: &Aws,
+    names: &Names,
+    state: &ApiGatewayState,
+    name: &KeyName,
+    enabled: bool,
+) -> Result<LiveKey, Error> {
+    if let Some(key) = state.known().keys.get(name).cloned() {
+        return Ok(key);
+    }
+    let full = names.key(name);
+    let answer = aws
+        .call("apigateway:CreateApiKey", &full, || {
+            let request = aws.apigateway.create_api_key().name(&full).enabled(enabled);
+            request.set_tags(Some(stage_tags(names))).send()
+        })
+        .await?;
+    let key = LiveKey { id: answer.id.unwrap_or_default(), is_linked: false, enabled, is_tagged: true };
+    state.known().keys.insert(name.clone(), key.clone());
+    Ok(key)
+}
+
+async fn switch(aws: &Aws, full: &str, id: &str, enabled: bool) -> Result<(), Error> {
+    let operation = patch(Op::Replace, "/enabled", Some(enabled.to_string()));
+    aws.call("apigateway:UpdateApiKey", full, || {
+        aws.apigateway.update_api_key().api_key(id).patch_operations(operation.clone()).send()
+    })
+    .await
+    .map(drop)
+}
+
+/// Puts a key on a usage plan. One that is there already is as good.
+async fn link(aws: &Aws, full: &str, id: &str, plan: &str) -> Result<(), Error> {
+    let linked = aws.call("apigateway:CreateUsagePlanKey", full, || {
+        aws.apigateway.create_usage_plan_key().usage_plan_id(plan).key_id(id).key_type("API_KEY").send()
+    });
+    match linked.await {
+        Err(error) if error.kind == ErrorKind::Conflict && error.message.contains("already") => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// Deletes the key, and any other of its name that two deploys at once may have made.
+async fn delete(aws: &Aws, names: &Names, state: &ApiGatewayState, name: &KeyName) -> Result<(), Error> {
+    let full = names.key(name);
+    let listed = list(aws, &full, false).await?;
+    let is_ours = |key: &&ApiKey| key.name() == Some(&full) && Owner::of(key.tags(), names) == Owner::Us;
+    let mut ids: Vec<_> =
+        listed.iter().filter(is_ours).filter_map(|key| key.id().map(str::to_owned)).collect();
+    let known = state.known().keys.remove(name).map(|key| key.id);
+    ids.extend(known.filter(|id| !ids.contains(id)));
+    for id in ids {
+        let deleted = aws
+            .call("apigateway:DeleteApiKey", &full, || aws.apigateway.delete_api_key().api_key(&id).send());
+        found(deleted.await)?;
+    }
+    Ok(())
+}
+
+/// The keys of the stage by their names and tags, before it is known which of them a usage plan holds. One without tags
+/// comes in only as the default key.
+pub(crate) async fn search(aws: &Aws, names: &Names) -> Result<BTreeMap<KeyName, LiveKey>, Error> {
+    let listed = list(aws, &format!("{}-", names.usage_plan()), false).await?;
+    let mut keys = BTreeMap::new();
+    for key in listed {
+        let (Some(name), Some(id)) = (key.name().and_then(|name| names.key_of(name)), key.id()) else {
+            continue;
+        };
+        let owner = Owner::of(key.tags(), names);
+        let live = LiveKey {
+            id: id.to_owned(),
+            is_linked: false,
+            enabled: key.enabled(),
+            is_tagged: owner == Owner::Us,
+        };
+        match owner {
+            Owner::Us => drop(keys.insert(name, live)),
+            Owner::Nobody if name.as_str() == DEFAULT_KEY => drop(keys.entry(name).or_insert(live)),
+            _ => {}
+        }
+    }
+    Ok(keys)
+}
+
+async fn list(aws: &Aws, prefix: &str, with_values: bool) -> Result<Vec<ApiKey>, Error> {
+    all(async |position| {
+        let answer = aws
+            .call("apigateway:GetApiKeys", prefix, || {
+                let request = aws.apigateway.get_api_keys().name_query(prefix).include_values(with_values);
+                request.limit(PAGE).set_position(position.clone()).send()
+            })
+            .await?;
+        Ok((answer.items, answer.position))
+    })
+    .await
+}
+
+/// The value of a key of the stage.
+///
+/// # Errors
+/// When there is no such key, or it cannot be read.
+pub(crate) async fn key_value(aws: &Aws, names: &Names, key: &KeyName) -> Result<Secret, Error> {
+    let full = names.key(key);
+    let mut keys = list(aws, &full, true).await?;
+    keys.retain(|key| key.name() == Some(&full));
+    keys.sort_by_key(|key| Owner::of(key.tags(), names) != Owner::Us);
+    let value = keys.into_iter().find_map(|key| key.value);
+    value.map(Secret::new).ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, format!("there is no API key {full}"))
+            .with_help(format!("`mdo key list` shows the keys; `mdo key create {key}` makes one"))
+    })
+}

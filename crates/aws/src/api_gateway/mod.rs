@@ -1,0 +1,224 @@
+//! The REST API of a project, with the stage, usage plan and keys of one of its stages.
+
+mod api;
+pub(crate) mod definition;
+mod keys;
+mod observe;
+mod stage;
+mod usage_plan;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_apigateway::types::{Op, PatchOperation};
+use mdo_engine::{Applied, Error, ErrorKind, Run};
+use mdo_model::project::{KeyName, Names, Quota, Throttle};
+use mdo_model::stack::{Api, ApiStage, Change, Key, Kind};
+
+use self::definition::Integrations;
+use crate::client::{Aws, domain};
+use crate::ownership::{PROJECT_TAG, STAGE_TAG};
+
+pub(crate) use keys::key_value;
+pub(crate) use observe::{observe, stages};
+use usage_plan::LivePlan;
+
+/// The most items that a page of API Gateway holds.
+const PAGE: i32 = 500;
+/// The pauses between attempts at an API that somebody else is changing at the same moment, in milliseconds.
+const CONFLICT_PAUSES_MS: [u64; 6] = [100, 250, 500, 1000, 2000, 4000];
+
+/// What is live of the API at one stage.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct LiveApi {
+    /// The definition; `None` when there is no API.
+    pub api: Option<Api>,
+    /// The stage with its usage plan. It is there as long as one of the two is, so that neither is left behind.
+    pub stage: Option<ApiStage>,
+    /// The keys. One that opens nothing, because the usage plan or the key's place in it is missing, is not enabled.
+    pub keys: BTreeMap<KeyName, Key>,
+}
+
+/// What changes must know of the API beyond the model: ids, and what hangs on what.
+#[derive(Debug, Default)]
+pub(crate) struct ApiGatewayState {
+    known: Mutex<Known>,
+    /// Locked while it is changed, so that a stage and its keys never make two.
+    plan: tokio::sync::Mutex<Option<LivePlan>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    api: Option<String>,
+    /// Whether the API bears our tag.
+    is_tagged: bool,
+    /// The API's description.
+    description: String,
+    /// Whether the API's stage exists.
+    has_stage: bool,
+    /// Throttle and quota of the usage plan, as far as they hold for the stage.
+    limits: (Option<Throttle>, Option<Quota>),
+    keys: BTreeMap<KeyName, LiveKey>,
+}
+
+#[derive(Clone, Debug)]
+struct LiveKey {
+    id: String,
+    /// Whether the usage plan holds it.
+    is_linked: bool,
+    /// Whether it is switched on.
+    enabled: bool,
+    /// Whether it bears our tags.
+    is_tagged: bool,
+}
+
+impl ApiGatewayState {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The API's id, once it is observed or created.
+    pub(crate) fn api_id(&self) -> Option<String> {
+        self.known().api.clone()
+    }
+
+    /// The API's id where the API must exist.
+    fn require_api(&self, names: &Names) -> Result<String, Error> {
+        self.api_id().ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("there is no REST API {}", names.api()))
+                .with_help("`mdo deploy` creates it")
+        })
+    }
+
+    /// The base URL of the stage, without a slash at its end.
+    pub(crate) fn endpoint(&self, aws: &Aws, names: &Names) -> Option<String> {
+        let id = self.api_id()?;
+        let (region, domain) = (&aws.region, domain(aws.partition));
+        Some(format!("https://{id}.execute-api.{region}.{domain}/{}", names.stage))
+    }
+}
+
+/// Makes one change of an API, a stage or a key real.
+///
+/// # Errors
+/// When AWS refuses it, something that it needs did not come about, or the change is of another kind.
+pub(crate) async fn apply(
+    aws: &Aws,
+    names: &Names,
+    state: &ApiGatewayState,
+    change: &Change,
+    run: &Run<'_>,
+) -> Result<Applied, Error> {
+    match change.id.kind {
+        Kind::Api => api::apply(aws, names, state, change, run).await,
+        Kind::Stage => stage::apply(aws, names, state, change, run).await,
+        Kind::Key => keys::apply(aws, names, state, change, run).await,
+        _ => Err(unexpected(change)),
+    }
+}
+
+fn unexpected(change: &Change) -> Error {
+    Error::new(ErrorKind::Other, format!("{} is not something that API Gateway has", change.id))
+}
+
+fn integrations<'a>(aws: &'a Aws, names: &'a Names) -> Result<Integrations<'a>, Error> {
+    Ok(Integrations { partition: aws.partition, region: &aws.region, account: aws.account()?, names })
+}
+
+/// The tags of what belongs to one stage.
+fn stage_tags(names: &Names) -> HashMap<String, String> {
+    HashMap::from([
+        (PROJECT_TAG.to_owned(), names.project.to_string()),
+        (STAGE_TAG.to_owned(), names.stage.to_string()),
+    ])
+}
+
+fn tag<'a>(tags: Option<&'a HashMap<String, String>>, name: &str) -> Option<&'a str> {
+    tags?.get(name).map(String::as_str)
+}
+
+/// Whose a resource of one stage is, going by its tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Owner {
+    /// It belongs to this project at this stage.
+    Us,
+    /// It belongs to another project or stage of mdo, whose names come to the same.
+    Other,
+    /// It has no tag of mdo.
+    Nobody,
+}
+
+impl Owner {
+    fn of(tags: Option<&HashMap<String, String>>, names: &Names) -> Self {
+        match (tag(tags, PROJECT_TAG), tag(tags, STAGE_TAG)) {
+            (None, _) => Self::Nobody,
+            (Some(project), Some(stage))
+                if project == names.project.as_str() && stage == names.stage.as_str() =>
+            {
+                Self::Us
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+async fn tag_resource(aws: &Aws, path: &str, tags: HashMap<String, String>) -> Result<(), Error> {
+    let arn = format!("arn:{}:apigateway:{}::{path}", aws.partition, aws.region);
+    when_settled(|| {
+        aws.call("apigateway:TagResource", path, || {
+            aws.apigateway.tag_resource().resource_arn(&arn).set_tags(Some(tags.clone())).send()
+        })
+    })
+    .await
+    .map(drop)
+}
+
+/// Collects every page of a list.
+async fn all<T, F, Fut>(page: F) -> Result<Vec<T>, Error>
+where
+    F: Fn(Option<String>) -> Fut,
+    Fut: Future<Output = Result<(Option<Vec<T>>, Option<String>), Error>>,
+{
+    let mut items = Vec::new();
+    let mut position = None;
+    loop {
+        let (more, next) = page(position).await?;
+        items.extend(more.into_iter().flatten());
+        position = next.filter(|next| !next.is_empty());
+        if position.is_none() {
+            return Ok(items);
+        }
+    }
+}
+
+/// Makes a call again while API Gateway refuses it because somebody else is changing the same API.
+async fn when_settled<T, F, Fut>(call: F) -> Result<T, Error>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T, Error>>,
+{
+    let is_concurrent = |error: &Error| {
+        error.kind == ErrorKind::Conflict && error.message.contains("concurrent modification")
+    };
+    for pause in CONFLICT_PAUSES_MS {
+        match call().await {
+            Err(error) if is_concurrent(&error) => tokio::time::sleep(Duration::from_millis(pause)).await,
+            other => return other,
+        }
+    }
+    call().await
+}
+
+/// Takes an answer of "not found" as `None`.
+fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn patch(op: Op, path: impl Into<String>, value: Option<String>) -> PatchOperation {
+    PatchOperation::builder().op(op).path(path).set_value(value).build()
+}

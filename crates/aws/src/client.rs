@@ -1,0 +1,322 @@
+//! The SDK's clients behind one `call`: paced, counted, retried when that is worth it, with errors that say the way out.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider as Tls, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::retry::RetryConfig;
+use mdo_engine::{Error, ErrorKind};
+use mdo_model::project::AccountId;
+use tokio::time::Instant;
+
+use crate::errors;
+use crate::pace::{Pace, jitter};
+
+/// The environment variable that names a file of further certificates to trust, as for every AWS tool.
+const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+
+/// How long a call may wait for AWS to stop throttling it.
+const THROTTLED_FOR_AT_MOST: Duration = Duration::from_secs(90);
+
+/// How long an answer may take: what a function may run for at most, and a little more.
+const READ_TIMEOUT: Duration = Duration::from_secs(900 + 15);
+
+/// How often a call is made in all when the network or the service fails.
+const ATTEMPTS: u32 = 4;
+
+/// Operations that make a new thing each time they are made: never repeated when it is unclear whether they arrived.
+const NOT_REPEATABLE: [&str; 5] = [
+    "apigateway:CreateApiKey",
+    "apigateway:CreateDeployment",
+    "apigateway:CreateUsagePlan",
+    "apigateway:ImportRestApi",
+    "lambda:Invoke",
+];
+
+/// Where to connect, and as whom.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConnectOptions {
+    /// The region; `None` leaves it to the SDK's own chain.
+    pub region: Option<String>,
+    /// The profile; `None` leaves it to the SDK's own chain.
+    pub profile: Option<String>,
+    /// The only account that is allowed.
+    pub account: Option<AccountId>,
+}
+
+/// AWS as one region and one identity sees it.
+pub(crate) struct Aws {
+    pub lambda: aws_sdk_lambda::Client,
+    pub apigateway: aws_sdk_apigateway::Client,
+    pub events: aws_sdk_cloudwatchevents::Client,
+    pub iam: aws_sdk_iam::Client,
+    pub s3: aws_sdk_s3::Client,
+    pub sts: aws_sdk_sts::Client,
+    pub logs: aws_sdk_cloudwatchlogs::Client,
+    /// The region, `us-east-1` for instance.
+    pub region: String,
+    /// The partition of ARNs: `aws`, `aws-cn` or `aws-us-gov`.
+    pub partition: &'static str,
+    options: ConnectOptions,
+    account: OnceLock<AccountId>,
+    pace: Pace,
+    calls: Arc<AtomicUsize>,
+}
+
+impl Aws {
+    /// Finds region and credentials by the SDK's own chain. Makes no call of its own.
+    pub(crate) async fn connect(mut options: ConnectOptions) -> Result<Self, Error> {
+        let http = https_client()?;
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(http.clone())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(5))
+                    .read_timeout(READ_TIMEOUT)
+                    .build(),
+            );
+        if let Some(region) = &options.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(profile) = &options.profile {
+            // What was asked for by name weighs more than keys that happen to be in the environment.
+            let region = options.region.clone().or_else(|| std::env::var("AWS_REGION").ok()).map(Region::new);
+            let own = ProviderConfig::without_region().with_region(region).with_http_client(http);
+            let credentials =
+                ProfileFileCredentialsProvider::builder().configure(&own).profile_name(profile).build();
+            loader = loader.profile_name(profile).credentials_provider(credentials);
+        }
+        check_endpoint(std::env::var("AWS_ENDPOINT_URL").ok().as_deref())?;
+        let config = loader.load().await;
+        // From here on it is for messages only.
+        options.profile = options.profile.or_else(|| std::env::var("AWS_PROFILE").ok());
+        let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty());
+        let region = region.ok_or_else(errors::no_region)?;
+        Ok(Self::with_config(&config, region, options))
+    }
+
+    fn with_config(config: &SdkConfig, region: String, options: ConnectOptions) -> Self {
+        let calls = Arc::new(AtomicUsize::new(0));
+        macro_rules! client {
+            ($service:ident) => {
+                $service::Client::from_conf(
+                    $service::config::Builder::from(config).interceptor(Count(Arc::clone(&calls))).build(),
+                )
+            };
+        }
+        Self {
+            lambda: client!(aws_sdk_lambda),
+            apigateway: client!(aws_sdk_apigateway),
+            events: client!(aws_sdk_cloudwatchevents),
+            iam: client!(aws_sdk_iam),
+            s3: client!(aws_sdk_s3),
+            sts: client!(aws_sdk_sts),
+            logs: client!(aws_sdk_cloudwatchlogs),
+            partition: partition(&region),
+            region,
+            options,
+            account: OnceLock::new(),
+            pace: Pace::default(),
+            calls,
+        }
+    }
+
+    /// Makes one call: paces it by its quotas, repeats it when AWS throttles it or the network fails, and says what its
+    /// error means.
+    ///
+    /// `operation` is written `lambda:CreateFunction`, as in IAM; `on` names the resource for messages. `request` is
+    /// called once for each attempt.
+    pub(crate) async fn call<T, E, F, Fut>(
+        &self,
+        operation: &'static str,
+        on: &str,
+        request: F,
+    ) -> Result<T, Error>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let give_up = Instant::now() + THROTTLED_FOR_AT_MOST;
+        let (mut failures, mut throttles) = (0, 0);
+        loop {
+            tokio::time::sleep_until(self.pace.reserve(operation, Instant::now())).await;
+            let error = match request().await {
+                Ok(answer) => {
+                    self.pace.succeeded(operation);
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            let now = Instant::now();
+            if errors::is_throttle(&error) && now < give_up {
+                throttles += 1;
+                let wait = self.pace.throttled(operation, now, errors::retry_after(&error), throttles);
+                tokio::time::sleep_until(wait).await;
+            } else if errors::is_transient(&error, NOT_REPEATABLE.contains(&operation))
+                && failures + 1 < ATTEMPTS
+            {
+                failures += 1;
+                tokio::time::sleep(jitter(Duration::from_millis(50) * 2_u32.pow(failures))).await;
+            } else {
+                return Err(errors::explain(operation, on, &error, self.options.profile.as_deref()));
+            }
+        }
+    }
+
+    /// The account, once a first call has told it.
+    pub(crate) fn account(&self) -> Result<&AccountId, Error> {
+        self.account.get().ok_or_else(|| {
+            Error::new(ErrorKind::Other, "the account is not known before the stack is observed")
+        })
+    }
+
+    /// Notes the account that AWS has named, and holds it against the one that the project is bound to.
+    pub(crate) fn note_account(&self, account: AccountId) -> Result<(), Error> {
+        if let Some(wanted) = self.options.account.as_ref().filter(|wanted| **wanted != account) {
+            return Err(errors::wrong_account(wanted, &account, self.options.profile.as_deref()));
+        }
+        self.account.get_or_init(|| account);
+        Ok(())
+    }
+
+    /// Whether the project is bound to an account.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.options.account.is_some()
+    }
+
+    /// Whether the account is known already.
+    pub(crate) fn knows_account(&self) -> bool {
+        self.account.get().is_some()
+    }
+
+    /// How many HTTP requests were sent so far.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// An ARN in this account and region.
+    pub(crate) fn arn(&self, service: &str, resource: impl fmt::Display) -> Result<String, Error> {
+        let (partition, region, account) = (self.partition, &self.region, self.account()?);
+        Ok(format!("arn:{partition}:{service}:{region}:{account}:{resource}"))
+    }
+}
+
+/// Refuses an endpoint that is no URL, on which the SDK would fail at the first call.
+fn check_endpoint(url: Option<&str>) -> Result<(), Error> {
+    let is_url = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+    match url.filter(|url| !is_url(url)) {
+        None => Ok(()),
+        Some(url) => {
+            Err(Error::new(ErrorKind::Invalid, format!("AWS_ENDPOINT_URL is `{url}`, which is no URL"))
+                .with_help("give it one that begins with http:// or https://, or unset it to use AWS"))
+        }
+    }
+}
+
+/// The partition that a region lies in.
+fn partition(region: &str) -> &'static str {
+    match region.split_once('-').map_or(region, |(geography, _)| geography) {
+        "cn" => "aws-cn",
+        "us" if region.starts_with("us-gov-") => "aws-us-gov",
+        "us" if region.starts_with("us-isob-") => "aws-iso-b",
+        "us" if region.starts_with("us-isof-") => "aws-iso-f",
+        "us" if region.starts_with("us-iso-") => "aws-iso",
+        "eu" if region.starts_with("eu-isoe-") => "aws-iso-e",
+        "eusc" => "aws-eusc",
+        _ => "aws",
+    }
+}
+
+/// The domain that a partition's public endpoints end in.
+pub(crate) fn domain(partition: &str) -> &'static str {
+    match partition {
+        "aws-cn" => "amazonaws.com.cn",
+        "aws-iso" => "c2s.ic.gov",
+        "aws-iso-b" => "sc2s.sgov.gov",
+        "aws-iso-e" => "cloud.adc-e.uk",
+        "aws-iso-f" => "csp.hci.ic.gov",
+        "aws-eusc" => "amazonaws.eu",
+        _ => "amazonaws.com",
+    }
+}
+
+/// One pool of connections for every service, over rustls and ring, through the proxy that the environment names.
+fn https_client() -> Result<aws_smithy_runtime_api::client::http::SharedHttpClient, Error> {
+    let mut trust = TrustStore::default().with_native_roots(true);
+    if let Some(path) = std::env::var_os(CA_BUNDLE).filter(|path| !path.is_empty()) {
+        let bundle = std::fs::read(&path).map_err(|error| {
+            Error::new(
+                ErrorKind::Invalid,
+                format!("read the certificates that {CA_BUNDLE} names, {}: {error}", path.to_string_lossy()),
+            )
+        })?;
+        trust.add_pem_certificate(bundle);
+    }
+    let context = TlsContext::builder().with_trust_store(trust).build();
+    let context = context.map_err(|error| Error::new(ErrorKind::Other, format!("prepare TLS: {error}")))?;
+    let connector = move |settings: Option<&HttpConnectorSettings>, parts: Option<&RuntimeComponents>| {
+        let mut connector = Connector::builder()
+            .tls_provider(Tls::Rustls(CryptoMode::Ring))
+            .tls_context(context.clone())
+            .proxy_config(ProxyConfig::from_env());
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(parts.and_then(RuntimeComponents::sleep_impl));
+        connector.build()
+    };
+    Ok(aws_smithy_http_client::Builder::new().build_with_connector_fn(connector))
+}
+
+/// Counts every HTTP request of a client.
+#[derive(Debug)]
+struct Count(Arc<AtomicUsize>);
+
+#[dyn_dispatch_hint]
+impl Intercept for Count {
+    fn name(&self) -> &'static str {
+        "count"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), aws_smithy_runtime_api::box_error::BoxError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_tells_its_partition_and_domain() {
+        let of = |region| (partition(region), domain(partition(region)));
+        assert_eq!(of("eu-central-1"), ("aws", "amazonaws.com"));
+        assert_eq!(of("us-gov-west-1"), ("aws-us-gov", "amazonaws.com"));
+        assert_eq!(of("cn-north-1"), ("aws-cn", "amazonaws.com.cn"));
+        assert_eq!(of("us-isob-east-1"), ("aws-iso-b", "sc2s.sgov.gov"));
+    }
+}

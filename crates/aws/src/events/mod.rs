@@ -1,0 +1,408 @@
+//! Warm rules: one scheduled rule per function and stage, with as many equal targets as sandboxes are to stay warm.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use aws_sdk_cloudwatchevents::types::{Rule, RuleState, Tag, Target};
+use futures::future::try_join_all;
+use mdo_engine::{Applied, Error, ErrorKind, Run, Scope};
+use mdo_model::project::{FunctionName, Names, Rate};
+use mdo_model::stack::{Action, Change, Resource, WarmRule};
+use serde_json::Value;
+
+use crate::client::Aws;
+use crate::errors;
+use crate::ownership::{PROJECT_TAG, STAGE_TAG};
+
+/// What changes must know of the rules beyond the model.
+#[derive(Debug, Default)]
+pub(crate) struct EventsState(Mutex<BTreeMap<FunctionName, LiveRule>>);
+
+#[derive(Clone, Debug, Default)]
+struct LiveRule {
+    targets: BTreeSet<String>,
+    is_tagged: bool,
+}
+
+impl EventsState {
+    fn rules(&self) -> MutexGuard<'_, BTreeMap<FunctionName, LiveRule>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rule(&self, function: &FunctionName) -> LiveRule {
+        self.rules().get(function).cloned().unwrap_or_default()
+    }
+}
+
+/// Reads the warm rules of the stage: one call for all of them, and one more for each.
+///
+/// # Errors
+/// When a call fails, and when a rule that `scope` needs is not ours and `scope.adopt` is not set.
+pub(crate) async fn observe(
+    aws: &Aws,
+    names: &Names,
+    state: &EventsState,
+    scope: &Scope,
+) -> Result<BTreeMap<FunctionName, WarmRule>, Error> {
+    let rules = list(aws, names).await?;
+    let reads = rules.iter().filter_map(|rule| Some((names.warm_rule_of(rule.name()?)?, rule))).map(
+        async |(function, rule)| {
+            let Some(is_tagged) = is_ours(aws, names, scope, &function, rule).await? else {
+                return Ok(None);
+            };
+            let targets = targets(aws, &names.warm_rule(&function)).await?;
+            let live =
+                LiveRule { targets: targets.iter().map(|target| target.id.clone()).collect(), is_tagged };
+            state.rules().insert(function.clone(), live);
+            let model = read(rule, &targets, &alias(aws, names, &function)?);
+            Ok::<_, Error>(Some((function, model)))
+        },
+    );
+    state.rules().clear();
+    Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+}
+
+/// Whether a rule of our name is ours, and then whether its tags say so or need not.
+///
+/// The description that only mdo writes names project, stage and function, of which the rule's name alone could be
+/// composed in several ways. Only without it the tags are asked for.
+async fn is_ours(
+    aws: &Aws,
+    names: &Names,
+    scope: &Scope,
+    function: &FunctionName,
+    rule: &Rule,
+) -> Result<Option<bool>, Error> {
+    if rule.description() == Some(&description(names, function)) {
+        return Ok(Some(true));
+    }
+    let name = names.warm_rule(function);
+    let arn = rule.arn().unwrap_or_default();
+    let answer = aws
+        .call("events:ListTagsForResource", &name, || {
+            aws.events.list_tags_for_resource().resource_arn(arn).send()
+        })
+        .await?;
+    let tag = |key: &str| answer.tags().iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str());
+    let owner = (tag(PROJECT_TAG), tag(STAGE_TAG));
+    match owner {
+        owner if owner == (Some(names.project.as_str()), Some(names.stage.as_str())) => Ok(Some(true)),
+        // The name of somebody else's rule reads like one of ours, and we need none.
+        _ if scope.thorough || !scope.functions.contains(function) => Ok(None),
+        _ if scope.adopt => Ok(Some(false)),
+        (owner, _) => Err(errors::not_ours("the rule", &name, owner)),
+    }
+}
+
+async fn list(aws: &Aws, names: &Names) -> Result<Vec<Rule>, Error> {
+    let prefix = format!("{}_", names.project);
+    let mut rules = Vec::new();
+    let mut token: Option<String> = None;
+    loop {
+        let answer = aws
+            .call("events:ListRules", &prefix, || {
+                aws.events.list_rules().name_prefix(&prefix).set_next_token(token.clone()).send()
+            })
+            .await?;
+        rules.extend(answer.rules.into_iter().flatten());
+        token = answer.next_token;
+        if token.is_none() {
+            return Ok(rules);
+        }
+    }
+}
+
+async fn targets(aws: &Aws, rule: &str) -> Result<Vec<Target>, Error> {
+    let answer = aws
+        .call("events:ListTargetsByRule", rule, || {
+            aws.events.list_targets_by_rule().rule(rule).limit(100).send()
+        })
+        .await?;
+    Ok(answer.targets.unwrap_or_default())
+}
+
+fn alias(aws: &Aws, names: &Names, function: &FunctionName) -> Result<String, Error> {
+    aws.arn("lambda", format_args!("function:{}:{}", names.function(function), names.stage))
+}
+
+fn description(names: &Names, function: &FunctionName) -> String {
+    format!("mdo keeps {function} of {} warm at stage {}", names.project, names.stage)
+}
+
+fn target_id(index: u8) -> String {
+    format!("warm-{index}")
+}
+
+/// The rule in terms of the model. Targets that mdo would not write stand in place of the input.
+fn read(rule: &Rule, targets: &[Target], alias: &str) -> WarmRule {
+    let schedule = rule.schedule_expression().filter(|_| rule.event_pattern().is_none());
+    let count = u8::try_from(targets.len()).unwrap_or(u8::MAX);
+    let wanted_ids: BTreeSet<_> = (1..=count).map(target_id).collect();
+    let inputs: Vec<Option<Value>> = targets
+        .iter()
+        .map(|target| input(target, alias).filter(|_| wanted_ids.contains(&target.id)))
+        .collect();
+    let input = match inputs.first() {
+        None => Value::Null,
+        Some(Some(first)) if inputs.iter().all(|input| input.as_ref() == Some(first)) => first.clone(),
+        Some(_) => {
+            let strange = targets.iter().map(|target| format!("{} → {}", target.id, target.arn));
+            Value::String(format!("unexpected targets: {}", strange.collect::<Vec<_>>().join(", ")))
+        }
+    };
+    WarmRule {
+        rate: schedule.and_then(Rate::from_schedule_expression),
+        concurrency: count,
+        enabled: rule.state() == Some(&RuleState::Enabled),
+        input,
+    }
+}
+
+/// The event that a target sends to the alias, if it does that and nothing else.
+fn input(target: &Target, alias: &str) -> Option<Value> {
+    let is_plain = target.arn == alias
+        && target.role_arn().is_none()
+        && target.input_path().is_none()
+        && target.input_transformer().is_none();
+    serde_json::from_str(target.input().filter(|_| is_plain)?).ok()
+}
+
+/// Makes one change of a warm rule real.
+///
+/// The rule itself waits for nothing; its targets wait for the function.
+///
+/// # Errors
+/// When AWS refuses it, a target included, or the function did not come about.
+pub(crate) async fn apply(
+    aws: &Aws,
+    names: &Names,
+    state: &EventsState,
+    change: &Change,
+    run: &Run<'_>,
+) -> Result<Applied, Error> {
+    let unexpected = || Error::new(ErrorKind::Other, format!("{} is not a warm rule", change.id));
+    let function: FunctionName = change.id.name.parse().map_err(|_| unexpected())?;
+    match (change.action, &change.after) {
+        (Action::Delete, _) => {
+            run.all_usable(change).await?;
+            delete(aws, names, state, &function).await?;
+        }
+        (action, Some(Resource::WarmRule(rule))) => {
+            let is_new = action == Action::Create;
+            if is_new || change.touches("rate") || change.touches("enabled") {
+                put_rule(aws, names, &function, rule, is_new).await?;
+            }
+            if !is_new && !state.rule(&function).is_tagged {
+                tag(aws, names, &function).await?;
+            }
+            run.all_usable(change).await?;
+            if is_new || change.touches("input") || change.touches("concurrency") {
+                put_targets(aws, names, state, &function, rule).await?;
+            }
+        }
+        _ => return Err(unexpected()),
+    }
+    Ok(Applied::default())
+}
+
+fn tags(names: &Names) -> Result<Vec<Tag>, Error> {
+    let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+    [tag(PROJECT_TAG, names.project.as_str()), tag(STAGE_TAG, names.stage.as_str())]
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .map_err(incomplete)
+}
+
+fn incomplete(error: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Other, error.to_string())
+}
+
+/// Writes the whole rule: what such a call leaves out is lost. Tags are taken on creation only.
+async fn put_rule(
+    aws: &Aws,
+    names: &Names,
+    function: &FunctionName,
+    rule: &WarmRule,
+    is_new: bool,
+) -> Result<(), Error> {
+    let name = names.warm_rule(function);
+    let rate = rule.rate.ok_or_else(|| Error::new(ErrorKind::Invalid, format!("{name} has no rate")))?;
+    let state = if rule.enabled { RuleState::Enabled } else { RuleState::Disabled };
+    let tags = if is_new { Some(tags(names)?) } else { None };
+    aws.call("events:PutRule", &name, || {
+        aws.events
+            .put_rule()
+            .name(&name)
+            .description(description(names, function))
+            .schedule_expression(rate.schedule_expression())
+            .state(state.clone())
+            .set_tags(tags.clone())
+            .send()
+    })
+    .await
+    .map(drop)
+}
+
+async fn tag(aws: &Aws, names: &Names, function: &FunctionName) -> Result<(), Error> {
+    let name = names.warm_rule(function);
+    let arn = aws.arn("events", format_args!("rule/{name}"))?;
+    let tags = tags(names)?;
+    aws.call("events:TagResource", &name, || {
+        aws.events.tag_resource().resource_arn(&arn).set_tags(Some(tags.clone())).send()
+    })
+    .await
+    .map(drop)
+}
+
+/// Writes the targets that are wanted, then removes the others.
+async fn put_targets(
+    aws: &Aws,
+    names: &Names,
+    state: &EventsState,
+    function: &FunctionName,
+    rule: &WarmRule,
+) -> Result<(), Error> {
+    let name = names.warm_rule(function);
+    let alias = alias(aws, names, function)?;
+    let input = rule.input.to_string();
+    let ids: BTreeSet<_> = (1..=rule.concurrency).map(target_id).collect();
+    let surplus: Vec<_> = state.rule(function).targets.difference(&ids).cloned().collect();
+    let targets: Vec<_> = ids
+        .iter()
+        .map(|id| Target::builder().id(id).arn(&alias).input(&input).build())
+        .collect::<Result<_, _>>()
+        .map_err(incomplete)?;
+    // A rule has at most five targets, so that foreign ones may have to make room first.
+    let crowded = ids.len() + surplus.len() > 5;
+    if crowded {
+        remove_targets(aws, &name, &surplus).await?;
+    }
+    let answer = aws
+        .call("events:PutTargets", &name, || {
+            aws.events.put_targets().rule(&name).set_targets(Some(targets.clone())).send()
+        })
+        .await?;
+    let refused = answer
+        .failed_entries()
+        .iter()
+        .map(|entry| (entry.target_id().unwrap_or_default(), entry.error_code(), entry.error_message()));
+    check_entries("put the targets of", &name, answer.failed_entry_count(), refused)?;
+    if !crowded {
+        remove_targets(aws, &name, &surplus).await?;
+    }
+    state.rules().insert(function.clone(), LiveRule { targets: ids, is_tagged: true });
+    Ok(())
+}
+
+async fn remove_targets(aws: &Aws, rule: &str, ids: &[String]) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let answer = aws
+        .call("events:RemoveTargets", rule, || {
+            aws.events.remove_targets().rule(rule).set_ids(Some(ids.to_vec())).send()
+        })
+        .await?;
+    let refused = answer
+        .failed_entries()
+        .iter()
+        .map(|entry| (entry.target_id().unwrap_or_default(), entry.error_code(), entry.error_message()));
+    check_entries("remove the targets of", rule, answer.failed_entry_count(), refused)
+}
+
+/// Turns the failures inside an answer that says 200 into an error.
+fn check_entries<'a>(
+    doing: &str,
+    rule: &str,
+    count: i32,
+    refused: impl Iterator<Item = (&'a str, Option<&'a str>, Option<&'a str>)>,
+) -> Result<(), Error> {
+    if count == 0 {
+        return Ok(());
+    }
+    let why: Vec<_> = refused
+        .map(|(id, code, message)| format!("{id}: {}", message.or(code).unwrap_or("refused")))
+        .collect();
+    Err(Error::new(ErrorKind::Other, format!("{doing} {rule}: {}", why.join("; "))))
+}
+
+async fn delete(aws: &Aws, names: &Names, state: &EventsState, function: &FunctionName) -> Result<(), Error> {
+    let name = names.warm_rule(function);
+    let ids: Vec<_> = state.rule(function).targets.into_iter().collect();
+    let removed = remove_targets(aws, &name, &ids).await;
+    let deleted = match removed {
+        Ok(()) => aws
+            .call("events:DeleteRule", &name, || aws.events.delete_rule().name(&name).send())
+            .await
+            .map(drop),
+        Err(error) => Err(error),
+    };
+    match deleted {
+        Err(error) if error.kind != ErrorKind::NotFound => Err(error),
+        _ => {
+            state.rules().remove(function);
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ALIAS: &str = "arn:aws:lambda:us-east-1:123456789012:function:ml_api_x:dev";
+
+    fn rule(schedule: &str) -> Rule {
+        Rule::builder().schedule_expression(schedule).state(RuleState::Enabled).build()
+    }
+
+    fn target(id: &str, arn: &str, input: &str) -> Target {
+        Target::builder().id(id).arn(arn).input(input).build().unwrap()
+    }
+
+    #[test]
+    fn a_rule_as_mdo_writes_it_comes_back() {
+        let input = r#"{"mdo":{"warm":true}}"#;
+        let targets = [target("warm-2", ALIAS, input), target("warm-1", ALIAS, input)];
+        assert_eq!(
+            read(&rule("rate(5 minutes)"), &targets, ALIAS),
+            WarmRule {
+                rate: Some("5m".parse().unwrap()),
+                concurrency: 2,
+                enabled: true,
+                input: json!({"mdo": {"warm": true}}),
+            }
+        );
+    }
+
+    #[test]
+    fn a_foreign_schedule_has_no_rate() {
+        assert_eq!(read(&rule("cron(0 12 * * ? *)"), &[], ALIAS).rate, None);
+        assert_eq!(read(&rule("rate(1 hour)"), &[], ALIAS).rate, None);
+    }
+
+    #[test]
+    fn a_wrong_target_is_a_difference() {
+        let targets = [target("warm-1", ALIAS, "{}"), target("other", "arn:aws:sns:::x", "{}")];
+        let found = read(&rule("rate(1 minute)"), &targets, ALIAS);
+        assert_eq!(
+            found.input,
+            json!(format!("unexpected targets: warm-1 → {ALIAS}, other → arn:aws:sns:::x"))
+        );
+        let renamed = [target("mine", ALIAS, "{}")];
+        assert!(read(&rule("rate(1 minute)"), &renamed, ALIAS).input.is_string());
+        assert_eq!(read(&rule("rate(1 minute)"), &[], ALIAS).input, Value::Null);
+        let elsewhere = [target("warm-1", "arn:aws:lambda:us-east-1:123456789012:function:ml_api_x", "{}")];
+        assert!(read(&rule("rate(1 minute)"), &elsewhere, ALIAS).input.is_string());
+    }
+
+    #[test]
+    fn failures_inside_an_answer_are_errors() {
+        let refused = [("warm-1", Some("ManagedRuleException"), None), ("warm-2", None, Some("no"))];
+        let error = check_entries("put the targets of", "r", 2, refused.into_iter()).unwrap_err();
+        assert_eq!(error.message, "put the targets of r: warm-1: ManagedRuleException; warm-2: no");
+        assert_eq!(check_entries("put the targets of", "r", 0, [].into_iter()), Ok(()));
+    }
+}

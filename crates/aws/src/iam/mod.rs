@@ -1,0 +1,258 @@
+//! The project's role: observed by its inline policy, created, updated and deleted.
+
+mod policy;
+
+use std::collections::BTreeSet;
+
+use mdo_engine::{Applied, Error, ErrorKind, Run, Scope};
+use mdo_model::project::Names;
+use mdo_model::stack::{Change, Role};
+use serde_json::Value;
+
+use self::policy::{self as iam_policy, Place};
+use crate::client::Aws;
+use crate::ownership::{self, Owner, project_tags};
+
+/// The name of the inline policy, by which a role is known to be mdo's without reading its tags.
+const POLICY: &str = "mdo";
+
+/// The regions that a role is used in, by their names.
+pub(crate) type Regions = BTreeSet<String>;
+
+/// A role as IAM tells it, as far as `observe` needs it.
+pub(crate) enum RoleFound {
+    Absent,
+    /// Its inline policy; an empty document where it has none.
+    Found(Value),
+}
+
+/// Looks for the project's role.
+pub(crate) async fn observe(aws: &Aws, names: &Names, scope: &Scope) -> Result<RoleFound, Error> {
+    let role = names.role();
+    let answer = aws
+        .call("iam:GetRolePolicy", &role, || {
+            aws.iam.get_role_policy().role_name(&role).policy_name(POLICY).send()
+        })
+        .await;
+    match answer {
+        Ok(answer) => Ok(RoleFound::Found(decode(answer.policy_document()))),
+        Err(error) if error.is_code("NoSuchEntity") && !misses_policy(&error.message) => {
+            Ok(RoleFound::Absent)
+        }
+        Err(error) if error.is_code("NoSuchEntity") => match owner(aws, names).await? {
+            None => Ok(RoleFound::Absent),
+            Some(owner) => {
+                let checked = owner.check("role", &role, scope.adopt).map(|()| Some(Value::Null));
+                Ok(ownership::found(checked, scope)?.map_or(RoleFound::Absent, RoleFound::Found))
+            }
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether `NoSuchEntity` is about the policy, so that the role itself may be there.
+fn misses_policy(message: &str) -> bool {
+    let (_, reason) = message.split_once(": ").unwrap_or(("", message));
+    reason.to_ascii_lowercase().contains("policy")
+}
+
+/// The role in the model's terms and the regions that it is used in, once the account is known.
+pub(crate) fn read(aws: &Aws, found: &RoleFound) -> Result<Option<(Role, Regions)>, Error> {
+    Ok(match found {
+        RoleFound::Absent => None,
+        RoleFound::Found(document) => Some(iam_policy::read(document, place(aws)?)),
+    })
+}
+
+fn place(aws: &Aws) -> Result<Place<'_>, Error> {
+    Ok(Place { partition: aws.partition, account: aws.account()?.as_str(), region: &aws.region })
+}
+
+/// Whose the role is; `None` when there is none.
+async fn owner(aws: &Aws, names: &Names) -> Result<Option<Owner>, Error> {
+    let role = names.role();
+    let answer = aws.call("iam:GetRole", &role, || aws.iam.get_role().role_name(&role).send()).await;
+    match answer {
+        Ok(answer) => {
+            let tags = answer.role().map(|role| role.tags()).unwrap_or_default();
+            let tags = tags.iter().map(|tag| (tag.key(), tag.value()));
+            Ok(Some(ownership::of(tags, &names.project)))
+        }
+        Err(error) if error.is_code("NoSuchEntity") => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The policy document of an answer, which IAM percent-encodes.
+fn decode(document: &str) -> Value {
+    let mut bytes = Vec::with_capacity(document.len());
+    let mut rest = document.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let escaped = (byte == b'%').then(|| tail.get(..2)).flatten();
+        let escaped = escaped.and_then(|digits| std::str::from_utf8(digits).ok());
+        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(escaped) => {
+                bytes.push(escaped);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    serde_json::from_slice(&bytes).unwrap_or_default()
+}
+
+/// Creates the role; functions may use it before its policy is there.
+pub(crate) async fn create(
+    aws: &Aws,
+    names: &Names,
+    wanted: &Role,
+    regions: Regions,
+    change: &Change,
+    run: &Run<'_>,
+) -> Result<Applied, Error> {
+    let role = names.role();
+    let trust = iam_policy::trust(wanted).to_string();
+    let tags: Vec<_> = tags(names)?;
+    let created = aws
+        .call("iam:CreateRole", &role, || {
+            aws.iam
+                .create_role()
+                .role_name(&role)
+                .assume_role_policy_document(&trust)
+                .description(format!("Lambda's role for the functions of {}, made by mdo", names.project))
+                .set_tags(Some(tags.clone()))
+                .send()
+        })
+        .await;
+    match created {
+        // Another deploy of the project has been quicker.
+        Err(error) if error.is_code("EntityAlreadyExists") => {
+            owner(aws, names).await?.ok_or(error)?.check("role", &role, false)?;
+        }
+        answer => drop(answer?),
+    }
+    run.announce(&change.id);
+    put_policy(aws, names, wanted, regions_with_this(aws, regions)).await?;
+    Ok(Applied::default())
+}
+
+/// Puts the role's policies back to what is wanted, and takes an adopted role over.
+pub(crate) async fn update(
+    aws: &Aws,
+    names: &Names,
+    wanted: &Role,
+    regions: Regions,
+    change: &Change,
+) -> Result<Applied, Error> {
+    let role = names.role();
+    put_policy(aws, names, wanted, regions_with_this(aws, regions)).await?;
+    if change.touches("trusted_service") || change.touches("log_groups") {
+        let trust = iam_policy::trust(wanted).to_string();
+        let tags = tags(names)?;
+        aws.call("iam:UpdateAssumeRolePolicy", &role, || {
+            aws.iam.update_assume_role_policy().role_name(&role).policy_document(&trust).send()
+        })
+        .await?;
+        aws.call("iam:TagRole", &role, || {
+            aws.iam.tag_role().role_name(&role).set_tags(Some(tags.clone())).send()
+        })
+        .await?;
+    }
+    Ok(Applied::default())
+}
+
+fn regions_with_this(aws: &Aws, mut regions: Regions) -> Regions {
+    regions.insert(aws.region.clone());
+    regions
+}
+
+/// Deletes the role, unless somebody has added policies to it, or it is used in other regions.
+pub(crate) async fn delete(
+    aws: &Aws,
+    names: &Names,
+    before: &Role,
+    mut regions: Regions,
+) -> Result<Applied, Error> {
+    let role = names.role();
+    regions.remove(&aws.region);
+    if !regions.is_empty() {
+        let others = regions.iter().cloned().collect::<Vec<_>>().join(", ");
+        put_policy(aws, names, before, regions).await?;
+        let warnings = vec![format!("kept, because it is used in {others} too")];
+        return Ok(Applied { warnings, ..Applied::default() });
+    }
+    let attached = aws.call("iam:ListAttachedRolePolicies", &role, || {
+        aws.iam.list_attached_role_policies().role_name(&role).send()
+    });
+    let inline =
+        aws.call("iam:ListRolePolicies", &role, || aws.iam.list_role_policies().role_name(&role).send());
+    let (attached, inline) = match futures::future::try_join(attached, inline).await {
+        Err(error) if error.is_code("NoSuchEntity") => return Ok(Applied::default()),
+        answer => answer?,
+    };
+    let mut foreign: Vec<&str> =
+        attached.attached_policies().iter().filter_map(|policy| policy.policy_name()).collect();
+    foreign.extend(inline.policy_names().iter().map(String::as_str).filter(|name| *name != POLICY));
+    if !foreign.is_empty() {
+        let message = format!("role {role} has policies that mdo did not write: {}", foreign.join(", "));
+        return Err(Error::new(ErrorKind::NotOurs, message)
+            .with_help("remove them from the role, or delete the role yourself"));
+    }
+    ignore_absent(
+        aws.call("iam:DeleteRolePolicy", &role, || {
+            aws.iam.delete_role_policy().role_name(&role).policy_name(POLICY).send()
+        })
+        .await,
+    )?;
+    ignore_absent(aws.call("iam:DeleteRole", &role, || aws.iam.delete_role().role_name(&role).send()).await)?;
+    Ok(Applied::default())
+}
+
+async fn put_policy(aws: &Aws, names: &Names, wanted: &Role, regions: Regions) -> Result<(), Error> {
+    let role = names.role();
+    let document = iam_policy::permissions(wanted, place(aws)?, &regions).to_string();
+    aws.call("iam:PutRolePolicy", &role, || {
+        aws.iam.put_role_policy().role_name(&role).policy_name(POLICY).policy_document(&document).send()
+    })
+    .await
+    .map(drop)
+}
+
+fn tags(names: &Names) -> Result<Vec<aws_sdk_iam::types::Tag>, Error> {
+    let tag = |(key, value)| aws_sdk_iam::types::Tag::builder().key(key).value(value).build();
+    let tags: Result<_, _> = project_tags(names).into_iter().map(tag).collect();
+    tags.map_err(|error| Error::new(ErrorKind::Other, error.to_string()))
+}
+
+fn ignore_absent<T>(answer: Result<T, Error>) -> Result<(), Error> {
+    match answer {
+        Err(error) if !error.is_code("NoSuchEntity") => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_missing_role_is_told_from_a_missing_policy() {
+        let doing = "get role policy ml_api_lambda_function";
+        assert!(!misses_policy(&format!(
+            "{doing}: The role with name ml_api_lambda_function cannot be found."
+        )));
+        assert!(misses_policy(&format!("{doing}: The role policy with name mdo cannot be found.")));
+    }
+
+    #[test]
+    fn a_percent_encoded_policy_is_decoded() {
+        assert_eq!(decode("%7B%22a%22%3A%20%22%2Faws%2F%2A%22%7D"), json!({"a": "/aws/*"}));
+        assert_eq!(decode(r#"{"a": 1}"#), json!({"a": 1}));
+        assert_eq!(decode("100%"), Value::Null);
+    }
+}

@@ -1,0 +1,63 @@
+//! How a function's code gets to Lambda: inside the call, or through the project's bucket when it is too large for that.
+
+use std::path::{Path, PathBuf};
+
+use aws_sdk_lambda::types::FunctionCode;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::Blob;
+use mdo_engine::{Error, ErrorKind, Run};
+use mdo_model::project::{Artifacts, FunctionName};
+use mdo_model::quotas::DIRECT_UPLOAD_LIMIT;
+use mdo_model::stack::{Function, ResourceId};
+
+use crate::client::Aws;
+use crate::s3;
+
+/// What goes through the bucket, where there is one: inside a call, a zip takes three times its size in memory.
+const STREAMED_ABOVE: u64 = 8 * 1024 * 1024;
+
+/// Code that is ready to be handed to Lambda. A zip is read anew for each attempt, so that it is never held twice.
+#[derive(Clone)]
+pub(crate) enum Code {
+    Inline(PathBuf),
+    Stored { bucket: String, key: String },
+}
+
+impl Code {
+    /// As the calls take it, `FunctionCode` for instance.
+    pub(crate) async fn load<E>(&self) -> Result<FunctionCode, SdkError<E, HttpResponse>> {
+        let code = FunctionCode::builder();
+        Ok(match self {
+            Self::Inline(path) => {
+                let zip = tokio::fs::read(path).await.map_err(SdkError::construction_failure)?;
+                code.zip_file(Blob::new(zip)).build()
+            }
+            Self::Stored { bucket, key } => code.s3_bucket(bucket).s3_key(key).build(),
+        })
+    }
+}
+
+/// Finds a function's zip, or puts it into the bucket.
+pub(crate) async fn prepare(
+    aws: &Aws,
+    artifacts: Option<&Artifacts>,
+    name: &FunctionName,
+    function: &Function,
+    id: &ResourceId,
+    run: &Run<'_>,
+) -> Result<Code, Error> {
+    let no_package = || Error::new(ErrorKind::Other, format!("there is no package of function {name}"));
+    let path: &Path = run.packages().get(name).ok_or_else(no_package)?;
+    let size = tokio::fs::metadata(path).await?.len();
+    let largest_inline = if artifacts.is_some() { STREAMED_ABOVE } else { DIRECT_UPLOAD_LIMIT };
+    if size <= largest_inline {
+        return Ok(Code::Inline(path.to_owned()));
+    }
+    let artifacts = artifacts.ok_or_else(|| {
+        Error::new(ErrorKind::Invalid, format!("the package of function {name} has no bucket to go through"))
+    })?;
+    let sha256 = function.code.ok_or_else(no_package)?;
+    let key = s3::upload(aws, artifacts, path, sha256, id, run).await?;
+    Ok(Code::Stored { bucket: artifacts.bucket.clone(), key })
+}

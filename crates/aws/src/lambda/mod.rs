@@ -1,0 +1,13 @@
+//! Lambda: functions with their versions, aliases and permissions.
+
+mod code;
+mod description;
+mod functions;
+pub(crate) mod permissions;
+mod publish;
+mod read;
+
+pub(crate) use functions::is_foreign;
+pub(crate) use read::{
+    CONCURRENCY_TAG, Live, Lookup, account_in, idle, is_busy, look_up, read_tags, reserved, settled_soon,
+};

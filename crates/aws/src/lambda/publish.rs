@@ -1,0 +1,449 @@
+//! Publishes versions: creates a function, or brings `$LATEST` to what is wanted and freezes it.
+//!
+//! `$LATEST` may hold another stage's configuration or code, so a publication always compares all of it; and every step
+//! is guarded by the revision that the step before has left, so that two deploys at once cannot publish each other's half.
+
+use std::time::Duration;
+
+use aws_sdk_lambda::types::{
+    Architecture as LambdaArchitecture, DeadLetterConfig, Environment, EphemeralStorage, LastUpdateStatus,
+    Runtime, State, TracingConfig, TracingMode, VpcConfig,
+};
+use mdo_engine::{Error, ErrorKind, Run};
+use mdo_model::project::{Architecture, FunctionName, Tracing};
+use mdo_model::stack::{Function, ResourceId};
+use tokio::time::Instant;
+
+use super::code;
+use super::description;
+use super::read::Live;
+use crate::AwsProvider;
+use crate::client::Aws;
+use crate::lambda;
+use crate::ownership::{Owner, project_tags, tag_map};
+
+/// What Lambda says while a fresh role or its grants have not got around yet.
+const NOT_YET: [&str; 3] = [
+    "cannot be assumed by Lambda",
+    "The provided execution role does not have permissions",
+    "KMS key is invalid for CreateGrant",
+];
+
+/// How long a fresh role may take to be assumable.
+const ASSUMABLE_WITHIN: Duration = Duration::from_secs(60);
+
+/// A published version.
+pub(crate) struct Published {
+    pub version: String,
+    /// Whether Lambda is still at work on it.
+    pub busy: bool,
+    /// Environment variables of an adopted function that no file sets, and that it keeps.
+    pub kept: Vec<String>,
+}
+
+impl Published {
+    fn new(
+        version: Option<&str>,
+        state: Option<&State>,
+        update: Option<&LastUpdateStatus>,
+    ) -> Result<Self, Error> {
+        let missing = || Error::new(ErrorKind::Other, "Lambda's answer names no version");
+        let version = version.filter(|version| *version != "$LATEST").ok_or_else(missing)?;
+        Ok(Self { version: version.to_owned(), busy: lambda::is_busy(state, update), kept: Vec::new() })
+    }
+}
+
+/// Sets everything that creation and update of a function have in common.
+macro_rules! configure {
+    ($request:expr, $wanted:expr, $text:expr, $role:expr, $clear:expr) => {{
+        let (wanted, clear): (&Function, bool) = ($wanted, $clear);
+        $request
+            .description($text)
+            .runtime(Runtime::from(wanted.runtime.as_str()))
+            .handler(&wanted.handler)
+            .memory_size(signed(wanted.memory))
+            .timeout(signed(wanted.timeout))
+            .role($role)
+            .set_ephemeral_storage(
+                EphemeralStorage::builder().size(signed(wanted.ephemeral_storage)).build().ok(),
+            )
+            .environment(environment(wanted))
+            .set_vpc_config(network(wanted, clear))
+            .set_layers((clear || !wanted.layers.is_empty()).then(|| wanted.layers.clone()))
+            .tracing_config(tracing(wanted))
+            .set_dead_letter_config(dead_letters(wanted, clear))
+            .set_kms_key_arn(wanted.kms_arn.clone().or_else(|| clear.then(String::new)))
+    }};
+}
+
+impl AwsProvider {
+    /// Creates a function with its first version, waiting for its role to be assumable.
+    pub(crate) async fn create_published(
+        &self,
+        name: &FunctionName,
+        wanted: &Function,
+        id: &ResourceId,
+        run: &Run<'_>,
+    ) -> Result<Published, Error> {
+        let aws = &self.aws;
+        let full = self.names.function(name);
+        let code = code::prepare(aws, self.artifacts.as_ref(), name, wanted, id, run).await?;
+        let text = self.describe(wanted);
+        let role = self.role_arn(wanted)?;
+        let tags = tag_map(&self.names);
+        let create = || {
+            aws.call("lambda:CreateFunction", &full, || async {
+                configure!(aws.lambda.create_function(), wanted, &text, &role, false)
+                    .function_name(&full)
+                    .architectures(architecture(wanted))
+                    .code(code.load().await?)
+                    .set_tags(Some(tags.clone()))
+                    .publish(true)
+                    .send()
+                    .await
+            })
+        };
+        let answer = once_assumable(create, |pause| {
+            run.waiting(id, format!("role {} to be assumable by Lambda", wanted.role));
+            run.pause(pause)
+        })
+        .await?;
+        Published::new(answer.version(), answer.state(), answer.last_update_status())
+    }
+
+    /// Brings `$LATEST` to what is wanted, by as few calls as that takes, and publishes it.
+    ///
+    /// With `is_new_code` the code goes first, unasked; what it finds is compared afterwards. Anything else is read before
+    /// it is changed.
+    pub(crate) async fn publish(
+        &self,
+        name: &FunctionName,
+        wanted: &Function,
+        is_new_code: bool,
+        id: &ResourceId,
+        run: &Run<'_>,
+    ) -> Result<Published, Error> {
+        let mut wanted = wanted.clone();
+        let mut kept = Vec::new();
+        let mut latest = if is_new_code {
+            self.upload(name, &wanted, None, id, run).await?
+        } else {
+            lambda::idle(&self.aws, &self.names, name, None).await?
+        };
+        if latest.owner != Owner::Us {
+            latest.owner.check("function", &self.names.function(name), self.adopts())?;
+            for (key, value) in &latest.function.environment {
+                if !wanted.environment.contains_key(key) {
+                    wanted.environment.insert(key.clone(), value.clone());
+                    kept.push(key.clone());
+                }
+            }
+            self.tag_function(&latest.arn).await?;
+            // Tagging may leave another revision behind.
+            latest = lambda::idle(&self.aws, &self.names, name, None).await?;
+        }
+        let held = &latest.function;
+        if held.code != wanted.code || held.architecture != wanted.architecture {
+            latest = self.upload(name, &wanted, latest.revision.as_deref(), id, run).await?;
+        }
+        let text = self.describe(&wanted);
+        if !same_configuration(&latest.function, &wanted) {
+            self.update_configuration(name, &wanted, &text, latest.revision.as_deref(), run, id).await?;
+            latest = lambda::settled_soon(&self.aws, &self.names, name, None).await?;
+        }
+        let published = self.freeze(name, &wanted, &text, latest.revision.as_deref()).await?;
+        Ok(Published { kept, ..published })
+    }
+
+    /// Publishes `$LATEST` if it is still at this revision and has this code.
+    async fn freeze(
+        &self,
+        name: &FunctionName,
+        wanted: &Function,
+        text: &str,
+        revision: Option<&str>,
+    ) -> Result<Published, Error> {
+        let (aws, full) = (&self.aws, self.names.function(name));
+        let code = wanted.code.map(|code| code.base64());
+        let answer = aws
+            .call("lambda:PublishVersion", &full, || {
+                aws.lambda
+                    .publish_version()
+                    .function_name(&full)
+                    .description(text)
+                    .set_code_sha256(code.clone())
+                    .set_revision_id(revision.map(str::to_owned))
+                    .send()
+            })
+            .await?;
+        let published = Published::new(answer.version(), answer.state(), answer.last_update_status())?;
+        if published.busy {
+            let version = Some(published.version.as_str());
+            lambda::settled_soon(aws, &self.names, name, version).await?;
+        }
+        Ok(Published { busy: false, ..published })
+    }
+
+    async fn update_configuration(
+        &self,
+        name: &FunctionName,
+        wanted: &Function,
+        text: &str,
+        revision: Option<&str>,
+        run: &Run<'_>,
+        id: &ResourceId,
+    ) -> Result<(), Error> {
+        let (aws, full) = (&self.aws, self.names.function(name));
+        let role = self.role_arn(wanted)?;
+        let update = || {
+            self.once_settled(name, || {
+                aws.call("lambda:UpdateFunctionConfiguration", &full, || {
+                    configure!(aws.lambda.update_function_configuration(), wanted, text, &role, true)
+                        .function_name(&full)
+                        .set_revision_id(revision.map(str::to_owned))
+                        .send()
+                })
+            })
+        };
+        once_assumable(update, |pause| {
+            run.waiting(id, format!("role {} to be assumable by Lambda", wanted.role));
+            run.pause(pause)
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn upload(
+        &self,
+        name: &FunctionName,
+        wanted: &Function,
+        revision: Option<&str>,
+        id: &ResourceId,
+        run: &Run<'_>,
+    ) -> Result<Box<Live>, Error> {
+        let (aws, full) = (&self.aws, self.names.function(name));
+        let code = code::prepare(aws, self.artifacts.as_ref(), name, wanted, id, run).await?;
+        self.once_settled(name, || {
+            aws.call("lambda:UpdateFunctionCode", &full, || async {
+                let code = code.load().await?;
+                aws.lambda
+                    .update_function_code()
+                    .function_name(&full)
+                    .set_zip_file(code.zip_file)
+                    .set_s3_bucket(code.s3_bucket)
+                    .set_s3_key(code.s3_key)
+                    .architectures(architecture(wanted))
+                    .set_revision_id(revision.map(str::to_owned))
+                    .send()
+                    .await
+            })
+        })
+        .await?;
+        lambda::settled_soon(aws, &self.names, name, None).await
+    }
+
+    /// Makes a call, and makes it again once Lambda has finished an update that was still going on.
+    async fn once_settled<T, F, Fut>(&self, name: &FunctionName, request: F) -> Result<T, Error>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<T, Error>>,
+    {
+        for _ in 0..5 {
+            match request().await {
+                Err(error) if is_in_progress(&error) => {
+                    lambda::idle(&self.aws, &self.names, name, None).await?;
+                }
+                answer => return answer,
+            }
+        }
+        request().await
+    }
+
+    async fn tag_function(&self, arn: &str) -> Result<(), Error> {
+        let aws = &self.aws;
+        aws.call("lambda:TagResource", arn, || {
+            let [(key, value)] = project_tags(&self.names);
+            aws.lambda.tag_resource().resource(arn).tags(key, value).send()
+        })
+        .await
+        .map(drop)
+    }
+
+    fn describe(&self, wanted: &Function) -> String {
+        description::full(&wanted.description, &self.names.stage, self.source.as_deref())
+    }
+
+    fn role_arn(&self, wanted: &Function) -> Result<String, Error> {
+        role_arn(&self.aws, &wanted.role)
+    }
+}
+
+/// The ARN of a role that the model has by its bare name or by its ARN.
+fn role_arn(aws: &Aws, role: &str) -> Result<String, Error> {
+    if role.starts_with("arn:") {
+        return Ok(role.to_owned());
+    }
+    Ok(format!("arn:{}:iam::{}:role/{role}", aws.partition, aws.account()?))
+}
+
+/// Repeats a request while the role that it names has not got around, for a minute at most, with a `wait` in between
+/// that may end it.
+async fn once_assumable<T, F, Fut, W, Wait>(request: F, wait: W) -> Result<T, Error>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T, Error>>,
+    W: Fn(Duration) -> Wait,
+    Wait: Future<Output = Result<(), Error>>,
+{
+    let give_up = Instant::now() + ASSUMABLE_WITHIN;
+    let mut pause = Duration::from_millis(250);
+    loop {
+        match request().await {
+            Err(error) if is_not_yet(&error) && Instant::now() + pause < give_up => {
+                wait(pause).await?;
+                pause = (pause * 2).min(Duration::from_secs(2));
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Whether an error is one of those that go away by themselves once a role has got around.
+fn is_not_yet(error: &Error) -> bool {
+    error.is_code("InvalidParameterValueException") && NOT_YET.iter().any(|text| error.message.contains(text))
+}
+
+/// Whether an error says that Lambda is still at work; the same code also means "exists already".
+fn is_in_progress(error: &Error) -> bool {
+    error.is_code("ResourceConflictException")
+        && ["in progress", "current state", "following state"].iter().any(|text| error.message.contains(text))
+}
+
+/// Whether `$LATEST` has every setting that a version freezes, the code apart.
+fn same_configuration(latest: &Function, wanted: &Function) -> bool {
+    let mut latest = latest.clone();
+    latest.code.clone_from(&wanted.code);
+    latest.architecture = wanted.architecture;
+    latest.concurrency = wanted.concurrency;
+    latest.log_retention_days = wanted.log_retention_days;
+    latest.invokers.clone_from(&wanted.invokers);
+    latest.owned = wanted.owned;
+    latest == *wanted
+}
+
+fn signed(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+fn architecture(wanted: &Function) -> LambdaArchitecture {
+    match wanted.architecture {
+        Architecture::X86_64 => LambdaArchitecture::X8664,
+        Architecture::Arm64 => LambdaArchitecture::Arm64,
+    }
+}
+
+fn environment(wanted: &Function) -> Environment {
+    let variables = wanted.environment.iter().map(|(key, value)| (key.clone(), value.reveal().to_owned()));
+    Environment::builder().set_variables(Some(variables.collect())).build()
+}
+
+fn tracing(wanted: &Function) -> TracingConfig {
+    let mode = match wanted.tracing {
+        Tracing::Passthrough => TracingMode::PassThrough,
+        Tracing::Active => TracingMode::Active,
+    };
+    TracingConfig::builder().mode(mode).build()
+}
+
+fn network(wanted: &Function, clear: bool) -> Option<VpcConfig> {
+    match &wanted.vpc {
+        Some(vpc) => Some(
+            VpcConfig::builder()
+                .set_subnet_ids(Some(vpc.subnets.clone()))
+                .set_security_group_ids(Some(vpc.security_groups.clone()))
+                .build(),
+        ),
+        None => clear.then(|| {
+            VpcConfig::builder()
+                .set_subnet_ids(Some(Vec::new()))
+                .set_security_group_ids(Some(Vec::new()))
+                .build()
+        }),
+    }
+}
+
+fn dead_letters(wanted: &Function, clear: bool) -> Option<DeadLetterConfig> {
+    let target = wanted.deadletter_arn.clone().or_else(|| clear.then(String::new))?;
+    Some(DeadLetterConfig::builder().target_arn(target).build())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    fn error(code: &str, message: &str) -> Error {
+        Error::new(ErrorKind::Invalid, message).with_code(code)
+    }
+
+    #[test]
+    fn only_the_texts_of_a_fresh_role_are_waited_for() {
+        let invalid = "InvalidParameterValueException";
+        for text in [
+            "The role defined for the function cannot be assumed by Lambda.",
+            "The provided execution role does not have permissions to call CreateNetworkInterface on EC2",
+            "Lambda was unable to configure access to your environment variables because the KMS key is invalid for \
+             CreateGrant.",
+        ] {
+            assert!(is_not_yet(&error(invalid, &format!("create function f: {text}"))), "{text}");
+        }
+        assert!(!is_not_yet(&error(invalid, "Unzipped size must be smaller than 262144000 bytes")));
+        assert!(!is_not_yet(&error("AccessDeniedException", "cannot be assumed by Lambda")));
+    }
+
+    #[test]
+    fn an_update_in_progress_is_told_from_a_function_that_exists() {
+        let conflict = "ResourceConflictException";
+        let busy =
+            "The operation cannot be performed at this time. An update is in progress for resource: arn";
+        assert!(is_in_progress(&error(conflict, busy)));
+        let pending = "The operation cannot be performed at this time. The function is currently in the following \
+                       state: Pending";
+        assert!(is_in_progress(&error(conflict, pending)));
+        assert!(!is_in_progress(&error(conflict, "Function already exist: f")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fresh_role_is_waited_for_with_growing_pauses() {
+        let start = Instant::now();
+        let (tries, waits) = (AtomicU32::new(0), AtomicU32::new(0));
+        let request = || async {
+            match tries.fetch_add(1, Ordering::Relaxed) {
+                0..5 => Err(error("InvalidParameterValueException", "cannot be assumed by Lambda")),
+                _ => Ok(()),
+            }
+        };
+        let count = async |pause| {
+            waits.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(pause).await;
+            Ok(())
+        };
+        once_assumable(request, count).await.expect("an answer");
+        assert_eq!(waits.load(Ordering::Relaxed), 5);
+        assert_eq!(start.elapsed(), Duration::from_millis(250 + 500 + 1000 + 2000 + 2000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_role_that_never_gets_around_fails_within_a_minute() {
+        let start = Instant::now();
+        let request =
+            || async { Err::<(), _>(error("InvalidParameterValueException", "cannot be assumed by Lambda")) };
+        let wait = async |pause| {
+            tokio::time::sleep(pause).await;
+            Ok(())
+        };
+        once_assumable(request, wait).await.expect_err("a failure");
+        assert!(start.elapsed() <= ASSUMABLE_WITHIN);
+    }
+}

@@ -1,0 +1,282 @@
+//! AWS: the stack made real through the AWS SDK, one folder per service.
+
+mod api_gateway;
+mod client;
+mod errors;
+mod events;
+mod iam;
+mod lambda;
+mod logs;
+mod observe;
+mod ownership;
+mod pace;
+mod s3;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use aws_sdk_lambda::types::LogType;
+use aws_smithy_types::Blob;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mdo_engine::{
+    Applied, Error, ErrorKind, Invocation, Invoke, Keys, Observed, Ping, Pings, Provider, Revision, Run,
+    Scope,
+};
+use mdo_model::project::{Artifacts, FunctionName, KeyName, Names, Secret, Settings, StageName};
+use mdo_model::stack::{Action, Change, Kind, Resource};
+
+use self::api_gateway::ApiGatewayState;
+use self::client::{Aws, ConnectOptions};
+use self::events::EventsState;
+
+/// One project at one stage on AWS.
+pub struct AwsProvider {
+    aws: Aws,
+    names: Names,
+    artifacts: Option<Artifacts>,
+    /// What the code was made from, such as a commit; recorded with every version.
+    source: LazyLock<Option<String>, Revision>,
+    gateway: ApiGatewayState,
+    rules: EventsState,
+    known: Mutex<Known>,
+}
+
+/// What `observe` has seen that `apply` needs.
+#[derive(Debug, Default)]
+struct Known {
+    adopts: bool,
+    functions: BTreeMap<FunctionName, KnownFunction>,
+    /// The regions that the role is used in.
+    role_regions: BTreeSet<String>,
+}
+
+/// What is known of a function beyond the model.
+#[derive(Clone, Debug, Default)]
+struct KnownFunction {
+    /// Whether it exists, at this stage or another.
+    exists: bool,
+    /// Whether it bears our tag.
+    is_ours: bool,
+    /// The version that the stage's alias points at.
+    version: Option<String>,
+    /// The retention of its log group; `None` when there is no log group.
+    log_group: Option<Option<u16>>,
+}
+
+impl AwsProvider {
+    /// Finds region and credentials by the SDK's own chain. Makes no call on the stack yet.
+    ///
+    /// `source` finds what the code was made from, such as a commit; it is recorded with every version.
+    ///
+    /// # Errors
+    /// When no region is configured, or the certificates that `AWS_CA_BUNDLE` names cannot be read.
+    pub async fn connect(settings: &Settings, source: Revision) -> Result<Self, Error> {
+        let options = ConnectOptions {
+            region: settings.region.clone(),
+            profile: settings.profile.clone(),
+            account: settings.account.clone(),
+        };
+        Ok(Self {
+            aws: Aws::connect(options).await?,
+            names: settings.names(),
+            artifacts: settings.artifacts.clone(),
+            source: LazyLock::new(source),
+            gateway: ApiGatewayState::default(),
+            rules: EventsState::default(),
+            known: Mutex::default(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self, function: &FunctionName) -> KnownFunction {
+        self.state().functions.get(function).cloned().unwrap_or_default()
+    }
+
+    fn adopts(&self) -> bool {
+        self.state().adopts
+    }
+
+    fn api_id(&self) -> Option<String> {
+        self.gateway.api_id()
+    }
+
+    /// Asks who we are, where no other call has told it.
+    async fn identify(&self) -> Result<(), Error> {
+        if self.aws.knows_account() {
+            return Ok(());
+        }
+        let answer =
+            self.aws.call("sts:GetCallerIdentity", "", || self.aws.sts.get_caller_identity().send()).await?;
+        let account = answer.account().and_then(|account| account.parse().ok());
+        let unnamed = || Error::new(ErrorKind::Other, "AWS does not name the account of the credentials");
+        self.aws.note_account(account.ok_or_else(unnamed)?)
+    }
+
+    /// Asks who we are where the project is bound to an account and nothing else would notice another one.
+    async fn identify_if_bound(&self) -> Result<(), Error> {
+        if self.aws.is_bound() { self.identify().await } else { Ok(()) }
+    }
+
+    async fn apply_function(&self, change: &Change, run: &Run<'_>) -> Result<Applied, Error> {
+        let name: FunctionName = change.id.name.parse().map_err(|_| unexpected(change))?;
+        match (&change.before, &change.after) {
+            (None, Some(Resource::Function(wanted))) => {
+                self.create_function(&name, wanted, change, run).await
+            }
+            (Some(Resource::Function(before)), Some(Resource::Function(wanted))) => {
+                self.update_function(&name, before, wanted, change, run).await
+            }
+            (Some(_), None) => {
+                run.all_usable(change).await?;
+                self.delete_function(&name).await
+            }
+            _ => Err(unexpected(change)),
+        }
+    }
+
+    async fn apply_role(&self, change: &Change, run: &Run<'_>) -> Result<Applied, Error> {
+        let regions = self.state().role_regions.clone();
+        match (change.action, change.after.as_ref().or(change.before.as_ref())) {
+            (Action::Create, Some(Resource::Role(wanted))) => {
+                iam::create(&self.aws, &self.names, wanted, regions, change, run).await
+            }
+            (Action::Update, Some(Resource::Role(wanted))) => {
+                iam::update(&self.aws, &self.names, wanted, regions, change).await
+            }
+            (Action::Delete, Some(Resource::Role(before))) => {
+                run.all_usable(change).await?;
+                match self.remaining_function().await? {
+                    Some(function) => Ok(Applied {
+                        warnings: vec![format!(
+                            "kept, because function {function} lives on at another stage"
+                        )],
+                        ..Applied::default()
+                    }),
+                    None => iam::delete(&self.aws, &self.names, before, regions).await,
+                }
+            }
+            _ => Err(unexpected(change)),
+        }
+    }
+
+    /// A function of the project that other stages still have.
+    async fn remaining_function(&self) -> Result<Option<FunctionName>, Error> {
+        for name in logs::observe(&self.aws, &self.names).await?.into_keys() {
+            let aliases = self.own_aliases(&name).await?.unwrap_or_default();
+            if aliases.iter().any(|alias| alias != self.names.stage.as_str()) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn unexpected(change: &Change) -> Error {
+    Error::new(ErrorKind::Other, format!("the change of {} is not one that AWS can make", change.id))
+}
+
+/// The text that is in base64, as far as it is text.
+fn text_of_base64(text: &str) -> String {
+    STANDARD.decode(text).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+#[async_trait]
+impl Provider for AwsProvider {
+    fn name(&self) -> &'static str {
+        "aws"
+    }
+
+    async fn location(&self) -> Result<String, Error> {
+        self.identify().await?;
+        Ok(format!("{} · {}", self.aws.account()?, self.aws.region))
+    }
+
+    async fn observe(&self, scope: &Scope) -> Result<Observed, Error> {
+        self.observe_stack(scope).await
+    }
+
+    async fn apply(&self, change: &Change, run: &Run<'_>) -> Result<Applied, Error> {
+        match change.id.kind {
+            Kind::Role => self.apply_role(change, run).await,
+            Kind::Function => self.apply_function(change, run).await,
+            Kind::Api | Kind::Stage | Kind::Key => {
+                api_gateway::apply(&self.aws, &self.names, &self.gateway, change, run).await
+            }
+            Kind::WarmRule => events::apply(&self.aws, &self.names, &self.rules, change, run).await,
+        }
+    }
+
+    async fn stages(&self) -> Result<Vec<StageName>, Error> {
+        let functions = logs::observe(&self.aws, &self.names).await?;
+        let aliases = futures::future::try_join_all(functions.keys().map(|name| self.own_aliases(name)));
+        let api = api_gateway::stages(&self.aws, &self.names, self.api_id());
+        let (aliases, api) = futures::future::try_join(aliases, api).await?;
+        let aliases = aliases.into_iter().flatten().flatten();
+        let mut stages: BTreeSet<StageName> = aliases.filter_map(|alias| alias.parse().ok()).collect();
+        stages.extend(api);
+        Ok(stages.into_iter().collect())
+    }
+
+    fn endpoint(&self) -> Option<String> {
+        self.gateway.endpoint(&self.aws, &self.names)
+    }
+
+    fn calls(&self) -> usize {
+        self.aws.calls()
+    }
+}
+
+#[async_trait]
+impl Invoke for AwsProvider {
+    async fn invoke(&self, function: &FunctionName, payload: &[u8]) -> Result<Invocation, Error> {
+        self.identify_if_bound().await?;
+        let (aws, name) = (&self.aws, self.names.function(function));
+        let stage = self.names.stage.as_str();
+        let answer = aws
+            .call("lambda:Invoke", &name, || {
+                aws.lambda
+                    .invoke()
+                    .function_name(&name)
+                    .qualifier(stage)
+                    .log_type(LogType::Tail)
+                    .payload(Blob::new(payload))
+                    .send()
+            })
+            .await;
+        let answer = match answer {
+            Err(error) if error.is_code("ResourceNotFoundException") => {
+                let message = format!("there is no function {name} at stage {stage}");
+                return Err(
+                    Error::new(ErrorKind::NotFound, message).with_help("`mdo deploy` brings it there")
+                );
+            }
+            answer => answer?,
+        };
+        Ok(Invocation {
+            payload: answer.payload.map(Blob::into_inner).unwrap_or_default(),
+            error: answer.function_error,
+            log_tail: answer.log_result.as_deref().map(text_of_base64).unwrap_or_default(),
+            version: answer.executed_version,
+        })
+    }
+}
+
+#[async_trait]
+impl Keys for AwsProvider {
+    async fn key_value(&self, key: &KeyName) -> Result<Secret, Error> {
+        self.identify_if_bound().await?;
+        api_gateway::key_value(&self.aws, &self.names, key).await
+    }
+}
+
+#[async_trait]
+impl Pings for AwsProvider {
+    async fn pings(&self, function: &FunctionName) -> Result<Vec<Ping>, Error> {
+        logs::runs(&self.aws, &self.names, function).await
+    }
+}

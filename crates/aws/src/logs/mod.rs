@@ -1,0 +1,197 @@
+//! Log groups: the retention of each function's, and the last lines in one.
+
+use std::collections::BTreeMap;
+
+use mdo_engine::{Error, Ping};
+use mdo_model::project::{FunctionName, Names};
+
+use crate::client::Aws;
+use crate::ownership::{self, Owner, tag_map};
+
+/// Every log group of the project's functions with its retention in days; `None` keeps logs for ever.
+pub(crate) async fn observe(aws: &Aws, names: &Names) -> Result<BTreeMap<FunctionName, Option<u16>>, Error> {
+    let prefix = format!("/aws/lambda/{}_", names.project);
+    let mut groups = BTreeMap::new();
+    let mut next: Option<String> = None;
+    loop {
+        let answer = aws
+            .call("logs:DescribeLogGroups", &prefix, || {
+                aws.logs
+                    .describe_log_groups()
+                    .log_group_name_prefix(&prefix)
+                    .limit(50)
+                    .set_next_token(next.clone())
+                    .send()
+            })
+            .await?;
+        for group in answer.log_groups() {
+            let function = group.log_group_name().and_then(|name| name.strip_prefix("/aws/lambda/"));
+            if let Some(function) = function.and_then(|name| names.function_of(name)) {
+                let days = group.retention_in_days().and_then(|days| u16::try_from(days).ok());
+                groups.insert(function, days);
+            }
+        }
+        next = answer.next_token().map(str::to_owned);
+        if next.is_none() {
+            return Ok(groups);
+        }
+    }
+}
+
+/// Creates a function's log group. False when there is one already.
+pub(crate) async fn create(aws: &Aws, names: &Names, function: &FunctionName) -> Result<bool, Error> {
+    let (group, tags) = (names.log_group(function), tag_map(names));
+    let answer = aws
+        .call("logs:CreateLogGroup", &group, || {
+            aws.logs.create_log_group().log_group_name(&group).set_tags(Some(tags.clone())).send()
+        })
+        .await;
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_code("ResourceAlreadyExistsException") => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whose a function's log group is.
+pub(crate) async fn owner(aws: &Aws, names: &Names, function: &FunctionName) -> Result<Owner, Error> {
+    let group = names.log_group(function);
+    let arn = aws.arn("logs", format_args!("log-group:{group}"))?;
+    let answer = aws
+        .call("logs:ListTagsForResource", &group, || {
+            aws.logs.list_tags_for_resource().resource_arn(&arn).send()
+        })
+        .await?;
+    Ok(ownership::of(answer.tags().into_iter().flatten(), &names.project))
+}
+
+/// Takes over a function's log group.
+pub(crate) async fn tag(aws: &Aws, names: &Names, function: &FunctionName) -> Result<(), Error> {
+    let group = names.log_group(function);
+    let (arn, tags) = (aws.arn("logs", format_args!("log-group:{group}"))?, tag_map(names));
+    aws.call("logs:TagResource", &group, || {
+        aws.logs.tag_resource().resource_arn(&arn).set_tags(Some(tags.clone())).send()
+    })
+    .await
+    .map(drop)
+}
+
+/// Makes a log group keep logs for so many days, or for ever. `may_forget` says that it may have had another retention.
+pub(crate) async fn retain(
+    aws: &Aws,
+    names: &Names,
+    function: &FunctionName,
+    may_forget: bool,
+    days: Option<u16>,
+) -> Result<(), Error> {
+    let group = names.log_group(function);
+    match days {
+        Some(days) => aws
+            .call("logs:PutRetentionPolicy", &group, || {
+                aws.logs.put_retention_policy().log_group_name(&group).retention_in_days(days.into()).send()
+            })
+            .await
+            .map(drop),
+        None if may_forget => aws
+            .call("logs:DeleteRetentionPolicy", &group, || {
+                aws.logs.delete_retention_policy().log_group_name(&group).send()
+            })
+            .await
+            .map(drop),
+        None => Ok(()),
+    }
+}
+
+/// Deletes a function's log group. One that is not there is no error.
+pub(crate) async fn delete(aws: &Aws, names: &Names, function: &FunctionName) -> Result<(), Error> {
+    let group = names.log_group(function);
+    let answer = aws
+        .call("logs:DeleteLogGroup", &group, || aws.logs.delete_log_group().log_group_name(&group).send())
+        .await;
+    match answer {
+        Err(error) if !error.is_code("ResourceNotFoundException") => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// How far back runs are looked for, in milliseconds.
+const LOOK_BACK: i64 = 60 * 60 * 1000;
+
+/// How many runs are told.
+const RUNS: usize = 10;
+
+/// The function's last runs within an hour, newest first, as its log reports them.
+pub(crate) async fn runs(aws: &Aws, names: &Names, function: &FunctionName) -> Result<Vec<Ping>, Error> {
+    let group = names.log_group(function);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let start = i64::try_from(now.as_millis()).unwrap_or(i64::MAX) - LOOK_BACK;
+    let mut lines = Vec::new();
+    let mut next: Option<String> = None;
+    loop {
+        let answer = aws
+            .call("logs:FilterLogEvents", &group, || {
+                aws.logs
+                    .filter_log_events()
+                    .log_group_name(&group)
+                    .start_time(start)
+                    .filter_pattern("\"REPORT RequestId\"")
+                    .set_next_token(next.clone())
+                    .send()
+            })
+            .await;
+        let answer = match answer {
+            Err(error) if error.is_code("ResourceNotFoundException") => return Ok(Vec::new()),
+            answer => answer?,
+        };
+        let reports = answer.events().iter().filter_map(|event| {
+            let line = event.message().filter(|line| line.starts_with("REPORT"))?;
+            Some((event.timestamp().unwrap_or_default(), line.to_owned()))
+        });
+        lines.extend(reports);
+        next = answer.next_token().map(str::to_owned);
+        if next.is_none() {
+            break;
+        }
+    }
+    lines.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    lines.truncate(RUNS);
+    Ok(lines.into_iter().map(|(at, line)| Ping { at: rfc3339(at), outcome: outcome(&line) }).collect())
+}
+
+fn rfc3339(milliseconds: i64) -> String {
+    use aws_smithy_types::date_time::{DateTime, Format};
+    DateTime::from_millis(milliseconds).fmt(Format::DateTime).unwrap_or_default()
+}
+
+/// `3.21 ms, cold start 41.02 ms` of a REPORT line.
+fn outcome(line: &str) -> String {
+    let field =
+        |name: &str| line.split('\t').find_map(|field| field.trim().strip_prefix(name)).map(str::trim);
+    let took = field("Duration:").unwrap_or("ran");
+    let failed = field("Status:").map(|status| format!(", {status}")).unwrap_or_default();
+    match field("Init Duration:") {
+        Some(init) => format!("{took}, cold start {init}{failed}"),
+        None => format!("{took}{failed}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_line_tells_duration_cold_start_and_failure() {
+        let line = "REPORT RequestId: 1\tDuration: 3.21 ms\tBilled Duration: 45 ms\tMemory Size: 128 MB\t\
+                    Max Memory Used: 20 MB\tInit Duration: 41.02 ms\t\n";
+        assert_eq!(outcome(line), "3.21 ms, cold start 41.02 ms");
+        assert_eq!(
+            outcome("REPORT RequestId: 1\tDuration: 30000.00 ms\tStatus: timeout"),
+            "30000.00 ms, timeout"
+        );
+    }
+
+    #[test]
+    fn times_are_rfc_3339() {
+        assert_eq!(rfc3339(1_700_000_000_000), "2023-11-14T22:13:20Z");
+    }
+}

@@ -1,0 +1,174 @@
+//! Packages above Lambda's limit for direct uploads: content-addressed objects in the project's bucket, streamed there
+//! part by part.
+
+use std::io::SeekFrom;
+use std::path::Path;
+
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
+use bytes::Bytes;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use mdo_engine::{Error, ErrorKind, Run};
+use mdo_model::Sha256;
+use mdo_model::project::Artifacts;
+use mdo_model::stack::ResourceId;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+
+use crate::client::Aws;
+
+/// Bytes of a part: at three at a time, what an upload holds in memory at most is known.
+const PART: u64 = 8 * 1024 * 1024;
+
+/// How many parts are under way at once.
+const PARTS_AT_ONCE: usize = 3;
+
+/// The key of the package with this SHA-256.
+fn key(artifacts: &Artifacts, sha256: Sha256) -> String {
+    let prefix = artifacts.prefix.trim_end_matches('/');
+    let slash = if prefix.is_empty() { "" } else { "/" };
+    format!("{prefix}{slash}{sha256}.zip")
+}
+
+/// Puts a package into the bucket, unless it is there already, and returns its key.
+pub(crate) async fn upload(
+    aws: &Aws,
+    artifacts: &Artifacts,
+    path: &Path,
+    sha256: Sha256,
+    id: &ResourceId,
+    run: &Run<'_>,
+) -> Result<String, Error> {
+    let (bucket, key) = (artifacts.bucket.as_str(), key(artifacts, sha256));
+    let place = format!("s3://{bucket}/{key}");
+    let size = tokio::fs::metadata(path).await?.len();
+    let found =
+        aws.call("s3:HeadObject", &place, || aws.s3.head_object().bucket(bucket).key(&key).send()).await;
+    match found {
+        Ok(object) if object.content_length().and_then(|length| u64::try_from(length).ok()) == Some(size) => {
+            return Ok(key);
+        }
+        // Who may not list a bucket is not told what is not in it; the upload tells what else is in the way.
+        Err(error) if ![ErrorKind::NotFound, ErrorKind::Permission].contains(&error.kind) => {
+            return Err(error);
+        }
+        _ => {}
+    }
+    let upload = aws
+        .call("s3:CreateMultipartUpload", &place, || {
+            aws.s3
+                .create_multipart_upload()
+                .bucket(bucket)
+                .key(&key)
+                .content_type("application/zip")
+                .checksum_algorithm(ChecksumAlgorithm::Crc32)
+                .send()
+        })
+        .await?;
+    let upload = upload.upload_id().unwrap_or_default().to_owned();
+    let sent = send_parts(aws, bucket, &key, &upload, path, size, |sent| run.uploaded(id, sent, size)).await;
+    let finished = match sent {
+        Ok(parts) => {
+            let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+            aws.call("s3:CompleteMultipartUpload", &place, || {
+                aws.s3
+                    .complete_multipart_upload()
+                    .bucket(bucket)
+                    .key(&key)
+                    .upload_id(&upload)
+                    .multipart_upload(parts.clone())
+                    .send()
+            })
+            .await
+            .map(drop)
+        }
+        Err(error) => Err(error),
+    };
+    if finished.is_err() {
+        // Parts of an upload that is never completed cost money until somebody removes them.
+        let _ = aws
+            .call("s3:AbortMultipartUpload", &place, || {
+                aws.s3.abort_multipart_upload().bucket(bucket).key(&key).upload_id(&upload).send()
+            })
+            .await;
+    }
+    finished.map(|()| key)
+}
+
+async fn send_parts(
+    aws: &Aws,
+    bucket: &str,
+    key: &str,
+    upload: &str,
+    path: &Path,
+    size: u64,
+    progress: impl Fn(u64),
+) -> Result<Vec<CompletedPart>, Error> {
+    let place = format!("s3://{bucket}/{key}");
+    let numbered = (0..size.div_ceil(PART)).zip(1..);
+    let mut parts = stream::iter(numbered)
+        .map(|(index, number)| {
+            let place = &place;
+            async move {
+                let start = index * PART;
+                let length = PART.min(size - start);
+                let body = Bytes::from(read_part(path, start, length).await?);
+                let answer = aws
+                    .call("s3:UploadPart", place, || {
+                        aws.s3
+                            .upload_part()
+                            .bucket(bucket)
+                            .key(key)
+                            .upload_id(upload)
+                            .part_number(number)
+                            .checksum_algorithm(ChecksumAlgorithm::Crc32)
+                            .body(body.clone().into())
+                            .send()
+                    })
+                    .await?;
+                let part = CompletedPart::builder()
+                    .part_number(number)
+                    .set_e_tag(answer.e_tag().map(str::to_owned))
+                    .set_checksum_crc32(answer.checksum_crc32().map(str::to_owned))
+                    .build();
+                Ok::<_, Error>((number, length, part))
+            }
+        })
+        .buffer_unordered(PARTS_AT_ONCE);
+    let (mut done, mut sent) = (Vec::new(), 0);
+    while let Some((number, length, part)) = parts.try_next().await? {
+        sent += length;
+        progress(sent);
+        done.push((number, part));
+    }
+    done.sort_by_key(|(number, _)| *number);
+    Ok(done.into_iter().map(|(_, part)| part).collect())
+}
+
+async fn read_part(path: &Path, start: u64, length: u64) -> Result<Vec<u8>, Error> {
+    let mut file = tokio::fs::File::open(path).await?;
+    file.seek(SeekFrom::Start(start)).await?;
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    file.take(length).read_to_end(&mut bytes).await?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_the_content() {
+        let sha256 = Sha256::of(b"");
+        for (prefix, folder) in [("mdo/", "mdo/"), ("team/mdo", "team/mdo/"), ("", "")] {
+            let artifacts = Artifacts { bucket: "b".to_owned(), prefix: prefix.to_owned() };
+            assert_eq!(key(&artifacts, sha256), format!("{folder}{sha256}.zip"));
+        }
+    }
+
+    #[tokio::test]
+    async fn parts_add_up_to_the_file() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), b"0123456789").expect("write");
+        assert_eq!(read_part(file.path(), 0, 4).await.expect("read"), b"0123");
+        assert_eq!(read_part(file.path(), 8, 2).await.expect("read"), b"89");
+    }
+}

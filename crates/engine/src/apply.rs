@@ -1,0 +1,81 @@
+//! Runs a plan on a provider: every change as early as what it needs allows, and a report of what came of each.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use mdo_model::stack::{Change, Plan};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::{ErrorKind, Finished, Observer, Outcome, Packages, Provider, Readiness, Run, RunEvent};
+
+/// What happened to every change of a plan.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// In the order of the plan.
+    pub finished: Vec<Finished>,
+    /// From the first step of all to the last.
+    pub took: Duration,
+}
+
+impl Report {
+    /// Whether every change was made.
+    pub fn is_complete(&self) -> bool {
+        self.finished.iter().all(|change| matches!(change.outcome, Outcome::Done(_)))
+    }
+
+    /// Whether any change was made.
+    pub fn is_begun(&self) -> bool {
+        self.finished.iter().any(|change| matches!(change.outcome, Outcome::Done(_)))
+    }
+}
+
+/// Makes every change of `plan` real, at most `concurrency` at a time.
+///
+/// One failure stops what needs it and nothing else. When `interrupt` is cancelled, changes that were begun are
+/// finished and no other is begun.
+pub async fn apply(
+    provider: &dyn Provider,
+    plan: &Plan,
+    packages: &Packages,
+    concurrency: usize,
+    interrupt: CancellationToken,
+    observer: &Observer<'_>,
+) -> Report {
+    let start = Instant::now();
+    let run = Run::new(plan, packages, observer, interrupt);
+    // Permits go out in the plan's order, so whatever a change waits for has one already.
+    let permits = Semaphore::new(concurrency.max(1));
+    let mut running: FuturesUnordered<_> =
+        plan.changes.iter().map(|change| finish(provider, change, &run, &permits)).collect();
+    let mut finished = BTreeMap::new();
+    while let Some(change) = running.next().await {
+        observer(RunEvent::Finished(&change));
+        finished.insert(change.id.clone(), change);
+    }
+    drop(running);
+    let finished = plan.changes.iter().filter_map(|change| finished.remove(&change.id)).collect();
+    Report { finished, took: start.elapsed() }
+}
+
+async fn finish(provider: &dyn Provider, change: &Change, run: &Run<'_>, permits: &Semaphore) -> Finished {
+    let _permit = permits.acquire().await;
+    let start = Instant::now();
+    let outcome = if run.is_interrupted() {
+        Outcome::Interrupted
+    } else {
+        run.emit(RunEvent::Started(change));
+        match provider.apply(change, run).await {
+            Ok(applied) => Outcome::Done(applied),
+            Err(error) => match error.kind {
+                ErrorKind::Skipped(id) => Outcome::Skipped(id),
+                ErrorKind::Interrupted => Outcome::Interrupted,
+                _ => Outcome::Failed(error),
+            },
+        }
+    };
+    let state = if matches!(outcome, Outcome::Done(_)) { Readiness::Usable } else { Readiness::Absent };
+    run.settle(&change.id, state);
+    Finished { id: change.id.clone(), outcome, took: start.elapsed() }
+}

@@ -1,0 +1,163 @@
+//! The one door to where stacks live: [`Provider`] observes a stack and makes one change real, [`apply`] runs a whole
+//! plan, and small traits beside them stand for what only a live system can answer.
+
+pub mod apply;
+mod error;
+mod run;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use serde::Serialize;
+
+pub use error::{Error, ErrorKind};
+pub(crate) use run::Readiness;
+pub use run::{Finished, Observer, Outcome, Run, RunEvent};
+
+use mdo_model::project::{FunctionName, KeyName, Secret, StageName};
+use mdo_model::stack::{Change, ResourceId, Stack};
+
+/// Finds out the source revision of a project, such as a commit.
+pub type Revision = Box<dyn FnOnce() -> Option<String> + Send>;
+
+/// Which stack to observe.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// The functions that the files name; others of the project are found by the provider itself.
+    pub functions: BTreeSet<FunctionName>,
+    /// Whether resources of our name without our tag are taken over instead of refused.
+    pub adopt: bool,
+    /// For what removes things: whether to find out as well what other stages share and what a broken deploy has left, and
+    /// to pass by what is not ours instead of refusing to go on.
+    pub thorough: bool,
+}
+
+/// What a provider found.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The stack, in the same terms as the desired one.
+    pub stack: Stack,
+    /// Resources of it that other stages use too.
+    pub shared: BTreeSet<ResourceId>,
+    /// What the provider knows of functions beyond the model, for people.
+    pub functions: BTreeMap<FunctionName, LiveFunction>,
+}
+
+/// What is live of a function beyond the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LiveFunction {
+    /// The version that the stage's alias points at.
+    pub version: Option<String>,
+    /// When it was last changed, as the provider writes it.
+    pub modified: Option<String>,
+}
+
+/// What a provider answers to a change that it made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Applied {
+    /// The version that a function's alias points at now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What people should know, for example that a clean-up did not work.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// What came of one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// The function's answer, or its error document.
+    pub payload: Vec<u8>,
+    /// The kind of failure, `Unhandled` for instance; `None` on success.
+    pub error: Option<String>,
+    /// The last 4 KB of its log.
+    pub log_tail: String,
+    /// The version that ran.
+    pub version: Option<String>,
+}
+
+/// One firing of a warm rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ping {
+    /// When, as RFC 3339 in UTC.
+    pub at: String,
+    /// What came of it.
+    pub outcome: String,
+}
+
+/// The zips of the functions that a run may have to upload.
+pub type Packages = BTreeMap<FunctionName, PathBuf>;
+
+/// A place where stacks live.
+///
+/// A value of it is about one project at one stage. It may remember from `observe` what `apply` needs (ids, versions),
+/// so `observe` comes first.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// Its name in flags and JSON: `aws` or `local`.
+    fn name(&self) -> &'static str;
+
+    /// Where it is, for people: account and region, or this machine.
+    ///
+    /// # Errors
+    /// When that cannot be found out, or is not what the project is bound to.
+    async fn location(&self) -> Result<String, Error>;
+
+    /// Reads the stack. Never writes.
+    ///
+    /// # Errors
+    /// When reading fails, and when a resource of our name is not ours and `scope.adopt` is not set.
+    async fn observe(&self, scope: &Scope) -> Result<Observed, Error>;
+
+    /// Makes one change real.
+    ///
+    /// Every change of a plan is started at once; an implementation calls [`Run::usable`] for a needed resource right
+    /// before the first step that relies on it, and [`Run::announce`] as soon as others may rely on its own.
+    ///
+    /// # Errors
+    /// When the change could not be made, or something that it needs did not come about.
+    async fn apply(&self, change: &Change, run: &Run<'_>) -> Result<Applied, Error>;
+
+    /// The stages at which the project has anything.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    async fn stages(&self) -> Result<Vec<StageName>, Error>;
+
+    /// The base URL of the stage, without a slash at its end, once it is known.
+    fn endpoint(&self) -> Option<String>;
+
+    /// How many calls were made so far.
+    fn calls(&self) -> usize;
+}
+
+/// What runs events through the stage's functions.
+#[async_trait]
+pub trait Invoke: Send + Sync {
+    /// Runs one event through the stage's function and waits for the answer.
+    ///
+    /// # Errors
+    /// When the function could not be run; an answer that is an error of the function is an [`Invocation`].
+    async fn invoke(&self, function: &FunctionName, payload: &[u8]) -> Result<Invocation, Error>;
+}
+
+/// What knows the values of the stage's keys.
+#[async_trait]
+pub trait Keys: Send + Sync {
+    /// The value of a key of the stage.
+    ///
+    /// # Errors
+    /// When there is no such key, or it cannot be read.
+    async fn key_value(&self, key: &KeyName) -> Result<Secret, Error>;
+}
+
+/// What knows how warm rules fired.
+#[async_trait]
+pub trait Pings: Send + Sync {
+    /// The last firings of a function's warm rule, newest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    async fn pings(&self, function: &FunctionName) -> Result<Vec<Ping>, Error>;
+}

@@ -1,0 +1,171 @@
+//! A run of a plan as the provider that makes its changes sees it: what it may rely on, and what it tells meanwhile.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mdo_model::stack::{Change, Plan, ResourceId};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{Applied, Error, ErrorKind, Packages};
+
+/// What happened to one change.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It is real.
+    Done(Applied),
+    /// Something that it needs did not come about.
+    Skipped(ResourceId),
+    /// It could not be made.
+    Failed(Error),
+    /// The user interrupted the run before it was begun.
+    Interrupted,
+}
+
+/// What happened to one change, and how long it took.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// The resource.
+    pub id: ResourceId,
+    /// What happened.
+    pub outcome: Outcome,
+    /// From its own first step to its last.
+    pub took: Duration,
+}
+
+/// What a run tells while it goes on.
+#[derive(Clone, Debug)]
+pub enum RunEvent<'a> {
+    /// Work on a change begins.
+    Started(&'a Change),
+    /// A change waits for something outside mdo, said in words.
+    Waiting(&'a ResourceId, String),
+    /// Bytes of an upload that have left, and how many there are.
+    Uploaded(&'a ResourceId, u64, u64),
+    /// A change is over.
+    Finished(&'a Finished),
+}
+
+/// Somebody who is told what happens.
+pub type Observer<'a> = dyn Fn(RunEvent<'_>) + Send + Sync + 'a;
+
+/// Whether others may rely on a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    Pending,
+    Usable,
+    Absent,
+}
+
+/// A run of a plan, as seen by the provider that makes one of its changes.
+pub struct Run<'a> {
+    plan: &'a Plan,
+    packages: &'a Packages,
+    states: BTreeMap<ResourceId, watch::Sender<Readiness>>,
+    observer: &'a Observer<'a>,
+    interrupt: CancellationToken,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(
+        plan: &'a Plan,
+        packages: &'a Packages,
+        observer: &'a Observer<'a>,
+        interrupt: CancellationToken,
+    ) -> Self {
+        let states =
+            plan.changes.iter().map(|change| (change.id.clone(), watch::Sender::new(Readiness::Pending)));
+        Self { plan, packages, states: states.collect(), observer, interrupt }
+    }
+
+    /// The whole plan.
+    pub fn plan(&self) -> &Plan {
+        self.plan
+    }
+
+    /// The zips of functions.
+    pub fn packages(&self) -> &Packages {
+        self.packages
+    }
+
+    /// Waits until a needed resource may be relied on. One that the plan does not change may be at once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Skipped`] when it did not come about, [`ErrorKind::Interrupted`] when the user interrupted the run.
+    pub async fn usable(&self, id: &ResourceId) -> Result<(), Error> {
+        let Some(state) = self.states.get(id) else {
+            return Ok(());
+        };
+        let mut state = state.subscribe();
+        let settled = tokio::select! {
+            settled = state.wait_for(|state| *state != Readiness::Pending) => settled.map(|state| state.clone()),
+            () = self.interrupt.cancelled() => {
+                return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+            }
+        };
+        match settled {
+            Ok(Readiness::Usable) => Ok(()),
+            _ => Err(Error::new(ErrorKind::Skipped(id.clone()), format!("needs {id}"))),
+        }
+    }
+
+    /// Waits until everything that a change needs may be relied on.
+    ///
+    /// # Errors
+    /// As [`Run::usable`].
+    pub async fn all_usable(&self, change: &Change) -> Result<(), Error> {
+        for id in &change.needs {
+            self.usable(id).await?;
+        }
+        Ok(())
+    }
+
+    /// Says that others may rely on a resource from now on, though work on it may go on.
+    pub fn announce(&self, id: &ResourceId) {
+        self.settle(id, Readiness::Usable);
+    }
+
+    /// Whether the user has interrupted the run.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupt.is_cancelled()
+    }
+
+    /// Tells whoever watches the run.
+    pub(crate) fn emit(&self, event: RunEvent<'_>) {
+        (self.observer)(event);
+    }
+
+    /// Says in words what a change is waiting for.
+    pub fn waiting(&self, id: &ResourceId, what: impl Into<String>) {
+        self.emit(RunEvent::Waiting(id, what.into()));
+    }
+
+    /// Lets some time pass before something that has not been begun is tried again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Interrupted`] when the user interrupts the run meanwhile.
+    pub async fn pause(&self, pause: Duration) -> Result<(), Error> {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => Ok(()),
+            () = self.interrupt.cancelled() => Err(Error::new(ErrorKind::Interrupted, "interrupted")),
+        }
+    }
+
+    /// Says how far an upload is, in bytes.
+    pub fn uploaded(&self, id: &ResourceId, sent: u64, total: u64) {
+        self.emit(RunEvent::Uploaded(id, sent, total));
+    }
+
+    /// Says what became of a change; only the first word counts.
+    pub(crate) fn settle(&self, id: &ResourceId, state: Readiness) {
+        if let Some(sender) = self.states.get(id) {
+            sender.send_if_modified(|current| {
+                let open = *current == Readiness::Pending;
+                if open {
+                    *current = state;
+                }
+                open
+            });
+        }
+    }
+}

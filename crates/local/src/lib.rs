@@ -1,0 +1,321 @@
+//! This machine as a place where stacks live: what was applied is kept under `.mdo/`, and a server runs it. It does not
+//! know the cloud's provider.
+
+mod activity;
+mod code;
+mod console;
+mod files;
+mod live;
+mod schedule;
+mod server;
+mod state;
+mod store;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use mdo_engine::{
+    Applied, Error, ErrorKind, Invocation, Invoke, Keys, LiveFunction as LiveFacts, Observed, Ping, Pings,
+    Provider, Run, Scope,
+};
+use mdo_model::project::{FunctionName, KeyName, Names, Secret, StageName};
+use mdo_model::stack::{Change, Function, Kind, Resource};
+use mdo_server::runtime::{InvokeContext, LogSink};
+use mdo_server::{FunctionSite, ServedFunction, obstacle};
+
+pub use activity::{Activity, Observer};
+pub use server::{DEFAULT_PORT, Reloaded, Server};
+
+use code::Code;
+use state::{StoredFunction, StoredKey, StoredStack, StoredStage};
+use store::Store;
+
+/// One project at one stage on this machine.
+#[derive(Clone, Debug)]
+pub struct LocalProvider {
+    names: Names,
+    region: Option<String>,
+    store: Store,
+    code: Code,
+    /// The functions that events were run through, with their sandboxes.
+    invoked: Invoked,
+}
+
+/// Functions that live as long as any clone of their provider.
+#[derive(Clone, Default)]
+struct Invoked(Arc<Mutex<BTreeMap<FunctionName, ServedFunction>>>);
+
+impl std::fmt::Debug for Invoked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Invoked").finish_non_exhaustive()
+    }
+}
+
+impl LocalProvider {
+    /// The local stack of a project's stage, below the folder that holds `project.toml`. Nothing is read or written yet.
+    ///
+    /// `region` is what functions are told; without one it is `us-east-1`.
+    pub fn open(root: &Path, names: Names, region: Option<String>) -> Self {
+        let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+        let store = Store::new(&root, &names);
+        let code = Code::new(store.base());
+        Self { names, region, store, code, invoked: Invoked::default() }
+    }
+
+    /// What things are called.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Reads or changes the store away from the async threads.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let this = self.clone();
+        match tokio::task::spawn_blocking(move || work(&this)).await {
+            Ok(answer) => answer,
+            Err(error) => Err(Error::new(ErrorKind::Other, error.to_string())),
+        }
+    }
+
+    async fn update(
+        &self,
+        change: impl FnOnce(&mut StoredStack) -> Result<(), Error> + Send + 'static,
+    ) -> Result<Applied, Error> {
+        self.blocking(move |this| this.store.update(change)).await?;
+        Ok(Applied::default())
+    }
+
+    /// The functions whose unpacked code is not there any more.
+    fn lost(&self, state: &StoredStack) -> Vec<FunctionName> {
+        let is_lost = |stored: &StoredFunction| {
+            let folder = stored.live().and_then(|live| live.function.code).map(|code| self.code.folder(code));
+            !folder.is_some_and(|folder| folder.is_dir())
+        };
+        state.functions.iter().filter(|(_, stored)| is_lost(stored)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// A function for events from outside a server: the same as at the last event, as long as it did not change.
+    fn invoked(&self, name: &FunctionName, stored: &StoredFunction) -> Option<ServedFunction> {
+        let version = stored.live()?;
+        let mut invoked = self.invoked.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let present =
+            invoked.get(name).and_then(|function| function.carry_on(stored.alias, &version.function));
+        let live = present.or_else(|| self.start(name, stored, Arc::new(|_| {})))?;
+        invoked.insert(name.clone(), live.clone());
+        Some(live)
+    }
+
+    /// Starts the version that a function's alias points at; its sandboxes begin with the first event.
+    fn start(&self, name: &FunctionName, stored: &StoredFunction, logs: LogSink) -> Option<ServedFunction> {
+        let function = &stored.live()?.function;
+        let site = FunctionSite {
+            names: &self.names,
+            region: self.region.as_deref(),
+            name,
+            version: stored.alias,
+            code: self.code.folder(function.code?),
+        };
+        Some(ServedFunction::start(site, function, logs))
+    }
+
+    async fn publish(&self, name: FunctionName, function: Function, run: &Run<'_>) -> Result<Applied, Error> {
+        let zip = run.packages().get(&name).cloned();
+        self.blocking(move |this| {
+            let guard = this.code.guard()?;
+            this.code.install(&guard, zip.as_deref(), function.code)?;
+            let obstacle = obstacle(&function);
+            let version = this.store.update(|state| Ok(state.publish(&name, function)))?;
+            let mut warnings = this.code.sweep(&guard, &this.store);
+            warnings.extend(obstacle);
+            Ok(Applied { version: Some(version.to_string()), warnings })
+        })
+        .await
+    }
+
+    async fn remove_function(&self, name: FunctionName) -> Result<Applied, Error> {
+        self.blocking(move |this| {
+            let guard = this.code.guard()?;
+            this.store.update(|state| {
+                state.functions.remove(&name);
+                Ok(())
+            })?;
+            let warnings = this.code.sweep(&guard, &this.store);
+            Ok(Applied { version: None, warnings })
+        })
+        .await
+    }
+}
+
+fn named<N: std::str::FromStr<Err: std::fmt::Display>>(change: &Change) -> Result<N, Error> {
+    change.id.name.parse().map_err(|error: N::Err| Error::new(ErrorKind::Invalid, error.to_string()))
+}
+
+#[async_trait]
+impl Provider for LocalProvider {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    async fn location(&self) -> Result<String, Error> {
+        Ok("this machine".to_owned())
+    }
+
+    async fn observe(&self, _scope: &Scope) -> Result<Observed, Error> {
+        let (state, lost) = self
+            .blocking(|this| {
+                let state = this.store.load()?;
+                let lost = this.lost(&state);
+                Ok((state, lost))
+            })
+            .await?;
+        let functions = state.functions.iter().map(|(name, function)| {
+            let facts = LiveFacts {
+                version: Some(function.alias.to_string()),
+                modified: function.live().map(|version| version.published.clone()),
+            };
+            (name.clone(), facts)
+        });
+        let mut stack = state.stack();
+        for name in lost {
+            stack.functions.entry(name).and_modify(|function| function.code = None);
+        }
+        Ok(Observed { stack, functions: functions.collect(), ..Observed::default() })
+    }
+
+    async fn apply(&self, change: &Change, run: &Run<'_>) -> Result<Applied, Error> {
+        run.all_usable(change).await?;
+        match (&change.after, change.id.kind) {
+            (Some(Resource::Function(function)), _) => {
+                self.publish(named(change)?, function.as_ref().clone(), run).await
+            }
+            (Some(Resource::Role(role)), _) => {
+                let role = role.clone();
+                self.update(|state| {
+                    state.role = Some(role);
+                    Ok(())
+                })
+                .await
+            }
+            (Some(Resource::Api(api)), _) => {
+                let api = api.clone();
+                self.update(|state| {
+                    state.api = Some(api);
+                    Ok(())
+                })
+                .await
+            }
+            (Some(Resource::Stage(stage)), _) => {
+                let resource = stage.clone();
+                self.update(|state| {
+                    state.stage = Some(StoredStage { resource, deployed: state.api.clone() });
+                    Ok(())
+                })
+                .await
+            }
+            (Some(Resource::Key(key)), _) => {
+                let (name, resource) = (named::<KeyName>(change)?, key.clone());
+                self.update(|state| match state.keys.get_mut(&name) {
+                    Some(present) => {
+                        present.resource = resource;
+                        Ok(())
+                    }
+                    None => {
+                        state.keys.insert(name, StoredKey::new(resource)?);
+                        Ok(())
+                    }
+                })
+                .await
+            }
+            (Some(Resource::WarmRule(rule)), _) => {
+                let (name, rule) = (named(change)?, rule.clone());
+                self.update(|state| {
+                    state.warm_rules.insert(name, rule);
+                    Ok(())
+                })
+                .await
+            }
+            (None, Kind::Function) => self.remove_function(named(change)?).await,
+            (None, kind) => {
+                let name = change.id.name.clone();
+                self.update(move |state| {
+                    match kind {
+                        Kind::Role => state.role = None,
+                        Kind::Api => state.api = None,
+                        Kind::Stage => state.stage = None,
+                        Kind::Key => state.keys.retain(|key, _| key.as_str() != name),
+                        Kind::WarmRule => state.warm_rules.retain(|function, _| function.as_str() != name),
+                        Kind::Function => {}
+                    }
+                    Ok(())
+                })
+                .await
+            }
+        }
+    }
+
+    async fn stages(&self) -> Result<Vec<StageName>, Error> {
+        let stages = self.blocking(|this| this.store.stages()).await?;
+        Ok(stages.into_iter().filter(|(_, state)| !state.is_empty()).map(|(stage, _)| stage).collect())
+    }
+
+    fn endpoint(&self) -> Option<String> {
+        let port = self.store.port().filter(|port| server::answers(*port)).unwrap_or(DEFAULT_PORT);
+        Some(format!("http://127.0.0.1:{port}/{}", self.names.stage))
+    }
+
+    fn calls(&self) -> usize {
+        0
+    }
+}
+
+#[async_trait]
+impl Invoke for LocalProvider {
+    async fn invoke(&self, function: &FunctionName, payload: &[u8]) -> Result<Invocation, Error> {
+        let state = self.blocking(|this| this.store.load()).await?;
+        let stored = state.functions.get(function);
+        let live = stored.and_then(|stored| self.invoked(function, stored)).ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                format!("there is no function {function} at stage {} on this machine", self.names.stage),
+            )
+            .with_help(format!("deploy it first: mdo deploy --local --stage {}", self.names.stage))
+        })?;
+        let result = live.runtime.invoke(Bytes::copy_from_slice(payload), InvokeContext::default()).await;
+        let result = result.map_err(|refused| {
+            Error::new(ErrorKind::Invalid, format!("function {function} was not run: {refused}"))
+                .with_reference(refused.code())
+        })?;
+        Ok(Invocation {
+            payload: result.payload.to_vec(),
+            error: result.error.map(|error| error.header().to_owned()),
+            log_tail: String::from_utf8_lossy(&result.log_tail).into_owned(),
+            version: Some(live.version.to_string()),
+        })
+    }
+}
+
+#[async_trait]
+impl Keys for LocalProvider {
+    async fn key_value(&self, key: &KeyName) -> Result<Secret, Error> {
+        let mut state = self.blocking(|this| this.store.load()).await?;
+        state.keys.remove(key).map(|key| key.value).ok_or_else(|| {
+            let message = format!("there is no key {key} at stage {} on this machine", self.names.stage);
+            Error::new(ErrorKind::NotFound, message)
+                .with_help(format!("create it: mdo key create {key} --local --stage {}", self.names.stage))
+        })
+    }
+}
+
+#[async_trait]
+impl Pings for LocalProvider {
+    async fn pings(&self, function: &FunctionName) -> Result<Vec<Ping>, Error> {
+        let function = function.clone();
+        self.blocking(move |this| this.store.pings(&function)).await
+    }
+}

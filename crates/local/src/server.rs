@@ -1,0 +1,193 @@
+//! Serves one local stack on 127.0.0.1 until it is told to stop.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response};
+use mdo_engine::{Error, ErrorKind};
+use mdo_model::project::FunctionName;
+use mdo_server::gateway::{Gateway, Source};
+use mdo_server::{GRACE, accept};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::activity::{Activity, Observer};
+use super::live::Live;
+use super::{LocalProvider, console};
+
+/// The port of a server when none is asked for.
+pub const DEFAULT_PORT: u16 = 3000;
+
+/// How long a listener on this machine may take to answer.
+const KNOCK: Duration = Duration::from_millis(100);
+
+/// How often usage is written down and changes by other processes are looked for when no request asks.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// A function that serves a new version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The function.
+    pub function: FunctionName,
+    /// Its version.
+    pub version: String,
+}
+
+/// What requests reach.
+struct Front {
+    live: Arc<Live>,
+    gateway: Gateway,
+    port: u16,
+}
+
+impl Front {
+    fn new(live: &Arc<Live>, port: u16) -> Self {
+        let observer = Arc::clone(&live.observer);
+        let observer = Arc::new(move |activity| observer(Activity::Served(activity)));
+        let source = Arc::clone(live) as Arc<dyn Source>;
+        let (names, meter) = (live.provider.names.clone(), Arc::clone(&live.meter));
+        Self { live: Arc::clone(live), gateway: Gateway::new(source, names, meter, observer, port), port }
+    }
+}
+
+/// A local stack that is being served.
+pub struct Server {
+    address: SocketAddr,
+    live: Arc<Live>,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Serves what was applied, on [`DEFAULT_PORT`] or another; port 0 lets the system choose. It follows later changes
+    /// of the store, those of other processes included.
+    ///
+    /// # Errors
+    /// When the port is taken, or the state cannot be read.
+    pub async fn start(
+        provider: &LocalProvider,
+        port: Option<u16>,
+        observer: Observer,
+    ) -> Result<Self, Error> {
+        let listener = Self::bind(port.unwrap_or(DEFAULT_PORT)).await?;
+        Self::serve(provider, listener, observer).await
+    }
+
+    /// Takes a port and lets requests wait; 0 lets the system choose.
+    ///
+    /// # Errors
+    /// When the port is taken.
+    pub async fn bind(port: u16) -> Result<TcpListener, Error> {
+        // Nobody but this machine: what answers here has no TLS and runs with the user's rights.
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+        listener.map_err(|error| cannot_listen(port, &error))
+    }
+
+    /// As [`Server::start`], on a port that was taken before.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn serve(
+        provider: &LocalProvider,
+        listener: TcpListener,
+        observer: Observer,
+    ) -> Result<Self, Error> {
+        let address = listener.local_addr()?;
+        let live = Live::start(provider.clone(), observer).await?;
+        provider.store.save_port(address.port())?;
+        let stop = CancellationToken::new();
+        let front = Arc::new(Front::new(&live, address.port()));
+        let handler = move |request, peer| {
+            let front = Arc::clone(&front);
+            async move { answer(&front, request, peer).await }
+        };
+        let tasks = vec![
+            tokio::spawn(accept(listener, handler, stop.clone().cancelled_owned())),
+            tokio::spawn(keep_up(Arc::clone(&live), stop.clone())),
+        ];
+        Ok(Self { address, live, stop, tasks })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The base URL of the stage, without a slash at its end.
+    pub fn url(&self) -> String {
+        format!("http://{}/{}", self.address, self.live.provider.names.stage)
+    }
+
+    /// Serves what was applied since, without failing a request, and answers which functions changed. A request does
+    /// the same by itself; this makes it happen now.
+    ///
+    /// # Errors
+    /// When the state cannot be read; the last one stays in force.
+    pub async fn reload(&self) -> Result<Vec<Reloaded>, Error> {
+        self.live.follow(false).await
+    }
+
+    /// Accepts nothing more, finishes what is in flight within a few seconds, and ends every sandbox.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            // A task that panicked has nothing left to finish.
+            let _ = task.await;
+        }
+        let _ = tokio::time::timeout(GRACE, self.live.stop()).await;
+        self.live.save();
+        // Nobody is told of a port where nobody listens; who finds one all the same tries it first.
+        let _ = self.live.provider.store.forget_port(self.address.port());
+    }
+}
+
+/// Whether anybody listens on a port of this machine.
+pub(super) fn answers(port: u16) -> bool {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    std::net::TcpStream::connect_timeout(&address, KNOCK).is_ok()
+}
+
+fn cannot_listen(port: u16, error: &io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            Error::new(ErrorKind::Conflict, format!("port {port} on 127.0.0.1 is taken by another process"))
+                .with_help("choose another one with --port, or any free one with --port 0")
+        }
+        io::ErrorKind::PermissionDenied => {
+            Error::new(ErrorKind::Permission, format!("port {port} is not open to you"))
+                .with_help("choose one above 1023 with --port")
+        }
+        _ => Error::new(ErrorKind::Other, format!("could not listen on 127.0.0.1:{port}: {error}")),
+    }
+}
+
+/// The page at `/`, and the stage below its name.
+async fn answer(front: &Front, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+    let is_page = request.uri().path() == "/" && matches!(*request.method(), Method::GET | Method::HEAD);
+    if is_page {
+        let snapshot = front.live.current().await;
+        return console::page(&front.live.provider.names, &snapshot, front.port);
+    }
+    front.gateway.handle(request, peer).await
+}
+
+/// Sees changes by other processes, and writes usage down, also when no request asks.
+async fn keep_up(live: Arc<Live>, stop: CancellationToken) {
+    let mut rounds = tokio::time::interval(ROUND);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = rounds.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        live.current().await;
+        let saving = Arc::clone(&live);
+        let _ = tokio::task::spawn_blocking(move || saving.save()).await;
+    }
+}

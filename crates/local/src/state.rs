@@ -1,0 +1,216 @@
+//! What is kept of one local stack, in the form in which it is written: unlike the model, it reveals secrets.
+
+use std::collections::BTreeMap;
+
+use mdo_engine::{Error, ErrorKind};
+use mdo_model::Sha256;
+use mdo_model::project::{FunctionName, KeyName, Secret};
+use mdo_model::stack::{Api, ApiStage, Function, Key, Role, Stack, WarmRule};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// The format that this version of mdo writes.
+pub(super) const FORMAT: u32 = 1;
+
+/// How many versions of a function are kept.
+const VERSIONS: usize = 5;
+
+/// One local stack.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct StoredStack {
+    format: u32,
+    #[serde(default)]
+    pub(super) role: Option<Role>,
+    #[serde(default)]
+    pub(super) functions: BTreeMap<FunctionName, StoredFunction>,
+    #[serde(default)]
+    pub(super) api: Option<Api>,
+    #[serde(default)]
+    pub(super) stage: Option<StoredStage>,
+    #[serde(default)]
+    pub(super) keys: BTreeMap<KeyName, StoredKey>,
+    #[serde(default)]
+    pub(super) warm_rules: BTreeMap<FunctionName, WarmRule>,
+}
+
+impl Default for StoredStack {
+    fn default() -> Self {
+        Self {
+            format: FORMAT,
+            role: None,
+            functions: BTreeMap::new(),
+            api: None,
+            stage: None,
+            keys: BTreeMap::new(),
+            warm_rules: BTreeMap::new(),
+        }
+    }
+}
+
+/// A function with the versions that are kept of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct StoredFunction {
+    /// The version that the stage's alias points at.
+    pub(super) alias: u64,
+    versions: BTreeMap<u64, StoredVersion>,
+}
+
+/// One published version.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct StoredVersion {
+    #[serde(with = "revealed_function")]
+    pub(super) function: Function,
+    /// RFC 3339, UTC.
+    pub(super) published: String,
+}
+
+/// The stage, with the definition that was deployed on it: like on AWS, a changed API is not live until then.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct StoredStage {
+    pub(super) resource: ApiStage,
+    pub(super) deployed: Option<Api>,
+}
+
+/// A key with its value.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct StoredKey {
+    pub(super) resource: Key,
+    pub(super) id: String,
+    #[serde(serialize_with = "reveal")]
+    pub(super) value: Secret,
+}
+
+impl StoredStack {
+    /// Whether nothing is left of the stack.
+    pub(super) fn is_empty(&self) -> bool {
+        self.role.is_none()
+            && self.functions.is_empty()
+            && self.api.is_none()
+            && self.stage.is_none()
+            && self.keys.is_empty()
+            && self.warm_rules.is_empty()
+    }
+
+    /// The stack, in the terms of the model.
+    pub(super) fn stack(&self) -> Stack {
+        let functions = self.functions.iter();
+        Stack {
+            role: self.role.clone(),
+            functions: functions
+                .filter_map(|(name, function)| Some((name.clone(), function.live()?.function.clone())))
+                .collect(),
+            api: self.api.clone(),
+            stage: self.stage.as_ref().map(|stage| stage.resource.clone()),
+            keys: self.keys.iter().map(|(name, key)| (name.clone(), key.resource.clone())).collect(),
+            warm_rules: self.warm_rules.clone(),
+        }
+    }
+
+    /// Publishes a function if its code or configuration is new, moves the alias to it, and answers its version.
+    pub(super) fn publish(&mut self, name: &FunctionName, function: Function) -> u64 {
+        let stored = self
+            .functions
+            .entry(name.clone())
+            .or_insert_with(|| StoredFunction { alias: 0, versions: BTreeMap::new() });
+        stored.publish(function)
+    }
+
+    /// The SHA-256 of the code of every version that is kept.
+    pub(super) fn code(&self) -> impl Iterator<Item = Sha256> {
+        self.functions
+            .values()
+            .flat_map(|function| function.versions.values())
+            .filter_map(|version| version.function.code)
+    }
+}
+
+impl StoredKey {
+    /// A key with a new value: 40 random letters and digits.
+    pub(super) fn new(resource: Key) -> Result<Self, Error> {
+        Ok(Self { resource, id: random(10)?.to_ascii_lowercase(), value: Secret::new(random(40)?) })
+    }
+}
+
+/// Random letters and digits, from the operating system's source.
+fn random(length: usize) -> Result<String, Error> {
+    const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
+        let mut bytes = [0; 64];
+        getrandom::fill(&mut bytes)
+            .map_err(|error| Error::new(ErrorKind::Other, format!("there are no random numbers: {error}")))?;
+        // Four times the alphabet fits in a byte; what is beyond would favour its beginning.
+        let usable = bytes.iter().filter(|byte| usize::from(**byte) < 4 * ALPHABET.len());
+        let letters = usable.map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]));
+        text.extend(letters.take(length - text.len()));
+    }
+    Ok(text)
+}
+
+impl StoredFunction {
+    /// The version that the alias points at.
+    pub(super) fn live(&self) -> Option<&StoredVersion> {
+        self.versions.get(&self.alias)
+    }
+
+    fn publish(&mut self, function: Function) -> u64 {
+        if let Some(mut last) = self.versions.last_entry() {
+            let same = {
+                let mut last = last.get().function.clone();
+                take_unversioned(&mut last, &function);
+                last == function
+            };
+            if same {
+                take_unversioned(&mut last.get_mut().function, &function);
+                self.alias = *last.key();
+                return self.alias;
+            }
+        }
+        self.alias = self.versions.last_key_value().map_or(0, |(number, _)| *number) + 1;
+        self.versions.insert(self.alias, StoredVersion { function, published: now() });
+        while self.versions.len() > VERSIONS {
+            self.versions.pop_first();
+        }
+        self.alias
+    }
+}
+
+/// Copies what Lambda does not freeze in a version.
+fn take_unversioned(function: &mut Function, from: &Function) {
+    function.concurrency = from.concurrency;
+    function.log_retention_days = from.log_retention_days;
+    function.invokers.clone_from(&from.invokers);
+}
+
+/// The present moment as RFC 3339 in UTC, to the millisecond.
+pub(super) fn now() -> String {
+    let now = OffsetDateTime::now_utc();
+    let now = now.replace_millisecond(now.millisecond()).unwrap_or(now);
+    now.format(&Rfc3339).unwrap_or_default()
+}
+
+fn reveal<S: serde::Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.reveal())
+}
+
+/// A function with the values of its environment in place of their fingerprints.
+mod revealed_function {
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::Value;
+
+    use mdo_model::stack::Function;
+
+    pub(super) fn serialize<S: Serializer>(function: &Function, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut value = serde_json::to_value(function).map_err(S::Error::custom)?;
+        let environment = function.environment.iter();
+        value["environment"] =
+            environment.map(|(key, value)| (key.clone(), Value::from(value.reveal()))).collect();
+        value.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Function, D::Error> {
+        Function::deserialize(deserializer)
+    }
+}

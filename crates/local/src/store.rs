@@ -1,0 +1,216 @@
+//! The state of one local stack under `.mdo/stages/<stage>/`: read, and changed under a lock, so that two processes at once lose
+//! nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use mdo_engine::{Error, ErrorKind, Ping};
+use mdo_model::project::{FunctionName, KeyName, Names, StageName};
+use mdo_server::gateway::Usage;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::files::{self, Stamp};
+use super::state::{FORMAT, StoredStack, now};
+
+/// How many pings of each function are kept.
+const PINGS: usize = 50;
+
+/// Where the local stacks of a project are, below its root.
+pub(super) const FOLDER: &str = ".mdo";
+
+/// Where the state of each stage is, below that.
+const STAGES: &str = "stages";
+
+/// The store of one stage.
+#[derive(Clone, Debug)]
+pub(super) struct Store {
+    base: PathBuf,
+    folder: PathBuf,
+}
+
+/// A ping as it is written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct StoredPing {
+    at: String,
+    outcome: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Listening {
+    port: u16,
+}
+
+impl Store {
+    /// The store of a stage; nothing is written before it is needed.
+    pub(super) fn new(root: &Path, names: &Names) -> Self {
+        let base = root.join(FOLDER);
+        Self { folder: base.join(STAGES).join(names.stage.as_str()), base }
+    }
+
+    /// The folder that all local stacks of the project share.
+    pub(super) fn base(&self) -> &Path {
+        &self.base
+    }
+
+    fn state_file(&self) -> PathBuf {
+        self.folder.join("state.json")
+    }
+
+    /// What tells the present state from any other.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        Stamp::of(&self.state_file())
+    }
+
+    /// Reads the state; of a stack that was never applied it is empty.
+    pub(super) fn load(&self) -> Result<StoredStack, Error> {
+        load(&self.state_file())
+    }
+
+    /// Changes the state, alone among all processes. Nothing is written when `change` fails.
+    pub(super) fn update<T>(
+        &self,
+        change: impl FnOnce(&mut StoredStack) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let _lock = self.lock()?;
+        let mut state = self.load()?;
+        let answer = change(&mut state)?;
+        if state.is_empty() {
+            for file in ["state.json", "pings.json", "usage.json"] {
+                files::remove(&self.folder.join(file))?;
+            }
+        } else {
+            write(&self.state_file(), &state)?;
+        }
+        Ok(answer)
+    }
+
+    /// Adds a firing of a function's warm rule.
+    pub(super) fn record_ping(&self, function: &FunctionName, outcome: String) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        let file = self.folder.join("pings.json");
+        let mut all: BTreeMap<FunctionName, Vec<StoredPing>> = forgiving(&file)?;
+        let pings = all.entry(function.clone()).or_default();
+        pings.push(StoredPing { at: now(), outcome });
+        pings.drain(..pings.len().saturating_sub(PINGS));
+        write(&file, &all)
+    }
+
+    /// The last firings of a function's warm rule, newest first.
+    pub(super) fn pings(&self, function: &FunctionName) -> Result<Vec<Ping>, Error> {
+        let mut all: BTreeMap<FunctionName, Vec<StoredPing>> = forgiving(&self.folder.join("pings.json"))?;
+        let pings = all.remove(function).unwrap_or_default();
+        Ok(pings.into_iter().rev().map(|ping| Ping { at: ping.at, outcome: ping.outcome }).collect())
+    }
+
+    /// How much of the quota each key has used.
+    pub(super) fn usage(&self) -> Result<BTreeMap<KeyName, Usage>, Error> {
+        forgiving(&self.folder.join("usage.json"))
+    }
+
+    /// Writes down how much of the quota each key has used.
+    pub(super) fn save_usage(&self, usage: &BTreeMap<KeyName, Usage>) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        write(&self.folder.join("usage.json"), usage)
+    }
+
+    /// The port of the server that serves, or last served, the stage.
+    pub(super) fn port(&self) -> Option<u16> {
+        let content = files::read(&self.folder.join("server.json")).ok()??;
+        Some(serde_json::from_slice::<Listening>(&content).ok()?.port)
+    }
+
+    /// Writes down the port that the stage is served at.
+    pub(super) fn save_port(&self, port: u16) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        write(&self.folder.join("server.json"), &Listening { port })
+    }
+
+    /// Forgets the port that the stage was served at, unless another server has written its own since.
+    pub(super) fn forget_port(&self, port: u16) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        if self.port() == Some(port) { files::remove(&self.folder.join("server.json")) } else { Ok(()) }
+    }
+
+    /// Takes the clock of the stage's warm rules; `None` while another process has it.
+    pub(super) fn take_clock(&self) -> Result<Option<fs::File>, Error> {
+        files::create_folder(&self.folder)?;
+        files::try_lock(&self.folder.join("clock"))
+    }
+
+    /// The stages at which the project has anything on this machine, with their state.
+    pub(super) fn stages(&self) -> Result<Vec<(StageName, StoredStack)>, Error> {
+        let Ok(entries) = fs::read_dir(self.base.join(STAGES)) else {
+            return Ok(Vec::new());
+        };
+        let mut stages = Vec::new();
+        for entry in entries.flatten() {
+            let file = entry.path().join("state.json");
+            let stage = entry.file_name().to_str().and_then(|name| name.parse::<StageName>().ok());
+            if let Some(stage) = stage.filter(|_| file.is_file()) {
+                stages.push((stage, load(&file)?));
+            }
+        }
+        stages.sort_by(|(left, _), (right, _)| left.cmp(right));
+        Ok(stages)
+    }
+
+    fn lock(&self) -> Result<fs::File, Error> {
+        prepare(&self.base)?;
+        files::create_folder(&self.folder)?;
+        files::lock(&self.folder.join("lock"))
+    }
+}
+
+/// Creates the folder of all local stacks, which git ignores as a whole.
+pub(super) fn prepare(base: &Path) -> Result<(), Error> {
+    let ignore = base.join(".gitignore");
+    if !ignore.is_file() {
+        files::create_folder(base)?;
+        files::replace(&ignore, b"*\n")?;
+    }
+    Ok(())
+}
+
+fn load(file: &Path) -> Result<StoredStack, Error> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+
+    let Some(content) = files::read(file)? else {
+        return Ok(StoredStack::default());
+    };
+    let folder = file.parent().unwrap_or(file).display();
+    let corrupt = |error: serde_json::Error| {
+        // serde's own words may repeat a value, and here values are secrets.
+        let place = format!("line {}, column {}", error.line(), error.column());
+        Error::new(ErrorKind::Other, format!("{} is damaged at {place}", file.display())).with_help(format!(
+            "remove the folder {folder} and deploy again with --local; its keys get new values"
+        ))
+    };
+    let Format { format } = serde_json::from_slice(&content).map_err(corrupt)?;
+    if format > FORMAT {
+        let message = format!(
+            "{} was written by a newer mdo (format {format}; this mdo knows up to {FORMAT})",
+            file.display()
+        );
+        let help = format!("use that mdo, or remove the folder {folder} and deploy again with --local");
+        return Err(Error::new(ErrorKind::Invalid, message).with_help(help));
+    }
+    serde_json::from_slice(&content).map_err(corrupt)
+}
+
+/// Reads a file that may be lost without harm.
+fn forgiving<T: DeserializeOwned + Default>(file: &Path) -> Result<T, Error> {
+    let content = files::read(file)?;
+    Ok(content.and_then(|content| serde_json::from_slice(&content).ok()).unwrap_or_default())
+}
+
+fn write<T: Serialize>(file: &Path, value: &T) -> Result<(), Error> {
+    let content = serde_json::to_vec_pretty(value).map_err(|error| {
+        Error::new(ErrorKind::Other, format!("could not write {}: {error}", file.display()))
+    })?;
+    files::replace(file, &content)
+}

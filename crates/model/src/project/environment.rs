@@ -1,0 +1,184 @@
+//! Who decides what an environment variable is: the one place that knows the precedence of files and flags.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use super::document::{Content, Document, Member};
+use super::problem::{Place, Problem};
+use super::shape::Environment;
+use super::{Secret, dotenv, format};
+use crate::quotas::ENVIRONMENT_LIMIT;
+
+/// What flags say over the files.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Environment files (`-E`), lowest precedence first: dotenv or JSON, told apart by their content.
+    pub env_files: Vec<PathBuf>,
+    /// Variables set by flags (`-s`), over all files, for every function.
+    pub set: Vec<Assignment>,
+    /// Variables that are to be removed from the live stage (`--unset`).
+    pub unset: BTreeSet<String>,
+    /// The region.
+    pub region: Option<String>,
+    /// The profile of the credentials.
+    pub profile: Option<String>,
+}
+
+/// `NAME=value`; everything after the first `=` is the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// The variable's name, as Lambda accepts it.
+    pub name: String,
+    /// The value.
+    pub value: Secret,
+}
+
+/// Why a text is not an [`Assignment`]; it never repeats the value.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum InvalidAssignment {
+    /// There is no `=`.
+    #[error("there is no `=`: write NAME=value")]
+    Syntax,
+    /// The name is not one that Lambda accepts.
+    #[error("{0}")]
+    Name(String),
+}
+
+impl FromStr for Assignment {
+    type Err = InvalidAssignment;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once('=').ok_or(InvalidAssignment::Syntax)?;
+        match format::environment_name(name) {
+            Some(problem) => Err(InvalidAssignment::Name(problem.message)),
+            None => Ok(Self { name: name.to_owned(), value: Secret::new(value) }),
+        }
+    }
+}
+
+/// The variables of one source, with what the source is called and where each stands.
+pub(super) struct Layer {
+    source: &'static str,
+    variables: BTreeMap<String, (Secret, Option<Place>)>,
+}
+
+impl Layer {
+    /// The variables of a table or object at a path of a document.
+    pub(super) fn of_document(environment: &Environment, document: &Document, path: &[&str]) -> Self {
+        let place = |name: &str| document.key_place(&[path, &[name]].concat());
+        let variables =
+            environment.0.iter().map(|(name, value)| (name.clone(), (value.clone(), place(name)))).collect();
+        Self { source: "a file", variables }
+    }
+
+    /// The variables set by flags.
+    pub(super) fn of_flags(assignments: &[Assignment]) -> Self {
+        let variables = assignments
+            .iter()
+            .map(|assignment| (assignment.name.clone(), (assignment.value.clone(), None)))
+            .collect();
+        Self { source: "-s", variables }
+    }
+
+    /// The variables of an environment file.
+    pub(super) fn of_file(path: &Path) -> Result<Self, Vec<Problem>> {
+        let file = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|error| {
+            vec![Problem::new(format!("cannot read the environment file {file}: {error}"))]
+        })?;
+        let is_json = text.trim_start_matches('\u{feff}').trim_start().starts_with('{');
+        let entries = if is_json { json_entries(&file, &text) } else { dotenv::parse(&file, &text) }?;
+        let problems: Vec<Problem> = entries
+            .iter()
+            .filter_map(|entry| Some(format::environment_name(&entry.name)?.at(entry.place.clone())))
+            .collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let variables = entries
+            .into_iter()
+            .map(|entry| (entry.name, (Secret::new(entry.value), Some(entry.place))))
+            .collect();
+        Ok(Self { source: "a file", variables })
+    }
+
+    /// The variables that are to be unset although this source sets them.
+    pub(super) fn contradictions(&self, unset: &BTreeSet<String>) -> Vec<Problem> {
+        let contradiction = |name: &String| {
+            let (_, place) = self.variables.get(name)?;
+            let problem = Problem::new(format!("`{name}` is to be unset, but {} sets it", self.source))
+                .at(place.clone());
+            Some(problem.help("remove it there, or do not unset it"))
+        };
+        unset.iter().filter_map(contradiction).collect()
+    }
+}
+
+fn json_entries(file: &str, text: &str) -> Result<Vec<dotenv::Entry>, Vec<Problem>> {
+    let document = Document::json(file, text)?;
+    let Content::Object(members) = &document.root().content else { return Ok(Vec::new()) };
+    let mut entries = Vec::new();
+    let mut problems = Vec::new();
+    for member in members {
+        match &member.value.content {
+            Content::String(value) => entries.push(dotenv::Entry {
+                name: member.key.clone(),
+                value: value.clone(),
+                place: document.place_of(member.key_span.start),
+            }),
+            _ => problems.push(
+                Problem::new(format!("`{}` must be a string", member.key))
+                    .at(document.place_of(member.value.span.start))
+                    .help(format!("write the value in quotes: \"{}\": \"…\"", member.key)),
+            ),
+        }
+    }
+    if problems.is_empty() { Ok(entries) } else { Err(problems) }
+}
+
+/// The variables of all layers, the later ones over the earlier ones.
+pub(super) fn merge<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> BTreeMap<String, Secret> {
+    let mut merged = BTreeMap::new();
+    for layer in layers {
+        merged.extend(layer.variables.iter().map(|(name, (value, _))| (name.clone(), value.clone())));
+    }
+    merged
+}
+
+/// Checks that an environment is not larger than Lambda takes.
+pub(super) fn check_size(
+    function: &str,
+    environment: &BTreeMap<String, Secret>,
+    document: &Document,
+) -> Option<Problem> {
+    let size = size(environment);
+    let message = format!(
+        "the environment of function {function} has {size} bytes: Lambda takes at most {ENVIRONMENT_LIMIT}"
+    );
+    (size > ENVIRONMENT_LIMIT).then(|| {
+        Problem::new(message)
+            .at(document.key_place(&["environment"]))
+            .help("keep large values elsewhere, such as in a file of the package or in Parameter Store")
+    })
+}
+
+/// The same for a function.json that has other mistakes as well, by what it sets itself.
+pub(super) fn oversized(function: &str, document: &Document) -> Option<Problem> {
+    let Content::Object(members) = &document.root().get("environment")?.content else { return None };
+    let text = |member: &Member| match &member.value.content {
+        Content::String(value) => Some((member.key.clone(), Secret::new(value))),
+        _ => None,
+    };
+    check_size(function, &members.iter().filter_map(text).collect(), document)
+}
+
+/// The size of an environment in bytes, as Lambda counts it: its names and values as a JSON object.
+fn size(environment: &BTreeMap<String, Secret>) -> usize {
+    let revealed: BTreeMap<&str, &str> =
+        environment.iter().map(|(name, value)| (name.as_str(), value.reveal())).collect();
+    serde_json::to_vec(&revealed).map_or(0, |bytes| bytes.len())
+}

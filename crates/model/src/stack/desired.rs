@@ -1,0 +1,199 @@
+//! The stack that the files and flags ask for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use sha2::Digest;
+
+use super::resource::{Api, ApiRoute, ApiStage, Function, Invoker, Key, Role, Stack, WarmRule};
+use crate::Sha256;
+use crate::project::{
+    FunctionName, FunctionSettings, KeyName, Names, Security, Settings, StageName, Tracing, Warm,
+};
+
+/// The short name of the key that every keyed stage has.
+pub const DEFAULT_KEY: &str = "default";
+
+/// How long a function should hold a ping when several must overlap, in milliseconds.
+pub const WARM_HOLD_MS: u32 = 75;
+
+/// Which functions a command is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Selection {
+    /// All of them, and what is no longer in the files goes.
+    #[default]
+    All,
+    /// These; every other function stays as it is observed.
+    Only(BTreeSet<FunctionName>),
+}
+
+impl Selection {
+    /// Whether the command is about a function.
+    pub fn contains(&self, function: &FunctionName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(functions) => functions.contains(function),
+        }
+    }
+}
+
+impl Settings {
+    /// What the provider calls things.
+    pub fn names(&self) -> Names {
+        Names { project: self.project.clone(), stage: self.stage.clone() }
+    }
+}
+
+/// The stack that `settings` ask for, with the SHA-256 of each function's zip.
+///
+/// A function without an entry in `code` is left out, with its routes and its warm rule.
+pub fn desired(settings: &Settings, code: &BTreeMap<FunctionName, Sha256>) -> Stack {
+    let names = settings.names();
+    let functions: BTreeMap<_, _> = settings
+        .functions
+        .iter()
+        .filter_map(|(name, function)| Some((name, function, code.get(name)?)))
+        .map(|(name, function, code)| (name.clone(), desired_function(settings, &names, function, *code)))
+        .collect();
+    let uses_own_role = functions.values().any(|function| function.role == names.role());
+    let api = desired_api(settings, &functions);
+    let keyed = api.iter().flat_map(|api| api.routes.values()).any(|route| route.security == Security::Key);
+    let keys = if keyed {
+        [DEFAULT_KEY.parse::<KeyName>().map(|name| (name, Key { enabled: true }))]
+            .into_iter()
+            .flatten()
+            .collect()
+    } else {
+        BTreeMap::new()
+    };
+    let warm_rules = functions
+        .keys()
+        .filter_map(|name| Some((name.clone(), warm_rule(settings.functions.get(name)?.warm?))))
+        .collect();
+    Stack {
+        role: uses_own_role.then(|| desired_role(&names, &functions)),
+        stage: api.as_ref().map(|api| ApiStage {
+            definition: api.digest(),
+            variables: stage_variables(&settings.stage),
+            throttle: settings.api.throttle,
+            quota: settings.api.quota,
+        }),
+        functions,
+        api,
+        keys,
+        warm_rules,
+    }
+}
+
+/// The variables of an API stage: `alias` is how one definition serves every stage.
+fn stage_variables(stage: &StageName) -> BTreeMap<String, String> {
+    BTreeMap::from([("alias".to_owned(), stage.to_string())])
+}
+
+fn desired_role(names: &Names, functions: &BTreeMap<FunctionName, Function>) -> Role {
+    let mut grants = BTreeSet::new();
+    for function in functions.values().filter(|function| function.role == names.role()) {
+        if function.vpc.is_some() {
+            grants.insert("vpc".to_owned());
+        }
+        if function.tracing == Tracing::Active {
+            grants.insert("tracing".to_owned());
+        }
+        grants.extend(function.deadletter_arn.iter().map(|arn| format!("deadletter:{arn}")));
+        grants.extend(function.kms_arn.iter().map(|arn| format!("kms:{arn}")));
+    }
+    Role {
+        trusted_service: "lambda.amazonaws.com".to_owned(),
+        log_groups: format!("/aws/lambda/{}_*", names.project),
+        grants,
+    }
+}
+
+fn desired_function(
+    settings: &Settings,
+    names: &Names,
+    function: &FunctionSettings,
+    code: Sha256,
+) -> Function {
+    let mut invokers = BTreeSet::new();
+    if !function.routes.is_empty() {
+        invokers.insert(Invoker::Api);
+    }
+    if function.warm.is_some() {
+        invokers.insert(Invoker::WarmRule);
+    }
+    let role = function.role.as_ref().or(settings.role.as_ref());
+    let mut vpc = function.vpc.clone();
+    if let Some(vpc) = &mut vpc {
+        // Their order means nothing, and a provider may keep another one.
+        vpc.subnets.sort();
+        vpc.security_groups.sort();
+    }
+    Function {
+        description: function.description.clone(),
+        runtime: function.runtime.clone(),
+        handler: function.handler.clone(),
+        architecture: function.architecture,
+        memory: function.memory,
+        timeout: function.timeout,
+        ephemeral_storage: function.ephemeral_storage,
+        environment: function.environment.clone(),
+        role: role.cloned().unwrap_or_else(|| names.role()),
+        vpc,
+        layers: function.layers.clone(),
+        tracing: function.tracing,
+        deadletter_arn: function.deadletter_arn.clone(),
+        kms_arn: function.kms_arn.clone(),
+        concurrency: function.concurrency,
+        code: Some(code),
+        log_retention_days: Some(settings.log_retention_days),
+        invokers,
+        owned: true,
+    }
+}
+
+fn desired_api(settings: &Settings, functions: &BTreeMap<FunctionName, Function>) -> Option<Api> {
+    let routes: BTreeMap<_, _> = settings
+        .functions
+        .iter()
+        .filter(|(name, _)| functions.contains_key(*name))
+        .flat_map(|(name, function)| function.routes.iter().map(move |route| (name, route)))
+        .map(|(name, route)| {
+            let target = ApiRoute {
+                function: name.clone(),
+                security: route.security,
+                timeout_ms: settings.api.timeout_ms,
+            };
+            (route.route.to_string(), target)
+        })
+        .collect();
+    let description = settings.description.clone().unwrap_or_default();
+    let (cors, foreign) = (settings.api.cors, BTreeMap::new());
+    (!routes.is_empty()).then_some(Api { description, routes, cors, foreign })
+}
+
+/// The rule for a configured [`Warm`].
+pub fn warm_rule(warm: Warm) -> WarmRule {
+    WarmRule {
+        rate: Some(warm.rate),
+        concurrency: warm.concurrency,
+        enabled: true,
+        input: ping(warm.concurrency),
+    }
+}
+
+/// The event of a warm ping; with several at once it asks the function to hold it, so that they overlap.
+fn ping(concurrency: u8) -> Value {
+    match concurrency {
+        0 | 1 => json!({"mdo": {"warm": true}}),
+        _ => json!({"mdo": {"warm": true, "hold_ms": WARM_HOLD_MS}}),
+    }
+}
+
+impl Api {
+    /// A digest of the whole definition: 32 hexadecimal digits.
+    pub fn digest(&self) -> String {
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        sha2::Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+}

@@ -1,0 +1,267 @@
+//! The resources of a stack, as plain serialisable data. The desired and the observed stack are both made of these, and
+//! a field that exists here is a field that is compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Sha256;
+use crate::project::{
+    Architecture, FunctionName, KeyName, Names, Quota, Rate, Route, Secret, Security, Throttle, Tracing, Vpc,
+};
+
+/// Everything that one project owns in one stage.
+///
+/// Ids that only the cloud knows (API id, key id, version numbers) are not in it: a provider keeps them to itself.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct Stack {
+    /// The role that Lambda assumes; `None` when the project uses an existing one.
+    pub role: Option<Role>,
+    /// The functions, by name.
+    pub functions: BTreeMap<FunctionName, Function>,
+    /// The REST API, if any function has a route.
+    pub api: Option<Api>,
+    /// The API's stage with its usage plan.
+    pub stage: Option<ApiStage>,
+    /// The API keys on the stage's usage plan.
+    pub keys: BTreeMap<KeyName, Key>,
+    /// The warm rules, by function.
+    pub warm_rules: BTreeMap<FunctionName, WarmRule>,
+}
+
+/// The role that Lambda assumes, with its inline least-privilege policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Role {
+    /// Who may assume it.
+    pub trusted_service: String,
+    /// The log groups that it may write to, as a name pattern such as `/aws/lambda/ml_api_*`.
+    pub log_groups: String,
+    /// What the settings of the project's functions need beyond logs, by name: `vpc`, `tracing`, `deadletter:{arn}`,
+    /// `kms:{arn}`.
+    pub grants: BTreeSet<String>,
+}
+
+/// A function as its stage's alias serves it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Function {
+    /// Free text.
+    pub description: String,
+    /// Lambda's name of the runtime.
+    pub runtime: String,
+    /// What `_HANDLER` says.
+    pub handler: String,
+    /// The instruction set of its code.
+    pub architecture: Architecture,
+    /// Memory in MB.
+    pub memory: u32,
+    /// Timeout in seconds.
+    pub timeout: u32,
+    /// `/tmp` in MB.
+    pub ephemeral_storage: u32,
+    /// The environment.
+    pub environment: BTreeMap<String, Secret>,
+    /// The role: the bare name of the project's own role, or the ARN of another one.
+    pub role: String,
+    /// The network that it runs in.
+    pub vpc: Option<Vpc>,
+    /// ARNs of layer versions, in order.
+    pub layers: Vec<String>,
+    /// X-Ray tracing.
+    pub tracing: Tracing,
+    /// The ARN of the queue or topic for failed asynchronous events.
+    pub deadletter_arn: Option<String>,
+    /// The ARN of the key that encrypts the environment.
+    pub kms_arn: Option<String>,
+    /// Reserved concurrency.
+    pub concurrency: Option<u32>,
+    /// The zip's SHA-256; `None` where what is live cannot run, so that it differs from any zip.
+    pub code: Option<Sha256>,
+    /// How long its log group keeps logs, in days; `None` keeps them for ever.
+    pub log_retention_days: Option<u16>,
+    /// Who may call the alias: one permission statement each.
+    pub invokers: BTreeSet<Invoker>,
+    /// Whether it says whose it is. One that is being adopted does not yet.
+    pub owned: bool,
+}
+
+/// Who may call a function's alias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Invoker {
+    /// The API's stage.
+    Api,
+    /// The function's warm rule at this stage.
+    WarmRule,
+}
+
+/// The definition of the REST API.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Api {
+    /// Free text.
+    pub description: String,
+    /// The routes, by method and path.
+    pub routes: BTreeMap<String, ApiRoute>,
+    /// Whether each path answers a browser's preflight request, and error responses carry CORS headers.
+    pub cors: bool,
+    /// What is live but would never be written by mdo, as method and path with what is wrong about it. Never desired,
+    /// so a plan shows that it goes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub foreign: BTreeMap<String, String>,
+}
+
+/// What a route calls and who may call it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiRoute {
+    /// The function.
+    pub function: FunctionName,
+    /// Who may call it.
+    pub security: Security,
+    /// The integration timeout in milliseconds.
+    pub timeout_ms: u32,
+}
+
+impl Api {
+    /// The routes with their parsed method and path.
+    pub fn parsed_routes(&self) -> impl Iterator<Item = (Route, &ApiRoute)> {
+        self.routes.iter().filter_map(|(route, target)| Some((route.parse().ok()?, target)))
+    }
+}
+
+/// The API's stage: what is deployed on it, and its usage plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ApiStage {
+    /// The digest of the API definition that is deployed on the stage, see [`Api::digest`].
+    pub definition: String,
+    /// Stage variables other than the digest; `alias` names the stage's alias.
+    pub variables: BTreeMap<String, String>,
+    /// The rate and burst of the usage plan.
+    pub throttle: Option<Throttle>,
+    /// The quota of the usage plan.
+    pub quota: Option<Quota>,
+}
+
+/// An API key on the stage's usage plan. Its value never enters the model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// Whether requests with it are let in.
+    pub enabled: bool,
+}
+
+/// The rule that keeps a function warm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WarmRule {
+    /// How often it fires; `None` stands for a schedule that mdo would not write.
+    pub rate: Option<Rate>,
+    /// How many pings it sends at once; each keeps one sandbox warm.
+    pub concurrency: u8,
+    /// Whether it fires at all.
+    pub enabled: bool,
+    /// The event that it sends.
+    pub input: Value,
+}
+
+/// The kinds of resources, in the order in which plans list them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the variants are the types above")]
+pub enum Kind {
+    Role,
+    Function,
+    Api,
+    Stage,
+    Key,
+    WarmRule,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Role => "role",
+            Self::Function => "function",
+            Self::Api => "api",
+            Self::Stage => "stage",
+            Self::Key => "key",
+            Self::WarmRule => "warm rule",
+        })
+    }
+}
+
+/// The identity of a resource within a stack.
+///
+/// `name` is the short one that files and commands use: the function's, the key's; the project's for role and API; the
+/// stage's for the stage.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ResourceId {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its short name.
+    pub name: String,
+}
+
+impl ResourceId {
+    /// Composes an id.
+    pub fn new(kind: Kind, name: impl fmt::Display) -> Self {
+        Self { kind, name: name.to_string() }
+    }
+
+    /// What the provider calls the resource.
+    pub fn full_name(&self, names: &Names) -> String {
+        let function = || self.name.parse::<FunctionName>();
+        let full = match self.kind {
+            Kind::Role => Ok(names.role()),
+            Kind::Api => Ok(names.api()),
+            Kind::Stage => Ok(names.stage.to_string()),
+            Kind::Function => function().map(|name| names.function(&name)),
+            Kind::WarmRule => function().map(|name| names.warm_rule(&name)),
+            Kind::Key => self.name.parse().map(|name| names.key(&name)),
+        };
+        full.unwrap_or_else(|_| self.name.clone())
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
+}
+
+/// Any one resource.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[expect(missing_docs, reason = "the variants are the types above")]
+pub enum Resource {
+    Function(Box<Function>),
+    Role(Role),
+    Api(Api),
+    Stage(ApiStage),
+    WarmRule(WarmRule),
+    Key(Key),
+}
+
+impl Stack {
+    /// Every resource with its id, in the order in which plans list them.
+    pub fn resources(&self, names: &Names) -> BTreeMap<ResourceId, Resource> {
+        let mut all = BTreeMap::new();
+        if let Some(role) = &self.role {
+            all.insert(ResourceId::new(Kind::Role, &names.project), Resource::Role(role.clone()));
+        }
+        for (name, function) in &self.functions {
+            all.insert(ResourceId::new(Kind::Function, name), Resource::Function(Box::new(function.clone())));
+        }
+        if let Some(api) = &self.api {
+            all.insert(ResourceId::new(Kind::Api, &names.project), Resource::Api(api.clone()));
+        }
+        if let Some(stage) = &self.stage {
+            all.insert(ResourceId::new(Kind::Stage, &names.stage), Resource::Stage(stage.clone()));
+        }
+        for (name, key) in &self.keys {
+            all.insert(ResourceId::new(Kind::Key, name), Resource::Key(key.clone()));
+        }
+        for (name, rule) in &self.warm_rules {
+            all.insert(ResourceId::new(Kind::WarmRule, name), Resource::WarmRule(rule.clone()));
+        }
+        all
+    }
+}

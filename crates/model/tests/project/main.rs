@@ -1,0 +1,12 @@
+//! What mdo makes of a project's files: every rule with the exact words that the user reads.
+
+mod apex;
+mod bounds;
+mod editing;
+mod environment;
+mod given;
+mod loading;
+mod names;
+mod routes;
+mod schema;
+mod stages;

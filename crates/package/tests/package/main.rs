@@ -1,0 +1,13 @@
+//! Packaging, told through its public functions: a folder in, a zip or a list of problems out.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its stage fails")]
+
+mod a_folder_is_refused;
+mod a_handler;
+mod a_package_holds;
+mod bootstrap;
+mod elf;
+mod function;
+mod hooks;
+mod unpacking;
+mod zip_bytes;

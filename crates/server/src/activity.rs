@@ -1,0 +1,64 @@
+//! What happens while a stage is served, each as one line for people.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mdo_model::project::{FunctionName, KeyName};
+
+use crate::runtime::LogLine;
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Activity {
+    /// A request was answered.
+    Request {
+        /// The HTTP method.
+        method: String,
+        /// The path as it was sent, with its stage and without its query.
+        path: String,
+        /// The status that was answered.
+        status: u16,
+        /// From the request's head to the answer.
+        took: Duration,
+        /// The function that its route calls.
+        function: Option<FunctionName>,
+        /// The key that let it in.
+        key: Option<KeyName>,
+    },
+    /// A line of a function's log.
+    Log(LogLine),
+    /// Something that the user may have to look into.
+    Problem(String),
+}
+
+/// Somebody who is told what happens. It must not block.
+pub type Observer = Arc<dyn Fn(Activity) + Send + Sync>;
+
+impl fmt::Display for Activity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request { method, path, status, took, function, key } => {
+                write!(f, "{method} {path} {status} {}", Milliseconds(*took))?;
+                if let Some(function) = function {
+                    write!(f, " {function}")?;
+                }
+                if let Some(key) = key {
+                    write!(f, " key {key}")?;
+                }
+                Ok(())
+            }
+            Self::Log(line) => write!(f, "{} {}", line.function, line.text),
+            Self::Problem(what) => f.write_str(what),
+        }
+    }
+}
+
+/// A duration as `0.4 ms`.
+pub struct Milliseconds(pub Duration);
+
+impl fmt::Display for Milliseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} ms", self.0.as_secs_f64() * 1e3)
+    }
+}

@@ -1,0 +1,36 @@
+//! What the front is made of at one moment: routes, keys and variables of the stage.
+
+use std::collections::BTreeMap;
+
+use mdo_model::project::Names;
+use mdo_model::stack::Api;
+
+use super::identity::short_id;
+use super::keys::KeyRing;
+use super::router::Router;
+
+/// The deployed API of a stage, ready to match requests.
+#[derive(Debug, Default)]
+pub struct Front {
+    /// The definition that is deployed on the stage; `None` when there is no stage.
+    pub api: Option<Api>,
+    pub(super) api_id: String,
+    pub(super) router: Router,
+    /// The enabled keys.
+    pub keys: KeyRing,
+    pub(super) variables: BTreeMap<String, String>,
+}
+
+impl Front {
+    /// The front of a stage: its deployed API, its variables and its enabled keys.
+    pub fn new(names: &Names, api: Option<Api>, variables: BTreeMap<String, String>, keys: KeyRing) -> Self {
+        let routes = api.iter().flat_map(Api::parsed_routes);
+        Self {
+            api_id: short_id(&[names.project.as_str()], 10),
+            router: Router::new(routes.map(|(route, target)| (route, target.clone()))),
+            keys,
+            variables,
+            api,
+        }
+    }
+}

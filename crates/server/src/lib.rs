@@ -1,0 +1,14 @@
+//! The data plane: a REST front that answers as API Gateway does, and sandboxes that run functions as Lambda does. It serves
+//! `mdo dev` and the containers of a hosted stage alike, and knows no provider.
+
+mod activity;
+mod frozen;
+mod functions;
+pub mod gateway;
+mod listen;
+pub mod runtime;
+
+pub use activity::{Activity, Milliseconds, Observer};
+pub use frozen::{Frozen, serve_frozen};
+pub use functions::{FunctionSite, ServedFunction, ServedFunctions, obstacle};
+pub use listen::{GRACE, accept};

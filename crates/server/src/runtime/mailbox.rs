@@ -1,0 +1,138 @@
+//! Where a sandbox's Runtime API and the one who gives it events meet: one event at a time, each answered once.
+
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use hyper::HeaderMap;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use super::lock;
+
+/// An event as the function gets it.
+#[derive(Clone, Debug)]
+pub(super) struct Event {
+    pub request_id: String,
+    pub headers: HeaderMap,
+    pub payload: Bytes,
+}
+
+/// What the function answered.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Response(Bytes),
+    Error(Report),
+    TooLarge,
+}
+
+/// An error as the function reports it.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub document: Bytes,
+    pub error_type: String,
+}
+
+/// An answer, and when its event was delivered.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub answer: Answer,
+    pub delivered: Instant,
+}
+
+/// Why a call to the Runtime API is not acceptable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Misuse {
+    /// The request id is not the one of the running event.
+    UnknownRequest,
+    /// It is not the moment for this call.
+    WrongState,
+}
+
+#[derive(Default)]
+struct State {
+    starting: Option<oneshot::Sender<Result<(), Report>>>,
+    offered: Option<(Event, oneshot::Sender<Answered>)>,
+    running: Option<Running>,
+}
+
+struct Running {
+    request_id: String,
+    delivered: Instant,
+    reply: oneshot::Sender<Answered>,
+}
+
+/// The meeting point of one sandbox.
+pub(super) struct Mailbox {
+    state: Mutex<State>,
+    offered: Notify,
+}
+
+impl Mailbox {
+    /// A mailbox, and the end of the initialisation: the first call for an event, or an error.
+    pub(super) fn new() -> (Self, oneshot::Receiver<Result<(), Report>>) {
+        let (started, start) = oneshot::channel();
+        let state = State { starting: Some(started), ..State::default() };
+        (Self { state: Mutex::new(state), offered: Notify::new() }, start)
+    }
+
+    /// Puts an event down for the function to fetch.
+    pub(super) fn offer(&self, event: Event) -> oneshot::Receiver<Answered> {
+        let (reply, answer) = oneshot::channel();
+        lock(&self.state).offered = Some((event, reply));
+        self.offered.notify_one();
+        answer
+    }
+
+    /// Takes an event back that was not fetched. Says whether there was one.
+    pub(super) fn withdraw(&self) -> bool {
+        lock(&self.state).offered.take().is_some()
+    }
+
+    /// Fetches the next event, however long it takes to come.
+    pub(super) async fn next(&self) -> Result<Event, Misuse> {
+        if let Some(started) = lock(&self.state).starting.take() {
+            drop(started.send(Ok(())));
+        }
+        loop {
+            let offered = self.offered.notified();
+            if let Some(event) = self.deliver()? {
+                return Ok(event);
+            }
+            offered.await;
+        }
+    }
+
+    fn deliver(&self) -> Result<Option<Event>, Misuse> {
+        let mut state = lock(&self.state);
+        if state.running.is_some() {
+            return Err(Misuse::WrongState);
+        }
+        let Some((event, reply)) = state.offered.take() else { return Ok(None) };
+        let request_id = event.request_id.clone();
+        state.running = Some(Running { request_id, delivered: Instant::now(), reply });
+        Ok(Some(event))
+    }
+
+    /// Answers the running event.
+    pub(super) fn answer(&self, request_id: &str, answer: Answer) -> Result<(), Misuse> {
+        let mut state = lock(&self.state);
+        match state.running.take() {
+            None => Err(Misuse::WrongState),
+            Some(running) if running.request_id != request_id => {
+                state.running = Some(running);
+                Err(Misuse::UnknownRequest)
+            }
+            Some(Running { delivered, reply, .. }) => {
+                drop(reply.send(Answered { answer, delivered }));
+                Ok(())
+            }
+        }
+    }
+
+    /// Says that the initialisation failed.
+    pub(super) fn fail_start(&self, report: Report) -> Result<(), Misuse> {
+        let started = lock(&self.state).starting.take().ok_or(Misuse::WrongState)?;
+        drop(started.send(Err(report)));
+        Ok(())
+    }
+}

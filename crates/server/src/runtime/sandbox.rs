@@ -1,0 +1,209 @@
+//! One sandbox: a process, its Runtime API, its log and its temporary folder, which live and end together.
+//!
+//! Without root a sandbox cannot have a `/tmp` of its own: it gets a folder of its own as `TMPDIR`, and shares `/tmp`.
+//! The folder goes with the sandbox, but stays when mdo itself is killed.
+
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::environment::{Placement, environment};
+use super::failure::{Failure, entrypoint};
+use super::logs::SandboxLog;
+use super::mailbox::{Answered, Event, Mailbox, Report};
+use super::places::Place;
+use super::process::Process;
+use super::spec::{FunctionSpec, Limits};
+use super::{api, memory};
+
+/// How often the memory of a busy sandbox is looked at.
+const MEMORY_POLL: Duration = Duration::from_millis(100);
+/// How long a killed process is waited for; one that hangs in the kernel is left to its thread.
+const KILL_WAIT: Duration = Duration::from_secs(2);
+
+/// A started sandbox. Dropping it kills its processes.
+pub(super) struct Sandbox {
+    process: Process,
+    mailbox: Arc<Mailbox>,
+    log: Arc<SandboxLog>,
+    memory_kb: u64,
+    peak_kb: u64,
+    killed: bool,
+    /// How long the initialisation took.
+    pub init: Duration,
+    /// The end of the free part of the initialisation: the first event's clock runs from here at the latest.
+    pub free_until: Instant,
+    _tasks: JoinSet<()>,
+    _temporary: TempDir,
+    place: Place,
+}
+
+/// How an event ended.
+pub(super) enum Ending {
+    Answered(Answered),
+    Failed(Failure),
+    /// The process ended before it fetched the event.
+    NotFetched(ExitStatus),
+}
+
+enum Watched<T> {
+    Came(T),
+    Exited(ExitStatus),
+    TimedOut,
+    OutOfMemory,
+}
+
+impl Sandbox {
+    /// Starts the bootstrap and waits until it asks for its first event.
+    pub(super) async fn start(
+        spec: &FunctionSpec,
+        limits: Limits,
+        log: Arc<SandboxLog>,
+        place: Place,
+    ) -> Result<Self, Failure> {
+        let (mut sandbox, ready) = Self::launch(spec, limits, log, place).await?;
+        let begun = sandbox.free_until - limits.init;
+        let deadline = sandbox.free_until + spec.timeout;
+        let failure = match sandbox.watch(ready, deadline).await {
+            Watched::Came(Ok(())) => {
+                sandbox.init = begun.elapsed();
+                return Ok(sandbox);
+            }
+            Watched::Came(Err(report)) => {
+                Failure::Reported { document: report.document, error_type: report.error_type }
+            }
+            Watched::Exited(status) => Failure::Exit(status),
+            Watched::TimedOut => Failure::Timeout(spec.timeout),
+            Watched::OutOfMemory => Failure::OutOfMemory,
+        };
+        drop(sandbox.end().await);
+        Err(failure)
+    }
+
+    async fn launch(
+        spec: &FunctionSpec,
+        limits: Limits,
+        log: Arc<SandboxLog>,
+        place: Place,
+    ) -> Result<(Self, oneshot::Receiver<Result<(), Report>>), Failure> {
+        let host = |what: &str, error: std::io::Error| Failure::Host(format!("{what}: {error}"));
+        let begun = Instant::now();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await;
+        let listener = listener.map_err(|error| host("no port for the Runtime API", error))?;
+        let api = listener.local_addr().map_err(|error| host("no port for the Runtime API", error))?;
+        let temporary = tempfile::Builder::new().prefix("mdo-sandbox-").tempdir();
+        let temporary = temporary.map_err(|error| host("no temporary folder", error))?;
+        let (reader, writer) = std::io::pipe().map_err(|error| host("no pipe for the log", error))?;
+
+        let (mailbox, ready) = Mailbox::new();
+        let mailbox = Arc::new(mailbox);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(log.follow(reader).map_err(|error| host("no pipe for the log", error))?);
+        tasks.spawn(api::serve(listener, Arc::clone(&mailbox)));
+
+        let placement = Placement { api, log_stream: log.stream(), temporary: temporary.path() };
+        let variables = environment(spec, &placement, |name| std::env::var_os(name));
+        let process = Process::start(&spec.code, variables, writer).await;
+        let process = process.map_err(|error| entrypoint(&spec.code, &error))?;
+        let sandbox = Self {
+            process,
+            mailbox,
+            log,
+            memory_kb: u64::from(spec.memory) * 1024,
+            peak_kb: 0,
+            killed: false,
+            init: Duration::ZERO,
+            free_until: begun + limits.init,
+            _tasks: tasks,
+            _temporary: temporary,
+            place,
+        };
+        Ok((sandbox, ready))
+    }
+
+    /// Gives an event to the function and waits for what comes of it. After a failure the processes are gone.
+    pub(super) async fn handle(&mut self, event: Event, deadline: Instant, limit: Duration) -> Ending {
+        let answer = self.mailbox.offer(event);
+        let failure = match self.watch(answer, deadline).await {
+            Watched::Came(answered) => return Ending::Answered(answered),
+            Watched::Exited(status) if self.mailbox.withdraw() => return Ending::NotFetched(status),
+            Watched::Exited(status) => Failure::Exit(status),
+            Watched::TimedOut => Failure::Timeout(limit),
+            Watched::OutOfMemory => Failure::OutOfMemory,
+        };
+        self.kill().await;
+        Ending::Failed(failure)
+    }
+
+    /// Waits for one thing, while nothing worse happens to the process.
+    async fn watch<T>(&mut self, mut awaited: oneshot::Receiver<T>, deadline: Instant) -> Watched<T> {
+        let tick = sleep_until(deadline.min(Instant::now() + MEMORY_POLL));
+        tokio::pin!(tick);
+        let mut open = true;
+        loop {
+            tokio::select! {
+                biased;
+                came = &mut awaited, if open => match came {
+                    Ok(value) => return Watched::Came(value),
+                    Err(_) => open = false,
+                },
+                status = self.process.exited() => return Watched::Exited(status),
+                () = &mut tick => {
+                    if Instant::now() >= deadline {
+                        return Watched::TimedOut;
+                    }
+                    if self.takes_too_much() {
+                        return Watched::OutOfMemory;
+                    }
+                    tick.as_mut().reset(deadline.min(Instant::now() + MEMORY_POLL));
+                }
+            }
+        }
+    }
+
+    fn takes_too_much(&mut self) -> bool {
+        let taken = memory::tree_kb(self.process.pid());
+        self.peak_kb = self.peak_kb.max(taken);
+        taken > self.memory_kb
+    }
+
+    /// The most memory that the sandbox took so far, in MB.
+    pub(super) fn peak_mb(&mut self) -> u64 {
+        let process = memory::peak_kb(self.process.pid()).unwrap_or(0);
+        self.peak_kb = self.peak_kb.max(process);
+        self.peak_kb.div_ceil(1024)
+    }
+
+    /// The sandbox's log.
+    pub(super) fn log(&self) -> &Arc<SandboxLog> {
+        &self.log
+    }
+
+    /// Whether its process is over, or about to be.
+    pub(super) fn has_ended(&self) -> bool {
+        self.killed || self.process.has_exited()
+    }
+
+    /// The end of its process.
+    pub(super) fn exit(&self) -> watch::Receiver<Option<ExitStatus>> {
+        self.process.watch()
+    }
+
+    async fn kill(&mut self) {
+        self.killed = true;
+        self.process.kill();
+        drop(timeout(KILL_WAIT, self.process.exited()).await);
+    }
+
+    /// Ends the sandbox and waits for it. Answers its place, for a successor.
+    pub(super) async fn end(mut self) -> Place {
+        self.kill().await;
+        self.place
+    }
+}

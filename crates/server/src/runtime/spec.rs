@@ -1,0 +1,150 @@
+//! What goes into the runtime and what comes out of it, as plain data.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mdo_model::project::Secret;
+
+/// The largest event, in bytes: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
+pub const MAX_REQUEST: usize = 6_291_456;
+/// The largest answer, in bytes, as Lambda's own message for a larger one says.
+pub const MAX_RESPONSE: usize = 6_291_556;
+
+/// What a sandbox needs to know of its function.
+#[derive(Clone, Debug)]
+pub struct FunctionSpec {
+    /// The full name, `ml_api_sample_producer` for instance.
+    pub name: String,
+    /// The ARN that is invoked, with its alias.
+    pub arn: String,
+    /// The version that the alias points at.
+    pub version: String,
+    /// The unpacked package: `LAMBDA_TASK_ROOT`, the working folder, and where `bootstrap` is.
+    pub code: PathBuf,
+    /// The handler of the function's configuration.
+    pub handler: String,
+    /// The runtime's identifier, `provided.al2023` for instance.
+    pub runtime: String,
+    /// Memory, in MB. A process tree that takes more is killed (on Linux; elsewhere it is not enforced).
+    pub memory: u32,
+    /// How long one event may take.
+    pub timeout: Duration,
+    /// The function's own environment variables.
+    pub environment: BTreeMap<String, Secret>,
+    /// The log group's name, for the function to know.
+    pub log_group: String,
+    /// The region, for the function to know.
+    pub region: String,
+    /// How many sandboxes may be there at a time.
+    pub sandboxes: Sandboxes,
+    /// Whether events are marked as sampled for X-Ray.
+    pub trace: bool,
+}
+
+/// How many sandboxes a function may have, and what becomes of an event beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sandboxes {
+    /// As many as are reserved for it: an event beyond is refused, as by Lambda.
+    Reserved(usize),
+    /// As many as this machine is asked to carry: an event beyond waits for its turn. Lambda would start more.
+    Shared(usize),
+}
+
+/// How long sandboxes are given for what is not an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A sandbox without an event for this long is ended.
+    pub idle: Duration,
+    /// The initialisation that is free; what takes longer counts against the first event's timeout.
+    pub init: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(600), init: Duration::from_secs(10) }
+    }
+}
+
+/// What a caller may tell about an event beyond its payload.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InvokeContext {
+    /// The request id, when the caller has one already.
+    pub request_id: Option<String>,
+    /// The X-Ray trace header.
+    pub trace_id: Option<String>,
+    /// `X-Amz-Client-Context`, decoded: a JSON document.
+    pub client_context: Option<String>,
+    /// The caller's Amazon Cognito identity: a JSON document.
+    pub cognito_identity: Option<String>,
+}
+
+/// What came of an event that was run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvokeResult {
+    /// The event's id.
+    pub request_id: String,
+    /// The function's answer, or its error document.
+    pub payload: Bytes,
+    /// What is wrong; `None` on success.
+    pub error: Option<FunctionError>,
+    /// The last 4 KB of the event's log.
+    pub log_tail: Vec<u8>,
+    /// From the event's delivery to its answer.
+    pub duration: Duration,
+    /// What Lambda would bill: initialisation and duration, in whole milliseconds.
+    pub billed: Duration,
+    /// The initialisation that the event waited for.
+    pub init: Option<Duration>,
+    /// The most memory that the sandbox took so far, in MB; 0 where it cannot be told.
+    pub max_memory_mb: u64,
+}
+
+/// A failure of the function, as opposed to one of the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionError {
+    /// `Runtime.ExitError` for instance, or what the function called it; empty when it gave no name.
+    pub error_type: String,
+}
+
+impl FunctionError {
+    /// The value of `X-Amz-Function-Error`.
+    pub fn header(&self) -> &'static str {
+        "Unhandled"
+    }
+}
+
+/// Why an event was not run at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Every sandbox that the function may have is busy.
+    #[error("Rate Exceeded.")]
+    Throttled,
+    /// The event is above [`MAX_REQUEST`].
+    #[error("Request must be smaller than {MAX_REQUEST} bytes for the InvokeFunction operation")]
+    TooLarge,
+    /// The runtime was retired: its successor takes the event.
+    #[error("the function was reloaded")]
+    Retired,
+}
+
+impl Refused {
+    /// Lambda's name of the error.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Throttled => "TooManyRequestsException",
+            Self::TooLarge => "RequestTooLargeException",
+            Self::Retired => "ServiceException",
+        }
+    }
+}
+
+/// How many sandboxes there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Waiting for an event.
+    pub idle: usize,
+    /// Running an event, starting or ending.
+    pub busy: usize,
+}

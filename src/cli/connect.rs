@@ -1,0 +1,58 @@
+//! Which provider a stack lives at: the one place that knows them both.
+
+use std::sync::Arc;
+
+use mdo_aws::AwsProvider;
+use mdo_engine::{Error, Invoke, Keys, Pings, Provider, Revision};
+use mdo_local::LocalProvider;
+use mdo_model::project::Settings;
+
+/// Where a stack can live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Location {
+    /// On AWS.
+    Aws,
+    /// On this machine.
+    Local,
+}
+
+/// A provider with everything that it can do.
+pub(super) struct Connection {
+    pub provider: Arc<dyn Provider>,
+    pub invoke: Arc<dyn Invoke>,
+    pub keys: Arc<dyn Keys>,
+    pub pings: Arc<dyn Pings>,
+    /// The provider itself where it is this machine, for who serves it.
+    pub local: Option<Arc<LocalProvider>>,
+}
+
+/// Connects to the provider of a project's stack at a stage.
+///
+/// `revision` finds the source revision that new versions record; it is asked only when one is made.
+///
+/// # Errors
+/// When the provider cannot be reached or set up.
+pub(super) async fn connect(
+    location: Location,
+    settings: &Settings,
+    revision: Revision,
+) -> Result<Connection, Error> {
+    match location {
+        Location::Local => {
+            let local =
+                Arc::new(LocalProvider::open(&settings.root, settings.names(), settings.region.clone()));
+            Ok(Connection { local: Some(Arc::clone(&local)), ..connection(local) })
+        }
+        Location::Aws => Ok(connection(Arc::new(AwsProvider::connect(settings, revision).await?))),
+    }
+}
+
+fn connection<P: Provider + Invoke + Keys + Pings + 'static>(provider: Arc<P>) -> Connection {
+    Connection {
+        provider: Arc::clone(&provider) as _,
+        invoke: Arc::clone(&provider) as _,
+        keys: Arc::clone(&provider) as _,
+        pings: provider,
+        local: None,
+    }
+}
