@@ -74,8 +74,8 @@ fn function_row(name: &FunctionName, observed: &Observed) -> Vec<String> {
     vec![
         name.to_string(),
         format!("version {}", version.as_deref().unwrap_or("?")),
-        format!("{} {}", function.runtime, function.architecture),
-        format!("{} MB, {} s", function.memory, function.timeout),
+        format!("{} {}", function.configuration.runtime, function.configuration.architecture),
+        format!("{} MB, {} s", function.configuration.memory, function.configuration.timeout),
         warm.map_or_else(|| "not kept warm".to_owned(), |rate| format!("warm {rate}")),
     ]
 }
@@ -87,16 +87,16 @@ fn document(session: &Session, observed: &Observed, endpoint: Option<&str>) -> V
         .iter()
         .map(|(name, function)| {
             let live = observed.functions.get(name).cloned().unwrap_or_default();
-            let environment: Vec<&String> = function.environment.keys().collect();
+            let environment: Vec<&String> = function.configuration.environment.keys().collect();
             json!({
                 "name": name,
                 "full_name": session.settings.names().function(name),
                 "version": live.version,
                 "modified": live.modified,
-                "runtime": function.runtime,
-                "architecture": function.architecture,
-                "memory": function.memory,
-                "timeout": function.timeout,
+                "runtime": function.configuration.runtime,
+                "architecture": function.configuration.architecture,
+                "memory": function.configuration.memory,
+                "timeout": function.configuration.timeout,
                 "environment": environment,
                 "warm": observed.stack.warm_rules.get(name),
             })

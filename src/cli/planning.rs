@@ -68,7 +68,8 @@ fn check_required_environment(
 ) -> Result<(), Failure> {
     let unset = target.unset();
     let kept = |name: &FunctionName| -> BTreeSet<String> {
-        let live = observed.stack.functions.get(name).map(|function| function.environment.keys());
+        let live =
+            observed.stack.functions.get(name).map(|function| function.configuration.environment.keys());
         live.into_iter().flatten().filter(|key| !unset.contains(*key)).cloned().collect()
     };
     let live = session.settings.functions.keys().map(|name| (name.clone(), kept(name))).collect();
@@ -137,9 +138,9 @@ async fn package_functions(
             let source = Source {
                 function: name.as_str(),
                 folder: &function.folder,
-                runtime: &function.runtime,
-                handler: &function.handler,
-                architecture: function.architecture,
+                runtime: &function.configuration.runtime,
+                handler: &function.configuration.handler,
+                architecture: function.configuration.architecture,
                 project_ignore: Some(&ignore),
                 has_bucket,
                 abandoned: &abandoned,

@@ -152,7 +152,10 @@ fn created(change: &Change, sizes: &BTreeMap<FunctionName, u64>) -> String {
             let size = size.map(|size| format!(", {}", Bytes(*size))).unwrap_or_default();
             format!(
                 "{} {}, {} MB, {} s{size}",
-                function.runtime, function.architecture, function.memory, function.timeout
+                function.configuration.runtime,
+                function.configuration.architecture,
+                function.configuration.memory,
+                function.configuration.timeout
             )
         }
         Some(Resource::Api(api)) => {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use mdo_engine::apply::{self, Report};
 use mdo_engine::{Applied, Error, ErrorKind, Observed, Outcome, Packages, Provider, Run, Scope};
 use mdo_model::Sha256;
-use mdo_model::project::{Architecture, FunctionName, Names, Rate, Secret, Security, StageName, Tracing};
+use mdo_model::project::{FunctionConfiguration, FunctionName, Names, Rate, Secret, Security, StageName};
 use mdo_model::stack::{
     self, Api, ApiRoute, ApiStage, Change, Function, Invoker, Key, Kind, Plan, ResourceId, Role, Selection,
     Stack, WarmRule,
@@ -21,20 +21,11 @@ fn names() -> Names {
 
 fn function() -> Function {
     Function {
-        description: String::new(),
-        runtime: "provided.al2023".into(),
-        handler: "bootstrap".into(),
-        architecture: Architecture::X86_64,
-        memory: 128,
-        timeout: 30,
-        ephemeral_storage: 512,
-        environment: BTreeMap::from([("N_CLASSES".into(), Secret::new("2"))]),
+        configuration: FunctionConfiguration {
+            environment: BTreeMap::from([("N_CLASSES".into(), Secret::new("2"))]),
+            ..FunctionConfiguration::default()
+        },
         role: "ml_api_lambda_function".into(),
-        vpc: None,
-        layers: Vec::new(),
-        tracing: Tracing::Passthrough,
-        deadletter_arn: None,
-        kms_arn: None,
         concurrency: None,
         code: Some(Sha256::of(b"zip")),
         log_retention_days: Some(30),
@@ -196,7 +187,7 @@ fn a_plan_right_after_its_own_stack_is_empty() {
 fn an_environment_variable_that_is_live_but_in_no_file_is_kept_unless_it_is_unset() {
     let mut observed = stack();
     let live = observed.functions.values_mut().next().unwrap();
-    live.environment.insert("DEBUG".into(), Secret::new("1"));
+    live.configuration.environment.insert("DEBUG".into(), Secret::new("1"));
     let kept = stack::plan(&names(), stack(), &observed, &Selection::All, &BTreeSet::new());
     assert!(kept.is_empty());
     assert_eq!(kept.kept.iter().map(|kept| kept.name.as_str()).collect::<Vec<_>>(), ["DEBUG"]);
@@ -210,7 +201,7 @@ fn an_environment_variable_that_is_live_but_in_no_file_is_kept_unless_it_is_unse
 fn no_value_of_the_environment_is_in_a_plan() {
     let mut desired = stack();
     let function = desired.functions.values_mut().next().unwrap();
-    function.environment.insert("N_CLASSES".into(), Secret::new("very-secret"));
+    function.configuration.environment.insert("N_CLASSES".into(), Secret::new("very-secret"));
     let plan = stack::plan(&names(), desired, &stack(), &Selection::All, &BTreeSet::new());
     let field = &plan.changes[0].fields[0];
     assert_eq!(

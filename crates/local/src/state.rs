@@ -204,7 +204,7 @@ mod revealed_function {
 
     pub(super) fn serialize<S: Serializer>(function: &Function, serializer: S) -> Result<S::Ok, S::Error> {
         let mut value = serde_json::to_value(function).map_err(S::Error::custom)?;
-        let environment = function.environment.iter();
+        let environment = function.configuration.environment.iter();
         value["environment"] =
             environment.map(|(key, value)| (key.clone(), Value::from(value.reveal()))).collect();
         value.serialize(serializer)

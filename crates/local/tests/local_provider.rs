@@ -120,7 +120,7 @@ async fn an_environment_survives_and_is_not_printed() {
     fixture.deploy().await;
     let stack = fixture.provider().observe(&scope()).await.unwrap().stack;
     let function = &stack.functions[&"sample".parse().unwrap()];
-    assert_eq!(function.environment["MARK"].reveal(), "hush-hush");
+    assert_eq!(function.configuration.environment["MARK"].reveal(), "hush-hush");
     assert!(!format!("{stack:?}{:?}", fixture.provider()).contains("hush-hush"));
 }
 
@@ -198,7 +198,7 @@ async fn code_that_is_nowhere_is_said_to_be_missing() {
 
 #[tokio::test]
 async fn what_cannot_run_on_this_machine_is_said_when_it_is_deployed() {
-    let fixture = sample().with("sample", |function| function.runtime = "python3.13".into());
+    let fixture = sample().with("sample", |function| function.configuration.runtime = "python3.13".into());
     let report = fixture.run(&fixture.plan().await).await;
     let function = report.finished.iter().find(|change| change.id.kind == Kind::Function).unwrap();
     let Outcome::Done(applied) = &function.outcome else { panic!("{function:?}") };

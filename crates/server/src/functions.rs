@@ -90,13 +90,13 @@ impl Functions for ServedFunctions {
 
 /// Why a function cannot run on this machine, though it may well on AWS.
 pub fn obstacle(function: &Function) -> Option<String> {
-    if !function.runtime.starts_with("provided") {
-        let runtime = &function.runtime;
+    if !function.configuration.runtime.starts_with("provided") {
+        let runtime = &function.configuration.runtime;
         return Some(format!(
             "this machine runs functions with a bootstrap only, and has no {runtime}: events fail here"
         ));
     }
-    let built_for = function.architecture;
+    let built_for = function.configuration.architecture;
     let is_foreign = Architecture::of_this_machine().is_some_and(|own| own != built_for);
     is_foreign
         .then(|| format!("it is built for {built_for}, which this machine is not: events may fail here"))
@@ -111,17 +111,17 @@ fn spec(site: FunctionSite<'_>, function: &Function) -> FunctionSpec {
         name: full,
         version: version.to_string(),
         code,
-        handler: function.handler.clone(),
-        runtime: function.runtime.clone(),
-        memory: function.memory,
-        timeout: Duration::from_secs(u64::from(function.timeout)),
-        environment: function.environment.clone(),
+        handler: function.configuration.handler.clone(),
+        runtime: function.configuration.runtime.clone(),
+        memory: function.configuration.memory,
+        timeout: Duration::from_secs(u64::from(function.configuration.timeout)),
+        environment: function.configuration.environment.clone(),
         log_group: names.log_group(name),
         region,
         sandboxes: match function.concurrency {
             Some(reserved) => Sandboxes::Reserved(reserved as usize),
             None => Sandboxes::Shared(SANDBOXES),
         },
-        trace: function.tracing == Tracing::Active,
+        trace: function.configuration.tracing == Tracing::Active,
     }
 }

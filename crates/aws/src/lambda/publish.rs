@@ -10,7 +10,7 @@ use aws_sdk_lambda::types::{
     Runtime, State, TracingConfig, TracingMode, VpcConfig,
 };
 use mdo_engine::{Error, ErrorKind, Run};
-use mdo_model::project::{Architecture, FunctionName, Tracing};
+use mdo_model::project::{Architecture, FunctionConfiguration, FunctionName, Tracing};
 use mdo_model::stack::{Function, ResourceId};
 use tokio::time::Instant;
 
@@ -56,7 +56,7 @@ impl Published {
 /// Sets everything that creation and update of a function have in common.
 macro_rules! configure {
     ($request:expr, $wanted:expr, $text:expr, $role:expr, $clear:expr) => {{
-        let (wanted, clear): (&Function, bool) = ($wanted, $clear);
+        let (wanted, clear): (&FunctionConfiguration, bool) = ($wanted, $clear);
         $request
             .description($text)
             .runtime(Runtime::from(wanted.runtime.as_str()))
@@ -88,14 +88,14 @@ impl AwsProvider {
         let aws = &self.aws;
         let full = self.names.function(name);
         let code = code::prepare(aws, self.artifacts.as_ref(), name, wanted, id, run).await?;
-        let text = self.describe(wanted);
+        let text = self.describe(&wanted.configuration);
         let role = self.role_arn(wanted)?;
         let tags = tag_map(&self.names);
         let create = || {
             aws.call("lambda:CreateFunction", &full, || async {
-                configure!(aws.lambda.create_function(), wanted, &text, &role, false)
+                configure!(aws.lambda.create_function(), &wanted.configuration, &text, &role, false)
                     .function_name(&full)
-                    .architectures(architecture(wanted))
+                    .architectures(architecture(&wanted.configuration))
                     .code(code.load().await?)
                     .set_tags(Some(tags.clone()))
                     .publish(true)
@@ -132,9 +132,9 @@ impl AwsProvider {
         };
         if latest.owner != Owner::Us {
             latest.owner.check("function", &self.names.function(name), self.adopts())?;
-            for (key, value) in &latest.function.environment {
-                if !wanted.environment.contains_key(key) {
-                    wanted.environment.insert(key.clone(), value.clone());
+            for (key, value) in &latest.function.configuration.environment {
+                if !wanted.configuration.environment.contains_key(key) {
+                    wanted.configuration.environment.insert(key.clone(), value.clone());
                     kept.push(key.clone());
                 }
             }
@@ -143,10 +143,10 @@ impl AwsProvider {
             latest = lambda::idle(&self.aws, &self.names, name, None).await?;
         }
         let held = &latest.function;
-        if held.code != wanted.code || held.architecture != wanted.architecture {
+        if held.code != wanted.code || held.configuration.architecture != wanted.configuration.architecture {
             latest = self.upload(name, &wanted, latest.revision.as_deref(), id, run).await?;
         }
-        let text = self.describe(&wanted);
+        let text = self.describe(&wanted.configuration);
         if !same_configuration(&latest.function, &wanted) {
             self.update_configuration(name, &wanted, &text, latest.revision.as_deref(), run, id).await?;
             latest = lambda::settled_soon(&self.aws, &self.names, name, None).await?;
@@ -198,10 +198,16 @@ impl AwsProvider {
         let update = || {
             self.once_settled(name, || {
                 aws.call("lambda:UpdateFunctionConfiguration", &full, || {
-                    configure!(aws.lambda.update_function_configuration(), wanted, text, &role, true)
-                        .function_name(&full)
-                        .set_revision_id(revision.map(str::to_owned))
-                        .send()
+                    configure!(
+                        aws.lambda.update_function_configuration(),
+                        &wanted.configuration,
+                        text,
+                        &role,
+                        true
+                    )
+                    .function_name(&full)
+                    .set_revision_id(revision.map(str::to_owned))
+                    .send()
                 })
             })
         };
@@ -232,7 +238,7 @@ impl AwsProvider {
                     .set_zip_file(code.zip_file)
                     .set_s3_bucket(code.s3_bucket)
                     .set_s3_key(code.s3_key)
-                    .architectures(architecture(wanted))
+                    .architectures(architecture(&wanted.configuration))
                     .set_revision_id(revision.map(str::to_owned))
                     .send()
                     .await
@@ -269,7 +275,7 @@ impl AwsProvider {
         .map(drop)
     }
 
-    fn describe(&self, wanted: &Function) -> String {
+    fn describe(&self, wanted: &FunctionConfiguration) -> String {
         description::full(&wanted.description, &self.names.stage, self.source.as_deref())
     }
 
@@ -321,33 +327,28 @@ fn is_in_progress(error: &Error) -> bool {
 
 /// Whether `$LATEST` has every setting that a version freezes, the code apart.
 fn same_configuration(latest: &Function, wanted: &Function) -> bool {
-    let mut latest = latest.clone();
-    latest.code.clone_from(&wanted.code);
-    latest.architecture = wanted.architecture;
-    latest.concurrency = wanted.concurrency;
-    latest.log_retention_days = wanted.log_retention_days;
-    latest.invokers.clone_from(&wanted.invokers);
-    latest.owned = wanted.owned;
-    latest == *wanted
+    let mut configuration = latest.configuration.clone();
+    configuration.architecture = wanted.configuration.architecture;
+    configuration == wanted.configuration && latest.role == wanted.role
 }
 
 fn signed(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-fn architecture(wanted: &Function) -> LambdaArchitecture {
+fn architecture(wanted: &FunctionConfiguration) -> LambdaArchitecture {
     match wanted.architecture {
         Architecture::X86_64 => LambdaArchitecture::X8664,
         Architecture::Arm64 => LambdaArchitecture::Arm64,
     }
 }
 
-fn environment(wanted: &Function) -> Environment {
+fn environment(wanted: &FunctionConfiguration) -> Environment {
     let variables = wanted.environment.iter().map(|(key, value)| (key.clone(), value.reveal().to_owned()));
     Environment::builder().set_variables(Some(variables.collect())).build()
 }
 
-fn tracing(wanted: &Function) -> TracingConfig {
+fn tracing(wanted: &FunctionConfiguration) -> TracingConfig {
     let mode = match wanted.tracing {
         Tracing::Passthrough => TracingMode::PassThrough,
         Tracing::Active => TracingMode::Active,
@@ -355,7 +356,7 @@ fn tracing(wanted: &Function) -> TracingConfig {
     TracingConfig::builder().mode(mode).build()
 }
 
-fn network(wanted: &Function, clear: bool) -> Option<VpcConfig> {
+fn network(wanted: &FunctionConfiguration, clear: bool) -> Option<VpcConfig> {
     match &wanted.vpc {
         Some(vpc) => Some(
             VpcConfig::builder()
@@ -372,7 +373,7 @@ fn network(wanted: &Function, clear: bool) -> Option<VpcConfig> {
     }
 }
 
-fn dead_letters(wanted: &Function, clear: bool) -> Option<DeadLetterConfig> {
+fn dead_letters(wanted: &FunctionConfiguration, clear: bool) -> Option<DeadLetterConfig> {
     let target = wanted.deadletter_arn.clone().or_else(|| clear.then(String::new))?;
     Some(DeadLetterConfig::builder().target_arn(target).build())
 }

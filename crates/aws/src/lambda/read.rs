@@ -1,15 +1,16 @@
 //! Reads functions: what an alias serves in the model's terms, and what the sequences need to know beside it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::types::{
-    Architecture as LambdaArchitecture, FunctionConfiguration, LastUpdateStatus, State,
+    Architecture as LambdaArchitecture, FunctionConfiguration as LiveConfiguration, LastUpdateStatus, State,
 };
 use mdo_engine::{Error, ErrorKind};
 use mdo_model::Sha256;
-use mdo_model::project::{AccountId, Architecture, FunctionName, Names, Secret, Tracing, Vpc};
+use mdo_model::project::{
+    AccountId, Architecture, FunctionConfiguration, FunctionName, Names, Secret, Tracing, Vpc,
+};
 use mdo_model::stack::Function;
 
 use super::description;
@@ -236,11 +237,24 @@ fn read(names: &Names, answer: &GetFunctionOutput, at_stage: bool) -> Result<Liv
     })
 }
 
-fn read_configuration(names: &Names, configuration: &FunctionConfiguration) -> Function {
+fn read_configuration(names: &Names, configuration: &LiveConfiguration) -> Function {
+    Function {
+        configuration: read_settings(configuration),
+        role: role_of(names, configuration.role().unwrap_or_default()),
+        concurrency: None,
+        code: configuration.code_sha256().and_then(|text| Sha256::from_base64(text).ok()),
+        log_retention_days: None,
+        invokers: Default::default(),
+        owned: true,
+    }
+}
+
+fn read_settings(configuration: &LiveConfiguration) -> FunctionConfiguration {
     let number = |value: Option<i32>| value.and_then(|value| u32::try_from(value).ok()).unwrap_or_default();
     let text = |value: Option<&str>| value.filter(|text| !text.is_empty()).map(str::to_owned);
     let environment = configuration.environment().and_then(|environment| environment.variables());
-    Function {
+    let vpc = configuration.vpc_config().filter(|vpc| !vpc.subnet_ids().is_empty());
+    FunctionConfiguration {
         description: description::user_part(configuration.description().unwrap_or_default()).to_owned(),
         runtime: configuration.runtime().map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
         handler: configuration.handler().unwrap_or_default().to_owned(),
@@ -257,17 +271,8 @@ fn read_configuration(names: &Names, configuration: &FunctionConfiguration) -> F
             .into_iter()
             .flatten()
             .map(|(key, value)| (key.clone(), Secret::new(value)))
-            .collect::<BTreeMap<_, _>>(),
-        role: role_of(names, configuration.role().unwrap_or_default()),
-        vpc: configuration.vpc_config().filter(|vpc| !vpc.subnet_ids().is_empty()).map(|vpc| {
-            let mut vpc = Vpc {
-                subnets: vpc.subnet_ids().to_vec(),
-                security_groups: vpc.security_group_ids().to_vec(),
-            };
-            vpc.subnets.sort();
-            vpc.security_groups.sort();
-            vpc
-        }),
+            .collect(),
+        vpc: vpc.map(|vpc| Vpc::new(vpc.subnet_ids().to_vec(), vpc.security_group_ids().to_vec())),
         layers: configuration.layers().iter().filter_map(|layer| layer.arn().map(str::to_owned)).collect(),
         tracing: match configuration.tracing_config().and_then(|tracing| tracing.mode()) {
             Some(aws_sdk_lambda::types::TracingMode::Active) => Tracing::Active,
@@ -275,11 +280,6 @@ fn read_configuration(names: &Names, configuration: &FunctionConfiguration) -> F
         },
         deadletter_arn: text(configuration.dead_letter_config().and_then(|letters| letters.target_arn())),
         kms_arn: text(configuration.kms_key_arn()),
-        concurrency: None,
-        code: configuration.code_sha256().and_then(|text| Sha256::from_base64(text).ok()),
-        log_retention_days: None,
-        invokers: Default::default(),
-        owned: true,
     }
 }
 
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_version_reads_as_the_model_has_it() {
-        let configuration = FunctionConfiguration::builder()
+        let configuration = LiveConfiguration::builder()
             .description("Samples [mdo dev abc1234]")
             .runtime(Runtime::Providedal2023)
             .handler("bootstrap")
@@ -342,13 +342,20 @@ mod tests {
             .architectures(LambdaArchitecture::Arm64)
             .build();
         let function = read_configuration(&names(), &configuration);
-        assert_eq!(function.description, "Samples");
-        assert_eq!(function.runtime, "provided.al2023");
-        assert_eq!(function.architecture, Architecture::Arm64);
-        assert_eq!((function.memory, function.timeout, function.ephemeral_storage), (128, 30, 512));
+        assert_eq!(function.configuration.description, "Samples");
+        assert_eq!(function.configuration.runtime, "provided.al2023");
+        assert_eq!(function.configuration.architecture, Architecture::Arm64);
+        assert_eq!(
+            (
+                function.configuration.memory,
+                function.configuration.timeout,
+                function.configuration.ephemeral_storage
+            ),
+            (128, 30, 512)
+        );
         assert_eq!(function.role, "ml_api_lambda_function");
         assert_eq!(function.code, Some(Sha256::of(b"")));
-        assert_eq!(function.environment["N_CLASSES"].reveal(), "2");
-        assert_eq!(function.tracing, Tracing::Active);
+        assert_eq!(function.configuration.environment["N_CLASSES"].reveal(), "2");
+        assert_eq!(function.configuration.tracing, Tracing::Active);
     }
 }

@@ -16,7 +16,7 @@ use mdo_engine::apply::{self, Report};
 use mdo_engine::{Keys, Packages, Provider, Scope};
 use mdo_local::LocalProvider;
 use mdo_model::Sha256;
-use mdo_model::project::{Architecture, FunctionName, Names, Quota, Secret, Security, Throttle, Tracing};
+use mdo_model::project::{FunctionConfiguration, FunctionName, Names, Quota, Secret, Security, Throttle};
 use mdo_model::stack::{
     self, Api, ApiRoute, ApiStage, Function, Invoker, Key, Plan, Selection, Stack, WarmRule,
 };
@@ -108,20 +108,8 @@ impl Fixture {
         let environment =
             BTreeMap::from([("GATE".to_owned(), Secret::new(self.root.path().to_str().unwrap()))]);
         let function = self.desired.functions.entry(name.clone()).or_insert_with(|| Function {
-            description: String::new(),
-            runtime: "provided.al2023".into(),
-            handler: "bootstrap".into(),
-            architecture: Architecture::default(),
-            memory: 128,
-            timeout: 30,
-            ephemeral_storage: 512,
-            environment,
+            configuration: FunctionConfiguration { environment, ..FunctionConfiguration::default() },
             role: "ml_api_lambda_function".into(),
-            vpc: None,
-            layers: Vec::new(),
-            tracing: Tracing::default(),
-            deadletter_arn: None,
-            kms_arn: None,
             concurrency: None,
             code: None,
             log_retention_days: Some(30),
@@ -160,7 +148,7 @@ impl Fixture {
     pub fn environment(self, name: &str, key: &str, value: &str) -> Self {
         let value = Secret::new(value);
         self.with(name, |function| {
-            function.environment.insert(key.to_owned(), value);
+            function.configuration.environment.insert(key.to_owned(), value);
         })
     }
 

@@ -127,7 +127,7 @@ impl VpcSetting {
     /// The network, or nothing if no subnets and groups are listed.
     pub(super) fn resolved(&self) -> Option<Vpc> {
         let security_groups = [&self.apex_security_groups[..], &self.security_groups[..]].concat();
-        (!self.subnets.is_empty()).then(|| Vpc { subnets: self.subnets.clone(), security_groups })
+        (!self.subnets.is_empty()).then(|| Vpc::new(self.subnets.clone(), security_groups))
     }
 
     /// Whether only one of subnets and groups is listed, which Lambda refuses.

@@ -4,6 +4,7 @@ pub mod apex;
 mod api_timeout;
 mod architecture;
 mod check;
+mod configuration;
 mod document;
 mod dotenv;
 mod edit;
@@ -28,6 +29,7 @@ mod suggest;
 mod validate;
 
 pub use architecture::Architecture;
+pub use configuration::FunctionConfiguration;
 pub use edit::set_key;
 pub use environment::{Assignment, InvalidAssignment, Overrides};
 pub use load::{PROJECT_FILE, Project};

@@ -6,11 +6,10 @@ use super::environment::{self, Layer, Overrides};
 use super::load::{LoadedFunction, Project};
 use super::manifest::{ApiTable, QuotaTable, StageTable, ThrottleTable};
 use super::problem::{Problem, Problems};
-use super::runtime::DEFAULT_RUNTIME;
 use super::shape::{OrOff, WarmSetting};
 use super::{
-    ApiSettings, FunctionName, FunctionSettings, Names, Period, Quota, RouteSettings, Security, Settings,
-    StageName, Throttle, Warm, format, routes,
+    ApiSettings, FunctionConfiguration, FunctionName, FunctionSettings, Names, Period, Quota, RouteSettings,
+    Security, Settings, StageName, Throttle, Warm, format, routes,
 };
 
 impl Project {
@@ -57,7 +56,7 @@ impl Project {
     ) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (name, function) in &self.functions {
-            let set = settings.functions.get(name).map(|function| &function.environment);
+            let set = settings.functions.get(name).map(|function| &function.configuration.environment);
             for (index, variable) in function.file.required_environment.iter().enumerate() {
                 let is_set = set.is_some_and(|set| set.contains_key(variable))
                     || live.get(name).is_some_and(|live| live.contains(variable));
@@ -173,32 +172,30 @@ impl Project {
             route: placed.route,
             security: placed.security.unwrap_or(security),
         });
+        let default = FunctionConfiguration::default();
+        let runtime = own.runtime.as_ref().or(defaults.runtime.as_ref());
+        let handler = own.handler.as_ref().or(defaults.handler.as_ref());
         FunctionSettings {
             folder: self.root.join("functions").join(name.as_str()),
-            description: file.description.clone().unwrap_or_default(),
-            runtime: own
-                .runtime
-                .as_ref()
-                .or(defaults.runtime.as_ref())
-                .cloned()
-                .unwrap_or_else(|| DEFAULT_RUNTIME.to_owned()),
-            handler: own
-                .handler
-                .as_ref()
-                .or(defaults.handler.as_ref())
-                .cloned()
-                .unwrap_or_else(|| "bootstrap".to_owned()),
-            architecture: own.architecture.or(defaults.architecture).unwrap_or_default(),
-            memory: own.memory.or(defaults.memory).unwrap_or(128),
-            timeout: own.timeout.or(defaults.timeout).unwrap_or(30),
-            ephemeral_storage: own.ephemeral_storage.or(defaults.ephemeral_storage).unwrap_or(512),
-            environment,
+            configuration: FunctionConfiguration {
+                description: file.description.clone().unwrap_or_default(),
+                runtime: runtime.cloned().unwrap_or(default.runtime),
+                handler: handler.cloned().unwrap_or(default.handler),
+                architecture: own.architecture.or(defaults.architecture).unwrap_or_default(),
+                memory: own.memory.or(defaults.memory).unwrap_or(default.memory),
+                timeout: own.timeout.or(defaults.timeout).unwrap_or(default.timeout),
+                ephemeral_storage: own
+                    .ephemeral_storage
+                    .or(defaults.ephemeral_storage)
+                    .unwrap_or(default.ephemeral_storage),
+                environment,
+                vpc: own.vpc.as_ref().or(defaults.vpc.as_ref()).and_then(|vpc| vpc.resolved()),
+                layers: own.layers.as_ref().or(defaults.layers.as_ref()).cloned().unwrap_or_default(),
+                tracing: own.tracing.or(defaults.tracing).unwrap_or_default(),
+                deadletter_arn: own.deadletter_arn.as_ref().or(defaults.deadletter_arn.as_ref()).cloned(),
+                kms_arn: own.kms_arn.as_ref().or(defaults.kms_arn.as_ref()).cloned(),
+            },
             role: file.role.clone(),
-            vpc: own.vpc.as_ref().or(defaults.vpc.as_ref()).and_then(|vpc| vpc.resolved()),
-            layers: own.layers.as_ref().or(defaults.layers.as_ref()).cloned().unwrap_or_default(),
-            tracing: own.tracing.or(defaults.tracing).unwrap_or_default(),
-            deadletter_arn: own.deadletter_arn.as_ref().or(defaults.deadletter_arn.as_ref()).cloned(),
-            kms_arn: own.kms_arn.as_ref().or(defaults.kms_arn.as_ref()).cloned(),
             concurrency: file.concurrency,
             routes: routes.collect(),
             warm: warm(function, stage),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Architecture, FunctionName, ProjectName, Rate, Route, Secret, StageName};
+use super::{AccountId, FunctionConfiguration, FunctionName, ProjectName, Rate, Route, StageName};
 
 /// A project at one stage, resolved and valid.
 #[derive(Clone, Debug)]
@@ -96,34 +96,10 @@ pub enum Period {
 pub struct FunctionSettings {
     /// The function's folder.
     pub folder: PathBuf,
-    /// Free text.
-    pub description: String,
-    /// Lambda's name of the runtime, such as `provided.al2023`.
-    pub runtime: String,
-    /// What Lambda's `_HANDLER` says.
-    pub handler: String,
-    /// The instruction set of its code.
-    pub architecture: Architecture,
-    /// Memory in MB, 128 to 10,240.
-    pub memory: u32,
-    /// Timeout in seconds, 1 to 900.
-    pub timeout: u32,
-    /// `/tmp` in MB, 512 to 10,240.
-    pub ephemeral_storage: u32,
-    /// The merged environment of this stage, flags included.
-    pub environment: BTreeMap<String, Secret>,
+    /// Its configuration, with the merged environment of this stage, flags included.
+    pub configuration: FunctionConfiguration,
     /// The ARN of a role for this function alone.
     pub role: Option<String>,
-    /// The network that it runs in.
-    pub vpc: Option<Vpc>,
-    /// ARNs of layer versions, in order.
-    pub layers: Vec<String>,
-    /// X-Ray tracing.
-    pub tracing: Tracing,
-    /// The ARN of the queue or topic for failed asynchronous events.
-    pub deadletter_arn: Option<String>,
-    /// The ARN of the key that encrypts the environment.
-    pub kms_arn: Option<String>,
     /// Reserved concurrency: the most sandboxes at once.
     pub concurrency: Option<u32>,
     /// The routes that call it; none means no API.
@@ -194,4 +170,13 @@ pub struct Vpc {
     pub subnets: Vec<String>,
     /// Security group ids.
     pub security_groups: Vec<String>,
+}
+
+impl Vpc {
+    /// A network. Its ids are sorted: their order means nothing, and a provider may keep another one.
+    pub fn new(mut subnets: Vec<String>, mut security_groups: Vec<String>) -> Self {
+        subnets.sort();
+        security_groups.sort();
+        Self { subnets, security_groups }
+    }
 }

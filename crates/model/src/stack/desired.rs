@@ -93,14 +93,14 @@ fn stage_variables(stage: &StageName) -> BTreeMap<String, String> {
 fn desired_role(names: &Names, functions: &BTreeMap<FunctionName, Function>) -> Role {
     let mut grants = BTreeSet::new();
     for function in functions.values().filter(|function| function.role == names.role()) {
-        if function.vpc.is_some() {
+        if function.configuration.vpc.is_some() {
             grants.insert("vpc".to_owned());
         }
-        if function.tracing == Tracing::Active {
+        if function.configuration.tracing == Tracing::Active {
             grants.insert("tracing".to_owned());
         }
-        grants.extend(function.deadletter_arn.iter().map(|arn| format!("deadletter:{arn}")));
-        grants.extend(function.kms_arn.iter().map(|arn| format!("kms:{arn}")));
+        grants.extend(function.configuration.deadletter_arn.iter().map(|arn| format!("deadletter:{arn}")));
+        grants.extend(function.configuration.kms_arn.iter().map(|arn| format!("kms:{arn}")));
     }
     Role {
         trusted_service: "lambda.amazonaws.com".to_owned(),
@@ -123,27 +123,9 @@ fn desired_function(
         invokers.insert(Invoker::WarmRule);
     }
     let role = function.role.as_ref().or(settings.role.as_ref());
-    let mut vpc = function.vpc.clone();
-    if let Some(vpc) = &mut vpc {
-        // Their order means nothing, and a provider may keep another one.
-        vpc.subnets.sort();
-        vpc.security_groups.sort();
-    }
     Function {
-        description: function.description.clone(),
-        runtime: function.runtime.clone(),
-        handler: function.handler.clone(),
-        architecture: function.architecture,
-        memory: function.memory,
-        timeout: function.timeout,
-        ephemeral_storage: function.ephemeral_storage,
-        environment: function.environment.clone(),
+        configuration: function.configuration.clone(),
         role: role.cloned().unwrap_or_else(|| names.role()),
-        vpc,
-        layers: function.layers.clone(),
-        tracing: function.tracing,
-        deadletter_arn: function.deadletter_arn.clone(),
-        kms_arn: function.kms_arn.clone(),
         concurrency: function.concurrency,
         code: Some(code),
         log_retention_days: Some(settings.log_retention_days),

@@ -189,9 +189,9 @@ fn keep(desired: &mut Stack, observed: &Stack, unset: &BTreeSet<String>) -> Vec<
         let Some(live) = observed.functions.get(name) else {
             continue;
         };
-        for (key, value) in &live.environment {
-            if !function.environment.contains_key(key) && !unset.contains(key) {
-                function.environment.insert(key.clone(), value.clone());
+        for (key, value) in &live.configuration.environment {
+            if !function.configuration.environment.contains_key(key) && !unset.contains(key) {
+                function.configuration.environment.insert(key.clone(), value.clone());
                 kept.push(Kept { resource: ResourceId::new(Kind::Function, name), name: key.clone() });
             }
         }

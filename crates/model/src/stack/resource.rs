@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::Sha256;
 use crate::project::{
-    Architecture, FunctionName, KeyName, Names, Quota, Rate, Route, Secret, Security, Throttle, Tracing, Vpc,
+    FunctionConfiguration, FunctionName, KeyName, Names, Quota, Rate, Route, Security, Throttle,
 };
 
 /// Everything that one project owns in one stage.
@@ -46,34 +46,11 @@ pub struct Role {
 /// A function as its stage's alias serves it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Function {
-    /// Free text.
-    pub description: String,
-    /// Lambda's name of the runtime.
-    pub runtime: String,
-    /// What `_HANDLER` says.
-    pub handler: String,
-    /// The instruction set of its code.
-    pub architecture: Architecture,
-    /// Memory in MB.
-    pub memory: u32,
-    /// Timeout in seconds.
-    pub timeout: u32,
-    /// `/tmp` in MB.
-    pub ephemeral_storage: u32,
-    /// The environment.
-    pub environment: BTreeMap<String, Secret>,
+    /// Its configuration.
+    #[serde(flatten)]
+    pub configuration: FunctionConfiguration,
     /// The role: the bare name of the project's own role, or the ARN of another one.
     pub role: String,
-    /// The network that it runs in.
-    pub vpc: Option<Vpc>,
-    /// ARNs of layer versions, in order.
-    pub layers: Vec<String>,
-    /// X-Ray tracing.
-    pub tracing: Tracing,
-    /// The ARN of the queue or topic for failed asynchronous events.
-    pub deadletter_arn: Option<String>,
-    /// The ARN of the key that encrypts the environment.
-    pub kms_arn: Option<String>,
     /// Reserved concurrency.
     pub concurrency: Option<u32>,
     /// The zip's SHA-256; `None` where what is live cannot run, so that it differs from any zip.

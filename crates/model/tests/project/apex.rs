@@ -67,7 +67,7 @@ LEVEL = 'a "b"'
         Given::project(&converted.project_toml).function("sample_producer", &converted.functions[0].1);
     let settings = given.at("prod");
     assert_eq!(revealed(&settings, "sample_producer", "LEVEL"), Some("a \"b\""));
-    assert_eq!(settings.functions[&name("sample_producer")].memory, 128);
+    assert_eq!(settings.functions[&name("sample_producer")].configuration.memory, 128);
 }
 
 #[test]

@@ -89,7 +89,7 @@ pub(crate) fn name(text: &str) -> FunctionName {
 }
 
 pub(crate) fn revealed<'a>(settings: &'a Settings, function: &str, variable: &str) -> Option<&'a str> {
-    settings.functions[&name(function)].environment.get(variable).map(|value| value.reveal())
+    settings.functions[&name(function)].configuration.environment.get(variable).map(|value| value.reveal())
 }
 
 pub(crate) const MINIMAL: &str = "name = \"ml_api\"\n";

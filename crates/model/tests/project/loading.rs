@@ -17,9 +17,15 @@ fn a_minimal_project_has_every_default() {
     assert_eq!((settings.api.cors, settings.api.timeout_ms), (false, 29_000));
     let hello = &settings.functions[&name("hello")];
     assert_eq!(hello.folder, given.path("functions/hello"));
-    assert_eq!((hello.runtime.as_str(), hello.handler.as_str()), ("provided.al2023", "bootstrap"));
-    assert_eq!((hello.memory, hello.timeout, hello.ephemeral_storage), (128, 30, 512));
-    assert_eq!(hello.architecture.as_str(), "x86_64");
+    assert_eq!(
+        (hello.configuration.runtime.as_str(), hello.configuration.handler.as_str()),
+        ("provided.al2023", "bootstrap")
+    );
+    assert_eq!(
+        (hello.configuration.memory, hello.configuration.timeout, hello.configuration.ephemeral_storage),
+        (128, 30, 512)
+    );
+    assert_eq!(hello.configuration.architecture.as_str(), "x86_64");
     assert_eq!(hello.warm, None);
     let routes: Vec<_> = hello.routes.iter().map(|route| (route.route.to_string(), route.security)).collect();
     assert_eq!(routes, [("ANY /hello".to_owned(), Security::Key)]);
@@ -96,13 +102,16 @@ bucket = "packages"
     assert_eq!(prod.api.throttle, Some(Throttle { rate: 50.0, burst: 5 }));
     assert_eq!((prod.api.quota, prod.api.cors, prod.api.timeout_ms), (None, true, 500));
     let function = &prod.functions[&name("sample_producer")];
-    assert_eq!((function.memory, function.timeout), (128, 10));
-    assert_eq!(function.architecture.as_str(), "arm64");
+    assert_eq!((function.configuration.memory, function.configuration.timeout), (128, 10));
+    assert_eq!(function.configuration.architecture.as_str(), "arm64");
     assert_eq!(function.warm.map(|warm| (warm.rate.minutes(), warm.concurrency)), Some((5, 3)));
     let security: Vec<_> = function.routes.iter().map(|route| route.security).collect();
     assert_eq!(security, [Security::Iam, Security::Open]);
     assert_eq!(function.build_hook.as_deref(), Some("cargo build"));
-    assert_eq!(function.vpc.as_ref().map(|vpc| vpc.security_groups.clone()), Some(vec!["sg-1".to_owned()]));
+    assert_eq!(
+        function.configuration.vpc.as_ref().map(|vpc| vpc.security_groups.clone()),
+        Some(vec!["sg-1".to_owned()])
+    );
 }
 
 #[test]
