@@ -5,11 +5,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use clap::Parser;
+use mdo_engine::apply::Report;
 use mdo_model::project::{Method, Route, Security};
-use mdo_model::stack::{Api, DEFAULT_KEY, Resource, Stack};
+use mdo_model::stack::{DEFAULT_KEY, Definition, Kind, Resource, Stack};
 
-use super::applying::{self, Manner, Work};
+use super::applying::{self, Execution, RunOptions};
 use super::arguments::Target;
+use super::consent::Consent;
 use super::interrupt::Interrupt;
 use super::planning::{self, Planned};
 use super::session::Session;
@@ -24,9 +26,15 @@ use crate::output::{self, Failure, Heading, exit_code};
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
-    /// Do not ask before something is deleted
+    /// Do not ask before something is deleted; needed for that where there is no terminal to ask at
     #[arg(long, short = 'y')]
     yes: bool,
+    /// Delete keys that no route needs any more; their values are lost for good
+    #[arg(long)]
+    delete_keys: bool,
+    /// Keep the log groups of functions that go, with the logs in them
+    #[arg(long)]
+    keep_logs: bool,
     /// Print one JSON document instead of text
     #[arg(long)]
     pub json: bool,
@@ -38,23 +46,25 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
     let mut start = Instant::now();
     let session = Session::open(&args.target.place, &args.target.overrides()).await?;
-    let planned = planning::plan(&session, &args.target).await?;
+    let mut planned = planning::plan(&session, &args.target).await?;
+    if args.keep_logs {
+        planned.plan = planned.plan.keeping_logs();
+    }
     if planned.plan.is_empty() {
         unchanged(&session, &planned, args.json);
         return Ok(());
     }
-    let work = planned.work(&session);
-    applying::show(&work, args.json);
-    let deletes = planned.plan.summary().delete;
+    let execution = planned.execution(&session);
+    applying::show(&execution, args.json);
+    check_losses(&session, &planned, args.delete_keys)?;
     let asked = Instant::now();
-    if deletes > 0 && !applying::agreed("Delete what is marked with -?", args.yes || args.json).await? {
-        return Err(Failure::new(exit_code::FAILED, "not deployed; nothing was changed"));
-    }
+    Consent { yes: args.yes }.to_delete(&session, &planned.plan, &planned.location).await?;
     // The time that a person takes to answer is not the deploy's.
     start += asked.elapsed();
     let concurrency = args.concurrency.into();
-    let manner = Manner { verb: "Deployed", json: args.json, documents: None, concurrency, start, interrupt };
-    applying::run(&work, &manner).await?;
+    let options =
+        RunOptions { verb: "Deployed", json: args.json, documents: None, concurrency, start, interrupt };
+    applying::run(&execution, &options).await?;
     if let (false, Some(endpoint)) = (args.json, session.provider.endpoint()) {
         if args.target.place.local {
             output::data(&format!("  serve mdo dev{}\n", session.stage_flag()));
@@ -66,26 +76,52 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
 
 impl Planned {
     /// What applying the plan needs.
-    pub(super) fn work<'a>(&'a self, session: &'a Session) -> Work<'a> {
-        Work {
+    pub(super) fn execution<'a>(&'a self, session: &'a Session) -> Execution<'a> {
+        Execution {
             provider: session.provider.as_ref(),
             plan: &self.plan,
             packages: &self.packages,
             sizes: &self.sizes,
-            place: &self.place,
+            location: &self.location,
         }
     }
+}
+
+/// Refuses what a deploy does not do by accident: to take a whole stage away, or keys, whose values nobody can bring back.
+fn check_losses(session: &Session, planned: &Planned, may_delete_keys: bool) -> Result<(), Failure> {
+    let stage = &session.settings.stage;
+    let destroy = format!("mdo destroy{}", session.flags());
+    let goes = |kind: Kind| planned.plan.deletions().filter(move |change| change.id.kind == kind);
+    if session.settings.functions.is_empty() && planned.plan.deletions().next().is_some() {
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            format!("the project has no function, and this would delete everything at stage {stage}"),
+            format!("bring functions/ back (is it another branch?), or remove the stage: {destroy}"),
+        ));
+    }
+    let keys: Vec<&str> = goes(Kind::Key).map(|change| change.id.name.as_str()).collect();
+    if !keys.is_empty() && !may_delete_keys {
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            format!(
+                "no route at stage {stage} is left, and these keys would go with it: {}",
+                keys.join(", ")
+            ),
+            format!("bring a route back, pass --delete-keys, or remove the whole stage: {destroy}"),
+        ));
+    }
+    Ok(())
 }
 
 fn unchanged(session: &Session, planned: &Planned, json: bool) {
     let calls = session.provider.calls();
     if json {
-        let report = mdo_engine::apply::Report { finished: Vec::new(), took: planned.took };
+        let report = Report { finished: Vec::new(), warnings: Vec::new(), took: planned.took };
         let url = session.provider.endpoint();
         let name = session.provider.name();
         output::json(&output::report_document(&planned.plan, &report, name, calls, url.as_deref()));
     } else {
-        let heading = Heading { names: &planned.plan.names, place: &planned.place };
+        let heading = Heading { names: &planned.plan.names, location: &planned.location };
         output::data(&output::nothing_to_do(&heading, &planned.plan, planned.took, calls));
     }
 }
@@ -93,12 +129,12 @@ fn unchanged(session: &Session, planned: &Planned, json: bool) {
 /// Where to go from here: the URLs, the key, and a line to paste.
 pub(super) fn closing(session: &Session, planned: &Planned, endpoint: &str) -> String {
     let stack = after(planned);
-    let Some(api) = &stack.api else {
+    let Some(stage) = &stack.stage else {
         return String::new();
     };
     let keyed = stack.keys.keys().any(|key| key.as_str() == DEFAULT_KEY);
     let show_key = format!("{} key show {DEFAULT_KEY}{}", program(), session.flags());
-    next_steps(endpoint, api, keyed.then_some(&show_key))
+    next_steps(endpoint, &stage.definition, keyed.then_some(&show_key))
 }
 
 /// How this program can be called again: by name when the shell finds it, by path otherwise.
@@ -126,9 +162,9 @@ fn shell_word(text: &str) -> String {
     }
 }
 
-fn next_steps(endpoint: &str, api: &Api, show_key: Option<&String>) -> String {
+fn next_steps(endpoint: &str, definition: &Definition, show_key: Option<&String>) -> String {
     let mut text = String::new();
-    let paths: BTreeSet<_> = api.parsed_routes().map(|(route, _)| route.path().to_owned()).collect();
+    let paths: BTreeSet<_> = definition.routes.keys().map(Route::path).collect();
     for path in paths {
         text.push_str(&format!("  url   {endpoint}{path}\n"));
     }
@@ -138,25 +174,26 @@ fn next_steps(endpoint: &str, api: &Api, show_key: Option<&String>) -> String {
     // What can be called as it stands comes first: by GET, and without parameters.
     let has_parameters = |route: &Route| route.path().contains('{');
     let by_get = |route: &Route| matches!(route.method(), Method::Get | Method::Any);
-    let best = api.parsed_routes().min_by_key(|(route, _)| (has_parameters(route), !by_get(route)));
+    let best = definition.routes.iter().min_by_key(|(route, _)| (has_parameters(route), !by_get(route)));
     if let Some((route, target)) = best {
         let key = show_key.filter(|_| target.security == Security::Key);
         let key = key.map(|show| format!("-H \"x-api-key: $({show})\" ")).unwrap_or_default();
-        let method = if by_get(&route) { String::new() } else { format!("-X {} ", route.method().as_str()) };
-        let globs = if has_parameters(&route) { "--globoff " } else { "" };
+        let method = if by_get(route) { String::new() } else { format!("-X {} ", route.method().as_str()) };
+        let globs = if has_parameters(route) { "--globoff " } else { "" };
         let url = shell_word(&format!("{endpoint}{}", route.path()));
         text.push_str(&format!("  try   curl {method}{globs}{key}{url}\n"));
     }
     text
 }
 
-/// The API and keys as they are when the plan is done.
+/// The stage and keys as they are when the plan is done.
 fn after(planned: &Planned) -> Stack {
-    let mut stack = Stack { api: planned.observed.stack.api.clone(), ..Stack::default() };
-    stack.keys = planned.observed.stack.keys.clone();
+    let observed = &planned.observed.stack;
+    let mut stack = Stack { stage: observed.stage.clone(), keys: observed.keys.clone(), ..Stack::default() };
     for change in &planned.plan.changes {
         match (&change.after, change.id.name.parse()) {
-            (Some(Resource::Api(api)), _) => stack.api = Some(api.clone()),
+            (Some(Resource::Stage(stage)), _) => stack.stage = Some(stage.clone()),
+            (None, _) if change.id.kind == Kind::Stage => stack.stage = None,
             (Some(Resource::Key(key)), Ok(name)) => {
                 stack.keys.insert(name, key.clone());
             }

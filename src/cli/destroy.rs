@@ -9,11 +9,12 @@ use mdo_engine::{Packages, Scope};
 use mdo_model::stack;
 use serde_json::{Value, json};
 
-use super::applying::{self, Manner, Work};
+use super::applying::{self, Execution, RunOptions};
 use super::arguments::Place;
+use super::consent::Consent;
 use super::interrupt::Interrupt;
 use super::session::Session;
-use crate::output::{self, Failure, Heading, exit_code};
+use crate::output::{self, Failure, Heading};
 
 /// Remove everything that the project owns at a stage, and nothing else
 #[derive(Debug, Parser)]
@@ -26,22 +27,18 @@ pub(super) struct Args {
     /// Remove every stage
     #[arg(long, conflicts_with = "stage")]
     all: bool,
-    /// Do not ask; needed on AWS where there is no terminal to ask at
+    /// Do not ask; needed where there is no terminal to ask at
     #[arg(long, short = 'y')]
     yes: bool,
+    /// Keep the log groups, with the logs in them
+    #[arg(long)]
+    keep_logs: bool,
     /// Print one JSON document instead of text
     #[arg(long)]
     pub json: bool,
 }
 
 pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
-    if !args.yes && !applying::is_interactive() && !args.place.local {
-        return Err(Failure::with_help(
-            exit_code::USAGE,
-            "destroy asks first, and there is no terminal to ask at",
-            "pass --yes if you mean it",
-        ));
-    }
     let session = Session::open_live(&args.place).await?;
     if !args.all {
         return destroy(&session, &args, None, interrupt).await;
@@ -82,28 +79,29 @@ async fn destroy(
     let observed = session.provider.observe(&Scope { thorough: true, ..session.scope(false) }).await?;
     let names = session.settings.names();
     let plan = stack::destroy(&names, &observed.stack, &observed.shared);
-    let place = session.provider.location().await?;
+    let plan = if args.keep_logs { plan.keeping_logs() } else { plan };
+    let location = session.provider.location().await?;
     if plan.is_empty() {
         if args.json {
-            applying::tell(&documents, output::plan_document(&plan, session.provider.name()));
+            applying::publish(&documents, output::plan_document(&plan, session.provider.name()));
         } else {
-            output::data(&format!("{}  nothing to destroy\n", Heading { names: &names, place: &place }));
+            let others = session.other_stages().await?;
+            let others = if others.is_empty() { others } else { format!("; the project has {others}") };
+            let heading = Heading { names: &names, location: &location };
+            output::data(&format!("{heading}  nothing to destroy{others}\n"));
         }
         return Ok(());
     }
-    let work = Work {
+    let execution = Execution {
         provider: session.provider.as_ref(),
         plan: &plan,
         packages: &Packages::new(),
         sizes: &BTreeMap::new(),
-        place: &place,
+        location: &location,
     };
-    applying::show(&work, args.json);
-    let question = format!("Destroy stage {} of {}?", names.stage, names.project);
-    if !applying::agreed(&question, args.yes).await? {
-        let message = format!("stage {} was not destroyed; nothing of it was changed", names.stage);
-        return Err(Failure::new(exit_code::FAILED, message));
-    }
-    let manner = Manner { verb: "Destroyed", json: args.json, documents, concurrency: 16, start, interrupt };
-    applying::run(&work, &manner).await.map(|_| ())
+    applying::show(&execution, args.json);
+    Consent { yes: args.yes }.to_delete(session, &plan, &location).await?;
+    let options =
+        RunOptions { verb: "Destroyed", json: args.json, documents, concurrency: 16, start, interrupt };
+    applying::run(&execution, &options).await.map(|_| ())
 }

@@ -9,7 +9,7 @@ use mdo_local::{Activity, DEFAULT_PORT, Observer, Server};
 use mdo_model::project::{Project, StageName};
 use mdo_model::stack::{Action, Kind};
 
-use super::applying::{self, Manner};
+use super::applying::{self, RunOptions};
 use super::arguments::{Environment, Place, Target};
 use super::interrupt::Interrupt;
 use super::planning::{self, Planned};
@@ -57,7 +57,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     keeps_keys(&session, &planned)?;
     interrupt.begin("ending: requests in flight are finished; press Ctrl-C again to stop at once");
     if planned.plan.is_empty() {
-        let heading = Heading { names: &planned.plan.names, place: &planned.place };
+        let heading = Heading { names: &planned.plan.names, location: &planned.location };
         output::data(&output::nothing_to_do(&heading, &planned.plan, planned.took, 0));
     } else {
         apply(&session, &planned, start, interrupt).await?;
@@ -92,11 +92,11 @@ async fn apply(
     start: Instant,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let work = planned.work(session);
-    applying::show(&work, false);
+    let execution = planned.execution(session);
+    applying::show(&execution, false);
     applying::run(
-        &work,
-        &Manner { verb: "Applied", json: false, documents: None, concurrency: 16, start, interrupt },
+        &execution,
+        &RunOptions { verb: "Applied", json: false, documents: None, concurrency: 16, start, interrupt },
     )
     .await
     .map(|_| ())

@@ -11,7 +11,7 @@ use clap::Parser;
 use mdo_model::project::{self, Architecture, FunctionName, ProjectName};
 
 use super::session::current_folder;
-use super::{DEV_ENVIRONMENT, applying, schema};
+use super::{DEV_ENVIRONMENT, consent, schema};
 use crate::output::{self, Failure, exit_code};
 
 /// The bootstrap of `sample_producer`, built with mdo; empty where it could not be built.
@@ -208,7 +208,7 @@ fn write(path: &Path, content: &[u8], executable: bool) -> std::io::Result<()> {
 
 fn ask_name(folder: &Path) -> Result<ProjectName, Failure> {
     let suggestion = suggested_name(folder);
-    if !applying::is_interactive() {
+    if !consent::is_interactive() {
         return Ok(suggestion);
     }
     loop {
@@ -233,7 +233,7 @@ fn suggested_name(folder: &Path) -> ProjectName {
 }
 
 fn ask(prompt: &str, default: &str) -> Result<String, Failure> {
-    if !applying::is_interactive() {
+    if !consent::is_interactive() {
         return Ok(default.to_owned());
     }
     let answer = answer(&format!("{prompt} [{default}]: "))?;
@@ -242,7 +242,7 @@ fn ask(prompt: &str, default: &str) -> Result<String, Failure> {
 
 /// What a person answers; the end of the input is no answer.
 fn answer(prompt: &str) -> Result<String, Failure> {
-    applying::ask(prompt)?
+    consent::ask(prompt)?
         .ok_or_else(|| Failure::new(exit_code::INTERRUPTED, "interrupted; nothing was written"))
 }
 

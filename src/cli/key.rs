@@ -9,13 +9,14 @@ use mdo_model::project::KeyName;
 use mdo_model::stack::{self, DEFAULT_KEY, Key, Plan, Selection, Stack};
 use serde_json::json;
 
-use super::applying::{self, Manner, Work};
+use super::applying::{self, Execution, RunOptions};
 use super::arguments::Place;
+use super::consent::Consent;
 use super::interrupt::Interrupt;
 use super::session::Session;
 use crate::output::{self, Failure, exit_code};
 
-/// Create, list, show and delete API keys of a stage
+/// Create, list, show, disable, enable and delete API keys of a stage
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   mdo key create alice
@@ -51,10 +52,27 @@ enum Verb {
         #[command(flatten)]
         place: Place,
     },
-    /// Delete a key
+    /// Switch a key off: requests with it are refused until it is enabled again, deploys included
+    Disable {
+        /// The key's short name
+        name: KeyName,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Switch a key on again
+    Enable {
+        /// The key's short name
+        name: KeyName,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Delete a key; its value is lost for good
     Delete {
         /// The key's short name
         name: KeyName,
+        /// Do not ask; needed where there is no terminal to ask at
+        #[arg(long, short = 'y')]
+        yes: bool,
         #[command(flatten)]
         place: Place,
     },
@@ -77,7 +95,9 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
             output::data(&format!("{}\n", value.reveal()));
             Ok(())
         }
-        Verb::Delete { name, place } => delete(&name, &place, interrupt).await,
+        Verb::Disable { name, place } => switch(&name, false, &place, interrupt).await,
+        Verb::Enable { name, place } => switch(&name, true, &place, interrupt).await,
+        Verb::Delete { name, yes, place } => delete(&name, yes, &place, interrupt).await,
     }
 }
 
@@ -93,33 +113,63 @@ async fn create(name: &KeyName, place: &Place, interrupt: &Interrupt) -> Result<
         ));
     }
     let mut desired = live.clone();
-    desired.keys.insert(name.clone(), Key { enabled: true });
-    let plan = stack::plan(&session.settings.names(), desired, &live, &Selection::All, &BTreeSet::new());
-    change(&session, &plan, "Created", start, interrupt).await?;
+    desired.keys.insert(name.clone(), Key { enabled: true, linked: true });
+    change(&session, &plan_of_keys(&session, &live, desired), "Created", start, interrupt).await?;
     output::data(&format!("  show  mdo key show {name}{}\n", session.flags()));
     Ok(())
 }
 
-async fn delete(name: &KeyName, place: &Place, interrupt: &Interrupt) -> Result<(), Failure> {
+/// Switches a key on or off. Off is its owner's word: no deploy switches it on again.
+async fn switch(name: &KeyName, enabled: bool, place: &Place, interrupt: &Interrupt) -> Result<(), Failure> {
     let start = Instant::now();
     let session = Session::open_live(place).await?;
     let live = observe(&session).await?;
-    let Some(key) = live.keys.get(name) else {
-        let known: Vec<&str> = live.keys.keys().map(KeyName::as_str).collect();
-        let known = if known.is_empty() { "no key".to_owned() } else { known.join(", ") };
-        return Err(Failure::with_help(
-            exit_code::FAILED,
-            format!("there is no key `{name}` at stage {}", session.settings.stage),
-            format!("the stage has {known}"),
-        ));
-    };
+    require(&session, &live, name)?;
+    // The stack with this key alone, so that nothing is kept as it is.
+    let only = |key: &Key| Stack { keys: BTreeMap::from([(name.clone(), key.clone())]), ..Stack::default() };
+    let before = &live.keys[name];
+    let plan = plan_of_keys(&session, &only(before), only(&Key { enabled, ..before.clone() }));
+    let state = if enabled { "on" } else { "off" };
+    if plan.is_empty() {
+        output::data(&format!("key {name} is switched {state} already\n"));
+        return Ok(());
+    }
+    let verb = if enabled { "Switched on" } else { "Switched off" };
+    change(&session, &plan, verb, start, interrupt).await
+}
+
+/// The way from some keys to others, with nothing else of the stack.
+fn plan_of_keys(session: &Session, live: &Stack, desired: Stack) -> Plan {
+    let nothing = (BTreeSet::new(), BTreeSet::new());
+    stack::plan(&session.settings.names(), desired, live, &Selection::All, &nothing.0, &nothing.1)
+}
+
+async fn delete(name: &KeyName, yes: bool, place: &Place, interrupt: &Interrupt) -> Result<(), Failure> {
+    let session = Session::open_live(place).await?;
+    let live = observe(&session).await?;
+    let key = require(&session, &live, name)?;
     let going = Stack { keys: BTreeMap::from([(name.clone(), key.clone())]), ..Stack::default() };
     let plan = stack::destroy(&session.settings.names(), &going, &BTreeSet::new());
-    change(&session, &plan, "Deleted", start, interrupt).await?;
+    let location = session.provider.location().await?;
+    Consent { yes }.to_delete(&session, &plan, &location).await?;
+    change(&session, &plan, "Deleted", Instant::now(), interrupt).await?;
     if name.as_str() == DEFAULT_KEY {
         output::message("note: the next deploy creates the default key anew, with another value");
     }
     Ok(())
+}
+
+/// The key of a name; a failure that lists the keys where there is none.
+fn require<'a>(session: &Session, live: &'a Stack, name: &KeyName) -> Result<&'a Key, Failure> {
+    live.keys.get(name).ok_or_else(|| {
+        let known: Vec<&str> = live.keys.keys().map(KeyName::as_str).collect();
+        let known = if known.is_empty() { "no key".to_owned() } else { known.join(", ") };
+        Failure::with_help(
+            exit_code::FAILED,
+            format!("there is no key `{name}` at stage {}", session.settings.stage),
+            format!("the stage has {known}"),
+        )
+    })
 }
 
 async fn list(place: &Place, json: bool) -> Result<(), Failure> {
@@ -127,7 +177,7 @@ async fn list(place: &Place, json: bool) -> Result<(), Failure> {
     let live = observe(&session).await?;
     let names = session.settings.names();
     if json {
-        let key = |(name, key): (&KeyName, &Key)| json!({"name": name, "full_name": names.key(name), "enabled": key.enabled});
+        let key = |(name, key): (&KeyName, &Key)| json!({"name": name, "full_name": names.key(name), "enabled": key.enabled, "opens": key.opens()});
         let keys: Vec<_> = live.keys.iter().map(key).collect();
         output::json(&json!({
             "version": 1,
@@ -139,8 +189,12 @@ async fn list(place: &Place, json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let row = |(name, key): (&KeyName, &Key)| {
-        let enabled = if key.enabled { "enabled" } else { "disabled" };
-        vec![name.to_string(), names.key(name), enabled.to_owned()]
+        let state = match (key.enabled, key.linked) {
+            (false, _) => "disabled",
+            (true, true) => "enabled",
+            (true, false) => "opens nothing: the usage plan does not hold it, which a deploy mends",
+        };
+        vec![name.to_string(), names.key(name), state.to_owned()]
     };
     output::data(&output::table(&live.keys.iter().map(row).collect::<Vec<_>>()));
     Ok(())
@@ -151,10 +205,12 @@ async fn observe(session: &Session) -> Result<Stack, Failure> {
     let observed = session.provider.observe(&session.scope(false)).await?;
     if observed.stack.stage.is_none() {
         let stage = &session.settings.stage;
+        let others = session.other_stages().await?;
+        let others = if others.is_empty() { others } else { format!("; the project has {others}") };
         return Err(Failure::with_help(
             exit_code::FAILED,
             format!("nothing is deployed at stage {stage}, and a key belongs to a stage's usage plan"),
-            format!("mdo deploy{} makes it", session.flags()),
+            format!("mdo deploy{} makes it{others}", session.flags()),
         ));
     }
     Ok(observed.stack)
@@ -167,15 +223,18 @@ async fn change(
     start: Instant,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let place = session.provider.location().await?;
-    let work = Work {
+    let location = session.provider.location().await?;
+    let execution = Execution {
         provider: session.provider.as_ref(),
         plan,
         packages: &Packages::new(),
         sizes: &BTreeMap::new(),
-        place: &place,
+        location: &location,
     };
-    applying::run(&work, &Manner { verb, json: false, documents: None, concurrency: 1, start, interrupt })
-        .await
-        .map(|_| ())
+    applying::run(
+        &execution,
+        &RunOptions { verb, json: false, documents: None, concurrency: 1, start, interrupt },
+    )
+    .await
+    .map(|_| ())
 }

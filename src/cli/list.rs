@@ -2,8 +2,8 @@
 
 use clap::Parser;
 use mdo_engine::Observed;
-use mdo_model::project::FunctionName;
-use mdo_model::stack::{Api, Stack};
+use mdo_model::project::{FunctionName, Route};
+use mdo_model::stack::{ApiRoute, Definition, Stack};
 use serde_json::{Value, json};
 
 use super::arguments::Place;
@@ -29,12 +29,14 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         return Ok(());
     }
     let names = session.settings.names();
-    let place = session.provider.location().await?;
-    output::data(&Heading { names: &names, place: &place }.to_string());
+    let location = session.provider.location().await?;
+    output::data(&Heading { names: &names, location: &location }.to_string());
     let Stack { functions, stage, keys, warm_rules, .. } = &observed.stack;
     // What the stages share, role and API, may be there for another one.
     if functions.is_empty() && stage.is_none() && keys.is_empty() && warm_rules.is_empty() {
-        output::data("  nothing is deployed here\n");
+        let others = session.other_stages().await?;
+        let others = if others.is_empty() { others } else { format!("; the project has {others}") };
+        output::data(&format!("  nothing is deployed here{others}\n"));
         return Ok(());
     }
     if observed.stack.functions.is_empty() {
@@ -43,8 +45,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         let functions = observed.stack.functions.keys().map(|name| function_row(name, &observed));
         output::data(&format!("\n{}", output::table(&functions.collect::<Vec<_>>())));
     }
-    if let (Some(api), Some(endpoint)) = (served(&observed), &endpoint) {
-        let route = |(route, target): (mdo_model::project::Route, &mdo_model::stack::ApiRoute)| {
+    if let (Some(definition), Some(endpoint)) = (served(&observed), &endpoint) {
+        let route = |(route, target): (&Route, &ApiRoute)| {
             let url = format!("{endpoint}{}", route.path());
             vec![
                 route.method().as_str().to_owned(),
@@ -53,7 +55,15 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
                 target.function.to_string(),
             ]
         };
-        output::data(&format!("\n{}", output::table(&api.parsed_routes().map(route).collect::<Vec<_>>())));
+        output::data(&format!(
+            "\n{}",
+            output::table(&definition.routes.iter().map(route).collect::<Vec<_>>())
+        ));
+    }
+    if observed.stack.stage.as_ref().is_some_and(|stage| !stage.deployed_by_mdo) {
+        output::message(
+            "warning: the stage was not deployed by mdo last: it may serve other routes than these",
+        );
     }
     let keys: Vec<&str> = observed.stack.keys.keys().map(mdo_model::project::KeyName::as_str).collect();
     if !keys.is_empty() {
@@ -62,9 +72,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The API, if the stage serves it.
-fn served(observed: &Observed) -> Option<&Api> {
-    observed.stack.api.as_ref().filter(|_| observed.stack.stage.is_some())
+/// What the stage serves: what its deployment holds, which may not be what the files say.
+fn served(observed: &Observed) -> Option<&Definition> {
+    observed.stack.stage.as_ref().map(|stage| &stage.definition)
 }
 
 fn function_row(name: &FunctionName, observed: &Observed) -> Vec<String> {
@@ -109,7 +119,7 @@ fn document(session: &Session, observed: &Observed, endpoint: Option<&str>) -> V
         "provider": session.provider.name(),
         "url": endpoint.filter(|_| served(observed).is_some()),
         "functions": functions,
-        "routes": served(observed).map(|api| &api.routes),
+        "routes": served(observed).map(|definition| &definition.routes),
         "keys": observed.stack.keys.keys().collect::<Vec<_>>(),
     })
 }

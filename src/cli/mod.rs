@@ -3,6 +3,7 @@
 mod applying;
 mod arguments;
 mod connect;
+mod consent;
 mod deploy;
 mod destroy;
 mod dev;

@@ -27,7 +27,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let session = Session::open(&args.target.place, &args.target.overrides()).await?;
     let planned = planning::plan(&session, &args.target).await?;
-    let heading = Heading { names: &planned.plan.names, place: &planned.place };
+    let heading = Heading { names: &planned.plan.names, location: &planned.location };
     if args.json {
         output::json(&output::plan_document(&planned.plan, session.provider.name()));
     } else if planned.plan.is_empty() {

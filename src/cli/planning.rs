@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use globset::Glob;
-use mdo_engine::{Observed, Packages};
+use mdo_engine::{Observed, Packages, Scope};
 use mdo_model::project::{FunctionName, Problem, Project, Settings, nearest};
-use mdo_model::stack::{self, Plan, Selection};
+use mdo_model::stack::{self, Kind, Plan, ResourceId, Selection, Stack};
 use mdo_package::{self, Package, PackageError, Source};
 
 use super::arguments::Target;
@@ -24,7 +24,7 @@ pub(super) struct Planned {
     /// The zips' sizes in bytes.
     pub sizes: BTreeMap<FunctionName, u64>,
     /// Where the stack lives, for people.
-    pub place: String,
+    pub location: String,
     /// From the first step to the plan.
     pub took: Duration,
 }
@@ -48,15 +48,66 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     };
     let code = packages.iter().map(|(name, package)| (name.clone(), package.sha256)).collect();
     let desired = stack::desired(&session.settings, &code);
-    let plan = stack::plan(&session.settings.names(), desired, &observed.stack, &selection, &target.unset());
+    check_completable(session, &selection, &observed)?;
+    let shared = shared(session, &scope, &desired, &observed).await?;
+    let names = session.settings.names();
+    let plan = stack::plan(&names, desired, &observed.stack, &selection, &target.unset(), &shared);
+    say_if_new(session, &observed).await?;
     Ok(Planned {
         plan,
         observed,
         sizes: packages.iter().map(|(name, package)| (name.clone(), package.size)).collect(),
         packages: packages.into_iter().map(|(name, package)| (name, package.path)).collect(),
-        place: session.provider.location().await?,
+        location: session.provider.location().await?,
         took: start.elapsed(),
     })
+}
+
+/// What other stages share with this one, as far as this one would delete any of it. Who deletes nothing needs not ask.
+async fn shared(
+    session: &Session,
+    scope: &Scope,
+    desired: &Stack,
+    observed: &Observed,
+) -> Result<BTreeSet<ResourceId>, Failure> {
+    let names = session.settings.names();
+    let (before, after) = (observed.stack.resources(&names), desired.resources(&names));
+    let goes = |id: &&ResourceId| !after.contains_key(*id);
+    let is_project_wide =
+        |id: &&ResourceId| matches!(id.kind, Kind::Role | Kind::Api | Kind::Function | Kind::LogGroup);
+    if !before.keys().filter(goes).any(|id| is_project_wide(&id)) {
+        return Ok(BTreeSet::new());
+    }
+    let all = Scope { thorough: true, ..scope.clone() };
+    Ok(session.provider.observe(&all).await?.shared)
+}
+
+/// A deploy of some functions completes the others' routes from what the stage serves, which has to be known.
+fn check_completable(session: &Session, selection: &Selection, observed: &Observed) -> Result<(), Failure> {
+    let is_known = observed.stack.stage.as_ref().is_none_or(|stage| stage.deployed_by_mdo);
+    if *selection == Selection::All || is_known {
+        return Ok(());
+    }
+    let stage = &session.settings.stage;
+    Err(Failure::with_help(
+        exit_code::FAILED,
+        format!("cannot tell which routes stage {stage} serves: it was not deployed by mdo last"),
+        format!("deploy all functions once: mdo deploy{}", session.flags()),
+    ))
+}
+
+/// Says that a stage is new where the project has others: it may be a mistyped one.
+async fn say_if_new(session: &Session, observed: &Observed) -> Result<(), Failure> {
+    let Stack { role, functions, api, stage, .. } = &observed.stack;
+    let is_new = functions.is_empty() && stage.is_none();
+    if is_new && (role.is_some() || api.is_some()) {
+        let others = session.other_stages().await?;
+        if !others.is_empty() {
+            let name = &session.settings.stage;
+            output::message(&format!("note: stage {name} is new; the project has {others}"));
+        }
+    }
+    Ok(())
 }
 
 /// Checks that what a function requires is set by files or flags, or live and kept.

@@ -49,6 +49,13 @@ impl Session {
         Scope { functions, adopt, thorough: false }
     }
 
+    /// The stages other than this one at which the project has anything, as a list for people; empty where there is none.
+    pub(super) async fn other_stages(&self) -> Result<String, Failure> {
+        let stages = self.provider.stages().await?;
+        let others = stages.iter().filter(|stage| **stage != self.settings.stage);
+        Ok(others.map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    }
+
     /// The flags that lead to this stack again, each with a blank before it.
     pub(super) fn flags(&self) -> String {
         let local = if self.provider.name() == "local" { " --local" } else { "" };

@@ -10,8 +10,9 @@ use mdo_model::project::{self, FunctionName, Rate, Warm};
 use mdo_model::stack::{self, Invoker, Selection, Stack};
 use serde_json::{Value, json};
 
-use super::applying::{self, Manner, Work};
+use super::applying::{self, Execution, RunOptions};
 use super::arguments::Place;
+use super::consent::Consent;
 use super::interrupt::Interrupt;
 use super::planning;
 use super::session::Session;
@@ -36,6 +37,9 @@ pub(super) struct Args {
     /// Stop keeping them warm
     #[arg(long, conflicts_with_all = ["rate", "concurrency"])]
     off: bool,
+    /// Do not ask before rules are deleted; needed for that where there is no terminal to ask at
+    #[arg(long, short = 'y')]
+    yes: bool,
     #[command(flatten)]
     place: Place,
     /// Print one JSON document instead of text
@@ -103,11 +107,11 @@ async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result
             "functions": entries,
         }));
     } else {
-        let place = session.provider.location().await?;
+        let location = session.provider.location().await?;
         let table = output::table(&rows);
         let lines = table.split_inclusive('\n').zip(last_pings);
         let text: String = lines.map(|(line, pings)| format!("{line}{pings}")).collect();
-        output::data(&format!("{}{text}", Heading { names: &names, place: &place }));
+        output::data(&format!("{}{text}", Heading { names: &names, location: &location }));
     }
     Ok(())
 }
@@ -137,38 +141,54 @@ async fn change(
             ));
         }
     }
-    for (path, content) in edits {
-        replace(&path, &content)?;
-    }
     let desired = desired(session, &observed, &chosen, args);
     let names = session.settings.names();
-    let plan = stack::plan(&names, desired, &observed.stack, &Selection::All, &BTreeSet::new());
-    let place = session.provider.location().await?;
+    let nothing = (BTreeSet::new(), BTreeSet::new());
+    let plan = stack::plan(&names, desired, &observed.stack, &Selection::All, &nothing.0, &nothing.1);
+    let location = session.provider.location().await?;
     if plan.is_empty() {
         let calls = session.provider.calls();
         if args.json {
             output::json(&output::plan_document(&plan, session.provider.name()));
         } else {
-            let heading = Heading { names: &names, place: &place };
+            let heading = Heading { names: &names, location: &location };
             output::data(&output::nothing_to_do(&heading, &plan, start.elapsed(), calls));
         }
-        return Ok(());
+        return write(session, edits);
     }
-    let work = Work {
+    let execution = Execution {
         provider: session.provider.as_ref(),
         plan: &plan,
         packages: &Packages::new(),
         sizes: &Default::default(),
-        place: &place,
+        location: &location,
     };
-    applying::show(&work, args.json);
+    applying::show(&execution, args.json);
+    Consent { yes: args.yes }.to_delete(session, &plan, &location).await?;
     let verb = if args.off { "Stopped" } else { "Warmed" };
     applying::run(
-        &work,
-        &Manner { verb, json: args.json, documents: None, concurrency: 16, start, interrupt },
+        &execution,
+        &RunOptions { verb, json: args.json, documents: None, concurrency: 16, start, interrupt },
     )
-    .await
-    .map(|_| ())
+    .await?;
+    // The files say so once it is so.
+    write(session, edits)
+}
+
+/// Writes the files, and says which: what they hold is for every stage.
+fn write(session: &Session, edits: Vec<(PathBuf, String)>) -> Result<(), Failure> {
+    let root = session.project.root();
+    let others: Vec<_> = session.project.stages().filter(|stage| **stage != session.settings.stage).collect();
+    for (path, content) in edits {
+        replace(&path, &content)?;
+        let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+        let others = others.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let others = if others.is_empty() { "every other stage".to_owned() } else { others };
+        output::message(&format!(
+            "note: wrote `warm` into {shown}, which holds for {others} too from its next deploy on"
+        ));
+    }
+    Ok(())
 }
 
 /// Checks that function.json is where the rules come from, and that there is a rate for each.
@@ -188,8 +208,8 @@ fn check_files_agree(session: &Session, chosen: &[FunctionName], args: &Args) ->
         None => Ok(()),
         Some(name) => Err(Failure::with_help(
             exit_code::USAGE,
-            format!("function {name} is not kept warm, so that it needs a rate too"),
-            "say how often to ping it, for instance with --rate 5m",
+            format!("function {name} has no warm rule yet"),
+            "say how often to ping it: --rate 5m",
         )),
     }
 }
@@ -222,10 +242,11 @@ fn wanted(session: &Session, name: &FunctionName, args: &Args) -> Option<Warm> {
 /// What is live, with other warm rules.
 fn desired(session: &Session, observed: &Observed, chosen: &[FunctionName], args: &Args) -> Stack {
     let mut desired = observed.stack.clone();
+    let names = session.settings.names();
     for name in chosen {
         let warm = wanted(session, name, args);
         match warm {
-            Some(warm) => desired.warm_rules.insert(name.clone(), stack::warm_rule(warm)),
+            Some(warm) => desired.warm_rules.insert(name.clone(), stack::warm_rule(&names, name, warm)),
             None => desired.warm_rules.remove(name),
         };
         if let Some(function) = desired.functions.get_mut(name) {

@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use mdo_engine::apply::Report;
 use mdo_engine::{Applied, ErrorKind, Finished, Outcome};
 use mdo_model::project::{FunctionName, Names, Period, Quota, Throttle};
-use mdo_model::stack::{Action, Change, FieldChange, Kept, Kind, Plan, Resource, Summary};
+use mdo_model::stack::{Action, Change, FieldChange, Kept, KeptKind, Kind, Plan, Resource, Summary};
 use mdo_package::Bytes;
 use serde_json::Value;
 
@@ -20,12 +20,12 @@ pub(crate) struct Heading<'a> {
     /// Project and stage.
     pub names: &'a Names,
     /// Where the stack lives.
-    pub place: &'a str,
+    pub location: &'a str,
 }
 
 impl std::fmt::Display for Heading<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{} · {} · {}", self.names.project, self.names.stage, self.place)
+        writeln!(f, "{} · {} · {}", self.names.project, self.names.stage, self.location)
     }
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &BTreeMap<Function
     for change in changes {
         let (sign, style) = sign(change.action);
         let detail = match change.action {
-            Action::Create => created(change, sizes),
+            Action::Create => created(change, plan, sizes),
             Action::Update | Action::Delete => String::new(),
         };
         let line = format!("{:<9}  {:<width$}  {detail}", change.id.kind, name(change));
@@ -80,6 +80,7 @@ pub(crate) fn report(plan: &Plan, report: &Report) -> String {
         let outcome = match &finished.outcome {
             Outcome::Done(_) => format!("done in {}", seconds(finished.took)),
             Outcome::Skipped(needed) => format!("skipped, it needs {needed}"),
+            Outcome::Failed(_) if finished.begun => "partly done, then failed".to_owned(),
             Outcome::Failed(_) => "failed".to_owned(),
             Outcome::Interrupted => "interrupted".to_owned(),
         };
@@ -113,6 +114,9 @@ fn warnings(report: &Report) -> String {
             }
         }
     }
+    for warning in &report.warnings {
+        let _ = writeln!(text, "warning: {warning}");
+    }
     text
 }
 
@@ -122,7 +126,9 @@ fn done(finished: &Finished) -> String {
         _ => String::new(),
     };
     let name = match finished.id.kind {
-        Kind::Function | Kind::WarmRule | Kind::Key => format!("{} {}", finished.id.kind, finished.id.name),
+        Kind::Function | Kind::LogGroup | Kind::WarmRule | Kind::Key => {
+            format!("{} {}", finished.id.kind, finished.id.name)
+        }
         kind => kind.to_string(),
     };
     format!("{name} {}{version}", seconds(finished.took))
@@ -145,7 +151,7 @@ fn display_name(change: &Change, names: &Names) -> String {
 }
 
 /// What a new resource is, in a few words.
-fn created(change: &Change, sizes: &BTreeMap<FunctionName, u64>) -> String {
+fn created(change: &Change, plan: &Plan, sizes: &BTreeMap<FunctionName, u64>) -> String {
     match &change.after {
         Some(Resource::Function(function)) => {
             let size = change.id.name.parse().ok().and_then(|name: FunctionName| sizes.get(&name));
@@ -158,11 +164,17 @@ fn created(change: &Change, sizes: &BTreeMap<FunctionName, u64>) -> String {
                 function.configuration.timeout
             )
         }
-        Some(Resource::Api(api)) => {
-            let routes = api.routes.iter().map(|(route, target)| format!("{route} ({})", target.security));
-            routes.collect::<Vec<_>>().join(", ")
+        Some(Resource::LogGroup(group)) => match group.retention_days {
+            Some(1) => "1 day".to_owned(),
+            Some(days) => format!("{days} days"),
+            None => "for ever".to_owned(),
+        },
+        Some(Resource::Api(_)) => routes_to_be(plan),
+        Some(Resource::Stage(stage)) => {
+            let limits = usage_plan(stage.throttle, stage.quota);
+            let is_new_api = plan.changes.iter().any(|change| change.id.kind == Kind::Api);
+            if is_new_api { limits } else { format!("{}; {limits}", routes_to_be(plan)) }
         }
-        Some(Resource::Stage(stage)) => usage_plan(stage.throttle, stage.quota),
         Some(Resource::WarmRule(rule)) => match (rule.rate, rule.concurrency) {
             (Some(rate), 0 | 1) => rate.to_string(),
             (Some(rate), concurrency) => format!("{rate}, {concurrency} at once"),
@@ -170,6 +182,16 @@ fn created(change: &Change, sizes: &BTreeMap<FunctionName, u64>) -> String {
         },
         _ => String::new(),
     }
+}
+
+/// The routes that the stage of a plan is to serve.
+fn routes_to_be(plan: &Plan) -> String {
+    let stage = plan.changes.iter().find_map(|change| match &change.after {
+        Some(Resource::Stage(stage)) => Some(stage),
+        _ => None,
+    });
+    let routes = stage.into_iter().flat_map(|stage| &stage.definition.routes);
+    routes.map(|(route, target)| format!("{route} ({})", target.security)).collect::<Vec<_>>().join(", ")
 }
 
 fn usage_plan(throttle: Option<Throttle>, quota: Option<Quota>) -> String {
@@ -202,7 +224,7 @@ fn field_line(field: &FieldChange) -> String {
     let path = words(&field.path);
     match field.path.as_str() {
         "code" => format!("code  {} → {}", short(&field.before), short(&field.after)),
-        "definition" => "definition  deployed anew".to_owned(),
+        "deployed_by_mdo" => "redeployed, because somebody else has deployed it since".to_owned(),
         _ => format!("{path}  {} → {}", plain(&field.before), plain(&field.after)),
     }
 }
@@ -255,16 +277,26 @@ fn summary(summary: Summary) -> String {
 }
 
 fn kept_suffix(kept: &[Kept]) -> String {
-    if kept.is_empty() {
-        return String::new();
-    }
-    let name = |kept: &Kept| match kept.resource.kind {
-        Kind::Stage => format!("key {}", kept.name),
-        _ => kept.name.clone(),
+    let of_kind = |kinds: &[KeptKind]| -> Vec<String> {
+        let name = |kept: &Kept| match kept.kind {
+            KeptKind::Variable => kept.name.clone(),
+            KeptKind::Key | KeptKind::DisabledKey => format!("key {}", kept.name),
+        };
+        let names: BTreeSet<String> =
+            kept.iter().filter(|kept| kinds.contains(&kept.kind)).map(name).collect();
+        names.into_iter().collect()
     };
-    let names: BTreeSet<String> = kept.iter().map(name).collect();
-    let files = if names.len() == 1 { "no file sets" } else { "files do not set" };
-    format!("; kept {}, which {files}", names.into_iter().collect::<Vec<_>>().join(", "))
+    let mut text = String::new();
+    let unset = of_kind(&[KeptKind::Variable, KeptKind::Key]);
+    if !unset.is_empty() {
+        let files = if unset.len() == 1 { "no file sets" } else { "files do not set" };
+        let _ = write!(text, "; kept {}, which {files}", unset.join(", "));
+    }
+    let disabled = of_kind(&[KeptKind::DisabledKey]);
+    if !disabled.is_empty() {
+        let _ = write!(text, "; left {} switched off", disabled.join(", "));
+    }
+    text
 }
 
 fn count(number: usize, noun: &str) -> String {

@@ -37,6 +37,7 @@ pub(crate) fn report_document(
         }
     }
     document["seconds"] = json!(report.took.as_secs_f64());
+    document["warnings"] = json!(report.warnings);
     document["calls"] = json!(calls);
     document["url"] = json!(url);
     document
@@ -69,6 +70,7 @@ fn add_outcome(entry: &mut Value, finished: &Finished) {
         }
         Outcome::Failed(error) => {
             entry["outcome"] = json!("failed");
+            entry["partly_done"] = json!(finished.begun);
             entry["error"] =
                 json!({"message": error.message, "help": error.help, "reference": error.reference});
         }

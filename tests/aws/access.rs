@@ -120,7 +120,7 @@ fn a_denied_call_names_the_missing_action() {
     let output = project.mdo("deploy").through(&proxy).exits(5);
     output
         .says("allow `iam:CreateRole`")
-        .says("function   shop_echo             skipped, it needs role shop");
+        .says("function   shop_echo              skipped, it needs role shop");
     project.deploys("");
 }
 

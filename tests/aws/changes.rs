@@ -94,7 +94,7 @@ fn each_change_of_api_limits_and_rule_is_made_by_its_own_calls_alone() {
     project.set("echo", "warm", json!({"rate": "1m"}));
     assert_eq!(writes(&project, ""), ["PutTargets", "RemoveTargets"]);
     project.set("echo", "warm", json!(false));
-    assert_eq!(writes(&project, ""), ["DeleteRule", "RemovePermission", "RemoveTargets"]);
+    assert_eq!(writes(&project, "--yes"), ["DeleteRule", "RemovePermission", "RemoveTargets"]);
     assert_eq!(live.rules(), Vec::<String>::new());
 
     assert_eq!(live.key("default")["value"], key["value"], "a key is made once and reused for ever");
@@ -113,7 +113,7 @@ fn many_changes_at_once_are_one_deploy() {
     project.set("echo", "warm", json!({"rate": "10m", "concurrency": 2}));
     project.write("project.toml", &format!("{MANIFEST}[api]\nthrottle = {{ rate = 1, burst = 2 }}\n"));
     let output = project.mdo("deploy -s GREETING=two").succeeds();
-    output.says("4 to update, nothing to create or delete");
+    output.says("3 to update, nothing to create or delete");
     for line in ["environment  ~ GREETING", "memory  128 → 512", "timeout  30 → 7"] {
         output.says(line);
     }

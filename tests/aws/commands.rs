@@ -23,9 +23,9 @@ fn warm_shows_changes_and_removes_the_rule_and_writes_the_file() {
     let rule = &shown["functions"][0];
     assert_eq!(
         (&rule["rule"], &rule["state"], &rule["minutes"], &rule["concurrency"]),
-        (&json!("shop_echo-dev-warm"), &json!("enabled"), &json!(5), &json!(1))
+        (&json!("shop_echo.dev.warm"), &json!("enabled"), &json!(5), &json!(1))
     );
-    project.mdo("warm").succeeds().says("echo  enabled  every 5 minutes  1 at once  shop_echo-dev-warm");
+    project.mdo("warm").succeeds().says("echo  enabled  every 5 minutes  1 at once  shop_echo.dev.warm");
 
     project
         .mdo_with(&["warm", "echo", "--rate", "1 minute", "--concurrency", "2"])
@@ -43,7 +43,7 @@ fn warm_shows_changes_and_removes_the_rule_and_writes_the_file() {
     }
     assert_eq!(live.rule("echo")["ScheduleExpression"], "rate(1 minute)");
 
-    project.mdo("warm --off").succeeds().says("Stopped in ");
+    project.mdo("warm --off --yes").succeeds().says("Stopped in ");
     assert_eq!(live.rules(), Vec::<String>::new());
     assert_eq!(live.statements("echo").len(), 1);
     project.is_settled("");
@@ -109,12 +109,15 @@ fn keys_are_made_listed_shown_and_deleted() {
     let expected = "  alice    shop-dev-alice    enabled\n  default  shop-dev-default  enabled\n";
     assert_eq!(project.mdo("key list").succeeds().stdout, expected);
     let listed = project.mdo("key list --json").json();
-    assert_eq!(listed["keys"][0], json!({"name": "alice", "full_name": "shop-dev-alice", "enabled": true}));
+    assert_eq!(
+        listed["keys"][0],
+        json!({"name": "alice", "full_name": "shop-dev-alice", "enabled": true, "opens": true})
+    );
 
     // A deploy keeps a key that no file names.
     project.mdo("deploy").succeeds().says("kept GREETING, key alice");
     project.mdo("key create alice").exits(1).says("there is a key `alice` at stage dev already");
-    project.mdo("key delete alice").succeeds().says("Deleted in ");
+    project.mdo("key delete alice --yes").succeeds().says("Deleted in ");
     // The emulator answers 500 to a key that is gone, where AWS answers 403.
     assert_ne!(get(value.trim()), 200);
     project.mdo("key delete alice").exits(1).says("there is no key `alice`").says("the stage has default");

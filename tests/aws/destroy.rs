@@ -28,10 +28,14 @@ fn destroy_removes_all_that_is_ours_and_nothing_else() {
 
     project.deploys("");
     project.mdo("key create alice").succeeds();
-    project.mdo("destroy").exits(2).says("there is no terminal to ask at").says("--yes");
+    project
+        .mdo("destroy")
+        .exits(2)
+        .says("this would delete stage dev, ")
+        .says("pass --yes where there is no terminal to ask at");
     let output = project.mdo("destroy --yes").succeeds();
     output.says("  - key        shop-dev-alice");
-    output.says("7 to delete, nothing to create or update");
+    output.says("8 to delete, nothing to create or update");
     output.says("Destroyed in ");
     assert_eq!(live.counts(), theirs);
     project.mdo("destroy --yes").succeeds().says("nothing to destroy");
@@ -45,7 +49,7 @@ fn destroy_reads_as_one_json_document() {
     let project = TestProject::with_echo(emulator.account());
     project.deploys("");
     let document = project.mdo("destroy --yes --json").json();
-    assert_eq!(document["summary"], json!({"create": 0, "update": 0, "delete": 6}));
+    assert_eq!(document["summary"], json!({"create": 0, "update": 0, "delete": 7}));
     let outcomes = document["changes"].as_array().unwrap().iter().map(|change| &change["outcome"]);
     assert!(outcomes.into_iter().all(|outcome| outcome == "done"), "{document:#}");
     assert_eq!(Live::of(&project, "dev").counts(), nothing());

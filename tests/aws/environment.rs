@@ -22,7 +22,7 @@ fn variables_come_from_files_and_flags_and_what_no_file_sets_is_kept() {
 
     let output = project.mdo("deploy -E dev.env").succeeds();
     let expected = format!(
-        "shop · dev · {} · eu-west-1\n  nothing to do (checked 6 resources in _ s with _ calls); \
+        "shop · dev · {} · eu-west-1\n  nothing to do (checked 7 resources in _ s with _ calls); \
          kept FOURTH, GREETING, which files do not set\n",
         project.account().id()
     );

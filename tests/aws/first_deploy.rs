@@ -23,14 +23,15 @@ fn a_first_deploy_makes_a_keyed_warm_api_and_says_how_to_call_it() {
         r#"shop · dev · {account} · eu-west-1
 
   + role       shop_lambda_function
-  + function   shop_echo             provided.al2023 x86_64, 128 MB, 30 s, 992 bytes
+  + function   shop_echo              provided.al2023 x86_64, 128 MB, 30 s, 992 bytes
                environment  + GREETING
-  + api        shop                  GET /echo (key)
-  + stage      dev                   10 requests/s, burst 20, 10,000 a day
+  + log group  /aws/lambda/shop_echo  30 days
+  + api        shop                   GET /echo (key)
+  + stage      dev                    10 requests/s, burst 20, 10,000 a day
   + key        shop-dev-default
-  + warm rule  shop_echo             every 5 minutes
+  + warm rule  shop_echo              every 5 minutes
 
-  6 to create, nothing to update or delete
+  7 to create, nothing to update or delete
 
 {times}
 
@@ -49,6 +50,7 @@ Deployed in _ s with _ calls.
             "api _ s",
             "function echo _ s (version 1)",
             "key default _ s",
+            "log group echo _ s",
             "role _ s",
             "stage _ s",
             "warm rule echo _ s"
@@ -109,7 +111,7 @@ fn every_resource_of_a_first_deploy_is_as_the_files_say() {
                 "apigateway.amazonaws.com",
                 arn(&project, "execute-api", &format!("{api}/dev/*/*"))
             ),
-            ("mdo-warm-dev", "events.amazonaws.com", arn(&project, "events", "rule/shop_echo-dev-warm")),
+            ("mdo-warm-dev", "events.amazonaws.com", arn(&project, "events", "rule/shop_echo.dev.warm")),
         ]
         .map(|(id, principal, source)| (id.to_owned(), principal.to_owned(), source))
     );
@@ -175,7 +177,7 @@ fn a_deploy_costs_no_more_calls_than_its_dependencies_ask_for() {
 
     let first = project.mdo("deploy --json").through(&proxy).json();
     let seen = proxy.recording().apart_from_waiting();
-    assert!(seen.calls().len() <= 20, "{:#?}", seen.names());
+    assert!(seen.calls().len() <= 24, "{:#?}", seen.names());
     assert!(seen.depth() <= 6, "{} deep: {:#?}", seen.depth(), seen.timeline());
     assert_eq!(first["calls"], proxy.recording().calls().len());
     // The emulator makes every imported API edge-optimised, so it is the request that tells.
@@ -187,10 +189,10 @@ fn a_deploy_costs_no_more_calls_than_its_dependencies_ask_for() {
     let output = project.mdo("deploy").through(&proxy).succeeds();
     let seen = proxy.recording();
     assert_eq!(seen.writes().len(), 0, "{:#?}", seen.names());
-    assert!(seen.calls().len() <= 10, "{:#?}", seen.names());
+    assert!(seen.calls().len() <= 11, "{:#?}", seen.names());
     assert!(seen.depth() <= 3, "{} deep: {:#?}", seen.depth(), seen.timeline());
     let expected = format!(
-        "shop · dev · {} · eu-west-1\n  nothing to do (checked 6 resources in _ s with _ calls)\n",
+        "shop · dev · {} · eu-west-1\n  nothing to do (checked 7 resources in _ s with _ calls)\n",
         project.account().id()
     );
     assert_eq!(output.timeless(), expected);
@@ -200,7 +202,7 @@ fn a_deploy_costs_no_more_calls_than_its_dependencies_ask_for() {
     project.git("commit -qam second");
     let changed = project.mdo("deploy --json").through(&proxy).json();
     let seen = proxy.recording().apart_from_waiting();
-    assert!(seen.calls().len() <= 14, "{:#?}", seen.names());
+    assert!(seen.calls().len() <= 15, "{:#?}", seen.names());
     assert!(seen.depth() <= 6, "{} deep: {:#?}", seen.depth(), seen.timeline());
     assert_eq!(seen.writes().len(), 3, "{:#?}", seen.names());
     assert_eq!((&changed["summary"]["update"], &changed["changes"][0]["version"]), (&json!(1), &json!("2")));
@@ -218,10 +220,10 @@ fn a_plan_writes_nothing_whether_there_is_much_to_do_or_nothing() {
         assert_eq!(recording.writes().len(), 0, "{:?}", recording.names());
         output
     };
-    reads_only("", 3).says("6 to create, nothing to update or delete");
+    reads_only("", 3).says("7 to create, nothing to update or delete");
     assert_eq!(Live::of(&project, "dev").counts()["functions"], 0);
     project.mdo("deploy").succeeds();
-    reads_only("", 0).says("nothing to do (checked 6 resources");
+    reads_only("", 0).says("nothing to do (checked 7 resources");
     project.set_edition("echo", "second");
     project.set("echo", "memory", json!(512));
     project.set("echo", "warm", json!(false));
@@ -232,7 +234,7 @@ fn a_plan_writes_nothing_whether_there_is_much_to_do_or_nothing() {
 const FUNCTIONS: usize = 8;
 
 /// What a deploy reads once, however many functions there are.
-const READ_ONCE: usize = 7;
+const READ_ONCE: usize = 8;
 
 /// Several functions that are deployed through a proxy, and the recording of that.
 fn functions(warm: serde_json::Value) -> Option<(TestProject, Proxy)> {

@@ -15,7 +15,7 @@ fn a_function_is_added_to_a_live_api_and_removed_from_it() {
 
     project.add_function("second", json!({"routes": ["GET /second"], "warm": {"rate": "5m"}}));
     let output = project.mdo("deploy").succeeds();
-    output.says("2 to create, 2 to update, nothing to delete");
+    output.says("3 to create, 1 to update, nothing to delete");
     project.is_settled("");
     assert_eq!(live.echo("second")["function"], "shop_second");
     assert_eq!(live.echo("echo")["function"], "shop_echo");
@@ -86,6 +86,6 @@ fn a_function_without_routes_needs_no_api_and_one_may_have_its_own_role() {
     project.deploys("");
     assert_eq!(live.get("worker").0, 200);
     project.set("worker", "routes", json!([]));
-    project.deploys("");
+    project.deploys("--delete-keys");
     assert_eq!(live.counts(), counts);
 }

@@ -144,7 +144,7 @@ impl<'a> Live<'a> {
     }
 
     pub(crate) fn rule_name(&self, function: &str) -> String {
-        format!("{}_{function}-{}-warm", self.project, self.stage)
+        format!("{}_{function}.{}.warm", self.project, self.stage)
     }
 
     /// The warm rule of a function.

@@ -62,7 +62,6 @@ fn a_foreign_role_is_refused_unless_adopted() {
     is_refused_then_adopted(&project, "role shop_lambda_function");
 }
 
-/// Before the first deploy a function is looked for at its stage alone, so that one without the stage is met late.
 #[test]
 fn a_foreign_function_is_never_touched_unless_adopted() {
     let Some(emulator) = Emulator::shared() else { return };
@@ -78,12 +77,14 @@ fn a_foreign_function_is_never_touched_unless_adopted() {
         configuration
     };
     let before = theirs();
-    let output = project.mdo("deploy").exits(5);
-    output.says("function shop_echo exists already and was not made by mdo").says("--adopt");
-    assert_eq!((theirs(), read()["Tags"].as_object().map_or(0, |tags| tags.len())), (before, 0));
     let output = project.mdo("deploy").exits(1);
     output.says("function shop_echo exists already and was not made by mdo").says("--adopt");
-    project.mdo("deploy --adopt -s GREETING=ours").exits(0).says("kept HAND, which the function had");
+    assert_eq!(Live::of(&project, "dev").counts()["roles"], 0, "nothing was changed");
+    let plan = project.mdo("plan --adopt -s GREETING=ours").exits(0);
+    plan.says("  ~ function   shop_echo").says("environment  ~ GREETING").says("handler  h → bootstrap");
+    plan.says("kept HAND, which no file sets");
+    assert_eq!((theirs(), read()["Tags"].as_object().map_or(0, |tags| tags.len())), (before, 0));
+    project.mdo("deploy --adopt -s GREETING=ours").exits(0).says("kept HAND, which no file sets");
     project.is_settled("");
     let environment = Live::of(&project, "dev").environment("echo");
     assert_eq!(environment, json!({"HAND": "made", "GREETING": "ours"}));
@@ -124,9 +125,9 @@ fn a_foreign_usage_plan_and_a_foreign_key_of_our_names_are_left_alone() {
 fn a_foreign_rule_is_refused_unless_adopted() {
     let Some(emulator) = Emulator::shared() else { return };
     let project = TestProject::with_echo(emulator.account());
-    let rule = json!({"Name": "shop_echo-dev-warm", "ScheduleExpression": "rate(1 hour)"});
+    let rule = json!({"Name": "shop_echo.dev.warm", "ScheduleExpression": "rate(1 hour)"});
     make(project.account(), "events", "put_rule", rule);
-    is_refused_then_adopted(&project, "shop_echo-dev-warm");
+    is_refused_then_adopted(&project, "shop_echo.dev.warm");
 }
 
 #[test]
@@ -145,20 +146,17 @@ fn a_function_that_has_lost_its_tag_alone_is_adopted_for_good() {
 }
 
 #[test]
-fn a_foreign_log_group_is_left_alone_unless_adopted() {
+fn a_log_group_that_another_tool_has_left_is_taken_over_with_a_word() {
     let Some(emulator) = Emulator::shared() else { return };
     let project = TestProject::with_echo(emulator.account());
     let group = "/aws/lambda/shop_echo";
     // The emulator loses the tags of a group that had none.
     let theirs = json!({"logGroupName": group, "tags": {"team": "theirs"}});
     make(project.account(), "logs", "create_log_group", theirs);
-    let retention = || Live::of(&project, "dev").log_retention("echo");
-    let output = project.mdo("deploy").exits(5);
-    output.says("the log group /aws/lambda/shop_echo exists already").says("--adopt");
-    project.mdo("deploy").exits(1).says("the log group /aws/lambda/shop_echo exists already");
-    assert_eq!(retention(), Value::Null);
-    project.mdo("deploy --adopt").succeeds();
-    assert_eq!(retention(), 30);
+    let output = project.mdo("deploy").exits(0);
+    output.says("warning: log group echo: took it over with the logs in it");
+    assert_eq!(Live::of(&project, "dev").log_retention("echo"), 30);
+    project.is_settled("");
     project.mdo("destroy --yes").succeeds();
     assert_eq!(Live::of(&project, "dev").counts(), crate::stages::nothing());
 }

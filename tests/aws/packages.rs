@@ -39,7 +39,7 @@ fn a_large_package_goes_through_the_projects_bucket_once() {
     let bucket = json!({"Bucket": "shop-artifacts", "CreateBucketConfiguration": place});
     live.call("s3", "create_bucket", bucket);
     proxy.fail_next("UploadPart", 1, Fault::error(400, "InvalidPart", "told to fail"));
-    project.mdo("deploy").through(&proxy).exits(2).says("told to fail");
+    project.mdo("deploy").through(&proxy).exits(5).says("told to fail");
     let uploads = live.call("s3", "list_multipart_uploads", json!({"Bucket": "shop-artifacts"}));
     assert_eq!(items(&uploads["Uploads"]), Vec::<serde_json::Value>::new(), "nothing is left to be paid for");
 

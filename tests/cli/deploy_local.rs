@@ -12,12 +12,12 @@ fn a_deploy_says_what_it_did_and_where_to_go_next() {
     let project = TestProject::local_with_echo();
     let output = project.mdo("deploy --local --stage alice").succeeds();
     let end = output.timeless();
-    let end = &end[end.find("  5 to create").unwrap()..];
+    let end = &end[end.find("  6 to create").unwrap()..];
     assert_eq!(
         end,
-        "  5 to create, nothing to update or delete
+        "  6 to create, nothing to update or delete
 
-  role _ s · api _ s · function echo _ s (version 1) · stage _ s · key default _ s
+  role _ s · log group echo _ s · api _ s · function echo _ s (version 1) · stage _ s · key default _ s
 
 Deployed in _ s.
   serve mdo dev --stage alice
@@ -33,7 +33,7 @@ fn a_second_deploy_has_nothing_to_do() {
     let project = TestProject::local_with_echo();
     project.mdo("deploy --local -s GREETING=hello").succeeds();
     project.mdo("deploy --local").succeeds().prints(
-        "shop · dev · this machine\n  nothing to do (checked 5 resources in _ s); kept GREETING, which no file sets\n",
+        "shop · dev · this machine\n  nothing to do (checked 6 resources in _ s); kept GREETING, which no file sets\n",
     );
     let report = project.mdo("deploy --local --json").json();
     assert_eq!(report["changes"], json!([]));
@@ -46,9 +46,12 @@ fn the_report_is_one_document_with_the_outcome_of_each_change() {
     let report = project.mdo("deploy --local --json").json();
     let changes = report["changes"].as_array().unwrap();
     let names: Vec<_> = changes.iter().map(|change| change["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["shop_lambda_function", "shop", "shop_echo", "dev", "shop-dev-default"]);
+    assert_eq!(
+        names,
+        ["shop_lambda_function", "/aws/lambda/shop_echo", "shop", "shop_echo", "dev", "shop-dev-default"]
+    );
     assert!(changes.iter().all(|change| change["outcome"] == "done" && change["seconds"].is_f64()));
-    assert_eq!(changes[2]["version"], "1");
+    assert_eq!(changes[3]["version"], "1");
     assert_eq!(report["url"], "http://127.0.0.1:3000/dev");
 }
 
@@ -99,28 +102,29 @@ fn destroy_removes_one_stage_and_leaves_the_others() {
     let project = TestProject::local_with_echo();
     project.mdo("deploy --local").succeeds();
     project.mdo("deploy --local --stage alice").succeeds();
-    project.mdo("destroy --local --stage alice").succeeds().prints(
+    project.mdo("destroy --yes --local --stage alice").succeeds().prints(
         "shop · alice · this machine
 
   - role       shop_lambda_function
   - function   shop_echo
+  - log group  /aws/lambda/shop_echo
   - api        shop
   - stage      alice
   - key        shop-alice-default
 
-  5 to delete, nothing to create or update
+  6 to delete, nothing to create or update
 
-  stage _ s · key default _ s · api _ s · function echo _ s · role _ s
+  stage _ s · key default _ s · api _ s · function echo _ s · role _ s · log group echo _ s
 
 Destroyed in _ s.
 ",
     );
     project
-        .mdo("destroy --local --stage alice")
+        .mdo("destroy --yes --local --stage alice")
         .succeeds()
-        .prints("shop · alice · this machine\n  nothing to destroy\n");
+        .prints("shop · alice · this machine\n  nothing to destroy; the project has dev\n");
     project.mdo("plan --local --exit-code").exits(0);
-    project.mdo("destroy --local --all").succeeds();
+    project.mdo("destroy --yes --local --all").succeeds();
     project.mdo("list --local").succeeds().prints("shop · dev · this machine\n  nothing is deployed here\n");
 }
 

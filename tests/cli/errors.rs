@@ -105,7 +105,7 @@ fn a_damaged_state_says_where_and_what_to_do() {
     for (state, place) in [
         ("", "line 1, column 0"),
         ("{bad", "line 1, column 2"),
-        (r#"{"format": 1, "keys": {"default": "hunter2"}}"#, "line 1, column 43"),
+        (r#"{"format": 2, "keys": {"default": "hunter2"}}"#, "line 1, column 43"),
     ] {
         project.write(".mdo/stages/dev/state.json", state);
         let complaint = format!("error: ROOT/.mdo/stages/dev/state.json is damaged at {place}\n{help}");
@@ -113,7 +113,7 @@ fn a_damaged_state_says_where_and_what_to_do() {
     }
     project.write(".mdo/stages/dev/state.json", r#"{"format": 9}"#);
     project.mdo("key show --local").exits(2).complains(
-        "error: ROOT/.mdo/stages/dev/state.json was written by a newer mdo (format 9; this mdo knows up to 1)
+        "error: ROOT/.mdo/stages/dev/state.json was written by a newer mdo (format 9; this mdo knows up to 2)
   help: use that mdo, or remove the folder ROOT/.mdo/stages/dev and deploy again with --local
 ",
     );

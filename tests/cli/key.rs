@@ -28,15 +28,15 @@ Created in _ s.
             "stage": "dev",
             "provider": "local",
             "keys": [
-                {"name": "alice", "full_name": "shop-dev-alice", "enabled": true},
-                {"name": "default", "full_name": "shop-dev-default", "enabled": true},
+                {"name": "alice", "full_name": "shop-dev-alice", "enabled": true, "opens": true},
+                {"name": "default", "full_name": "shop-dev-default", "enabled": true, "opens": true},
             ],
         })
     );
     let value = project.mdo("key show alice --local").succeeds().stdout;
     let value = value.strip_suffix('\n').unwrap();
     assert!(value.len() == 40 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{value}");
-    project.mdo("key delete alice --local").succeeds().prints("  key alice _ s\n\nDeleted in _ s.\n");
+    project.mdo("key delete alice --yes --local").succeeds().prints("  key alice _ s\n\nDeleted in _ s.\n");
     project.mdo("key show alice --local").exits(1).prints("").complains(
         "error: there is no key alice at stage dev on this machine
   help: create it: mdo key create alice --local --stage dev
@@ -51,7 +51,7 @@ fn a_running_server_follows_at_once() {
     project.mdo("key create alice --local").succeeds();
     let alice = project.key("alice");
     assert_eq!(serving.get("/echo", Some(&alice)).status(), 200);
-    project.mdo("key delete alice --local").succeeds();
+    project.mdo("key delete alice --yes --local").succeeds();
     assert_eq!(serving.get("/echo", Some(&alice)).status(), 403);
     assert_eq!(serving.get("/echo", Some(&project.key("default"))).status(), 200);
 }
@@ -77,7 +77,7 @@ fn a_key_that_is_not_there_cannot_be_deleted() {
     };
     refused("the stage has default");
     project
-        .mdo("key delete default --local")
+        .mdo("key delete default --yes --local")
         .exits(0)
         .complains("note: the next deploy creates the default key anew, with another value\n");
     refused("the stage has no key");

@@ -27,15 +27,17 @@ fn a_new_stack_is_listed_resource_by_resource() {
         "shop · alice · this machine
 
   + role       shop_lambda_function
-  + function   shop_cart             provided.al2023 x86_64, 256 MB, 30 s, 151 bytes
+  + function   shop_cart              provided.al2023 x86_64, 256 MB, 30 s, 151 bytes
                environment  + RATE_LIMIT
-  + function   shop_mail             provided.al2023 x86_64, 128 MB, 30 s, 151 bytes
-  + api        shop                  GET /a_cart (key), POST /a_cart (open)
-  + stage      alice                 10 requests/s, burst 20, 10,000 a day
+  + function   shop_mail              provided.al2023 x86_64, 128 MB, 30 s, 151 bytes
+  + log group  /aws/lambda/shop_cart  30 days
+  + log group  /aws/lambda/shop_mail  30 days
+  + api        shop                   GET /a_cart (key), POST /a_cart (open)
+  + stage      alice                  10 requests/s, burst 20, 10,000 a day
   + key        shop-alice-default
-  + warm rule  shop_mail             every 5 minutes, 2 at once
+  + warm rule  shop_mail              every 5 minutes, 2 at once
 
-  7 to create, nothing to update or delete
+  9 to create, nothing to update or delete
 ",
     );
 }
@@ -47,7 +49,7 @@ fn what_changes_is_shown_before_and_after() {
     project
         .mdo("plan --local")
         .succeeds()
-        .prints("shop · dev · this machine\n  nothing to do (checked 7 resources in _ s)\n");
+        .prints("shop · dev · this machine\n  nothing to do (checked 9 resources in _ s)\n");
     let settings = r#"{"routes": ["GET /a_list"], "memory": 512, "environment": {"RATE_LIMIT": "secret-8"}}"#;
     project.write("functions/cart/function.json", settings);
     project.remove("functions/mail");
@@ -58,7 +60,8 @@ fn what_changes_is_shown_before_and_after() {
                environment  ~ RATE_LIMIT
                memory  256 → 512
   - function   shop_mail
-  ~ api        shop
+  - log group  /aws/lambda/shop_mail
+  ~ stage      dev
                routes[\"GET /a_cart\"].function  cart → none
                routes[\"GET /a_cart\"].security  key → none
                routes[\"GET /a_cart\"].timeout ms  29000 → none
@@ -68,11 +71,9 @@ fn what_changes_is_shown_before_and_after() {
                routes[\"GET /a_list\"].function  none → cart
                routes[\"GET /a_list\"].security  none → key
                routes[\"GET /a_list\"].timeout ms  none → 29000
-  ~ stage      dev
-               definition  deployed anew
   - warm rule  shop_mail
 
-  3 to update, 2 to delete, nothing to create
+  2 to update, 3 to delete, nothing to create
 ",
     );
 }
@@ -102,8 +103,8 @@ fn the_document_has_every_change_and_no_value() {
                 ],
             }],
             "summary": {"create": 0, "update": 1, "delete": 0},
-            "kept": [{"resource": "function cart", "name": "TOKEN"}],
-            "checked": 7,
+            "kept": [{"kind": "variable", "resource": "function cart", "name": "TOKEN"}],
+            "checked": 9,
         })
     );
 }
@@ -113,7 +114,7 @@ fn the_exit_code_tells_of_changes_when_it_is_asked_to() {
     let project = two_functions();
     project.mdo("plan --local").exits(0);
     let output = project.mdo("plan --local --exit-code --json").exits(3);
-    assert_eq!(output.document()["summary"], json!({"create": 7, "update": 0, "delete": 0}));
+    assert_eq!(output.document()["summary"], json!({"create": 9, "update": 0, "delete": 0}));
     output.complains("");
     project.mdo("deploy --local").succeeds();
     project.mdo("plan --local --exit-code").exits(0);
@@ -149,7 +150,7 @@ fn variables_without_a_file_are_kept_and_named_once() {
     let project = two_functions();
     project.mdo("deploy --local -s TOKEN=secret-1 -s OTHER=secret-2").succeeds();
     project.mdo("plan --local").succeeds().prints(
-        "shop · dev · this machine\n  nothing to do (checked 7 resources in _ s); kept OTHER, TOKEN, which files do not set\n",
+        "shop · dev · this machine\n  nothing to do (checked 9 resources in _ s); kept OTHER, TOKEN, which files do not set\n",
     );
     project.mdo("plan --local --unset OTHER cart").succeeds().prints(
         "shop · dev · this machine

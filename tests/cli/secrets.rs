@@ -28,7 +28,7 @@ fn no_verb_prints_the_value_of_a_variable_or_a_key() {
         "key list --local --json",
         "key create bob --local",
         "warm --local --json",
-        "destroy --local --json",
+        "destroy --local --yes --json",
     ] {
         let output = project.mdo(line).exits(0);
         for secret in [SECRET, "other", &key] {

@@ -26,14 +26,14 @@ fn rules_are_shown_in_aligned_columns() {
     project.mdo("warm --local").succeeds().prints(
         "shop · dev · this machine
   a_longer_name  no rule  -                -          -
-  echo           enabled  every 5 minutes  1 at once  shop_echo-dev-warm
+  echo           enabled  every 5 minutes  1 at once  shop_echo.dev.warm
 ",
     );
     assert_eq!(
         project.mdo("warm echo --local --json").json()["functions"],
         json!([{
             "function": "echo",
-            "rule": "shop_echo-dev-warm",
+            "rule": "shop_echo.dev.warm",
             "state": "enabled",
             "minutes": 5,
             "concurrency": 1,
@@ -68,7 +68,7 @@ Warmed in _ s.
     project
         .mdo_with(&["warm", "--local", "--rate", "1 minute"])
         .succeeds()
-        .prints("shop · dev · this machine\n  nothing to do (checked 6 resources in _ s)\n");
+        .prints("shop · dev · this machine\n  nothing to do (checked 7 resources in _ s)\n");
 }
 
 #[test]
@@ -79,10 +79,10 @@ fn a_concurrency_alone_keeps_the_rate_and_needs_one() {
         settings(&project),
         SETTINGS.replace("{ \"rate\": \"5m\" }", "{ \"rate\": \"5m\", \"concurrency\": 3 }")
     );
-    project.mdo("warm --local --off").succeeds();
+    project.mdo("warm --local --off --yes").succeeds();
     project.mdo("warm echo --local --concurrency 3").exits(2).complains(
-        "error: function echo is not kept warm, so that it needs a rate too
-  help: say how often to ping it, for instance with --rate 5m
+        "error: function echo has no warm rule yet
+  help: say how often to ping it: --rate 5m
 ",
     );
 }
@@ -104,7 +104,7 @@ fn a_stage_with_rules_of_its_own_is_changed_in_project_toml() {
 #[test]
 fn off_takes_the_rule_away_and_the_line_with_it() {
     let project = deployed();
-    project.mdo("warm --local --off").succeeds().says("  - warm rule  shop_echo");
+    project.mdo("warm --local --off --yes").succeeds().says("  - warm rule  shop_echo");
     assert_eq!(settings(&project), SETTINGS.replace("\"warm\":   { \"rate\": \"5m\" },\r\n\t", ""));
     project.mdo("plan --local --exit-code").exits(0);
     let nothing = project.mdo("warm --local --off --json").json();

@@ -124,11 +124,16 @@ impl<'a> Mdo<'a> {
         output
     }
 
-    /// Runs it and proves that it does what it is asked for, and says nothing on standard error but what it waits for.
+    /// Runs it and proves that it does what it is asked for, and says nothing on standard error but what it
+    /// waits for, and notes.
     #[track_caller]
     pub fn succeeds(self) -> Output {
         let output = self.exits(0);
-        let other: Vec<&str> = output.stderr.lines().filter(|line| !line.contains(": waiting, ")).collect();
+        let other: Vec<&str> = output
+            .stderr
+            .lines()
+            .filter(|line| !line.contains(": waiting, ") && !line.starts_with("note: "))
+            .collect();
         assert!(other.is_empty(), "{}", output.transcript());
         output
     }

@@ -2,6 +2,7 @@
 
 mod api_gateway;
 mod client;
+mod confirm;
 mod errors;
 mod events;
 mod iam;
@@ -48,6 +49,10 @@ pub struct AwsProvider {
 struct Known {
     adopts: bool,
     functions: BTreeMap<FunctionName, KnownFunction>,
+    /// The versions that this run has pointed the stage's aliases at.
+    versions: BTreeMap<FunctionName, String>,
+    /// Whether another deploy was quicker to bring the stage up, so that this one gives way.
+    has_rival: bool,
     /// The regions that the role is used in.
     role_regions: BTreeSet<String>,
 }
@@ -59,10 +64,8 @@ struct KnownFunction {
     exists: bool,
     /// Whether it bears our tag.
     is_ours: bool,
-    /// The version that the stage's alias points at.
+    /// The version that the stage's alias points at; `None` when it is not at the stage.
     version: Option<String>,
-    /// The retention of its log group; `None` when there is no log group.
-    log_group: Option<Option<u16>>,
 }
 
 impl AwsProvider {
@@ -105,6 +108,11 @@ impl AwsProvider {
         self.gateway.api_id()
     }
 
+    /// Notes the version that this run has pointed the stage's alias at.
+    fn note_version(&self, function: &FunctionName, version: &str) {
+        self.state().versions.insert(function.clone(), version.to_owned());
+    }
+
     /// Asks who we are, where no other call has told it.
     async fn identify(&self) -> Result<(), Error> {
         if self.aws.knows_account() {
@@ -133,7 +141,7 @@ impl AwsProvider {
             }
             (Some(_), None) => {
                 run.all_usable(change).await?;
-                self.delete_function(&name).await
+                self.delete_function(&name, change, run).await
             }
             _ => Err(unexpected(change)),
         }
@@ -166,9 +174,9 @@ impl AwsProvider {
 
     /// A function of the project that other stages still have.
     async fn remaining_function(&self) -> Result<Option<FunctionName>, Error> {
-        for name in logs::observe(&self.aws, &self.names).await?.into_keys() {
+        for name in lambda::list(&self.aws, &self.names).await? {
             let aliases = self.own_aliases(&name).await?.unwrap_or_default();
-            if aliases.iter().any(|alias| alias != self.names.stage.as_str()) {
+            if aliases.keys().any(|alias| alias != self.names.stage.as_str()) {
                 return Ok(Some(name));
             }
         }
@@ -204,6 +212,7 @@ impl Provider for AwsProvider {
         match change.id.kind {
             Kind::Role => self.apply_role(change, run).await,
             Kind::Function => self.apply_function(change, run).await,
+            Kind::LogGroup => logs::apply(&self.aws, &self.names, change, run, self.adopts()).await,
             Kind::Api | Kind::Stage | Kind::Key => {
                 api_gateway::apply(&self.aws, &self.names, &self.gateway, change, run).await
             }
@@ -211,12 +220,16 @@ impl Provider for AwsProvider {
         }
     }
 
+    async fn confirm(&self, run: &Run<'_>) -> Result<Vec<String>, Error> {
+        self.confirm_run(run).await
+    }
+
     async fn stages(&self) -> Result<Vec<StageName>, Error> {
-        let functions = logs::observe(&self.aws, &self.names).await?;
-        let aliases = futures::future::try_join_all(functions.keys().map(|name| self.own_aliases(name)));
+        let functions = lambda::list(&self.aws, &self.names).await?;
+        let aliases = futures::future::try_join_all(functions.iter().map(|name| self.own_stages(name)));
         let api = api_gateway::stages(&self.aws, &self.names, self.api_id());
         let (aliases, api) = futures::future::try_join(aliases, api).await?;
-        let aliases = aliases.into_iter().flatten().flatten();
+        let aliases = aliases.into_iter().flatten();
         let mut stages: BTreeSet<StageName> = aliases.filter_map(|alias| alias.parse().ok()).collect();
         stages.extend(api);
         Ok(stages.into_iter().collect())

@@ -1,7 +1,8 @@
 //! Reads a whole stack in three rounds of calls, each call as early as what it needs is known.
 //!
-//! First the functions at the stage's alias and the role; that tells the account. Then, where anything is deployed, who
-//! may call each alias (which tells the API's id), log groups, rules and usage plans; then what hangs on those.
+//! First the functions at the stage's alias, the names of all functions, and the role; that tells the account. Then who may
+//! call each alias (which tells the API's id), log groups, rules, keys and functions that no file names; then what hangs on
+//! those.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -9,14 +10,13 @@ use std::sync::{Mutex, PoisonError};
 use futures::future::{try_join, try_join_all};
 use mdo_engine::{Error, LiveFunction, Observed, Scope};
 use mdo_model::project::FunctionName;
-use mdo_model::stack::{Function, Kind, ResourceId, Stack, WarmRule};
+use mdo_model::stack::{Function, Kind, LogGroup, ResourceId, Stack, WarmRule};
 use tokio::sync::oneshot;
 
 use crate::api_gateway::{self, LiveApi};
 use crate::iam::{self, RoleFound};
-use crate::lambda::is_foreign;
 use crate::lambda::permissions::{self, Statements};
-use crate::lambda::{self, Live, Lookup};
+use crate::lambda::{self, Live, Lookup, is_foreign};
 use crate::ownership::{self, Owner};
 use crate::{AwsProvider, KnownFunction, events, logs};
 
@@ -26,46 +26,31 @@ struct AtStage {
     statements: Statements,
 }
 
-/// What is read once it is known that something is deployed.
+/// What is read once it is known which functions are at the stage.
 #[derive(Default)]
 struct Rest {
     statements: BTreeMap<FunctionName, Statements>,
-    log_groups: BTreeMap<FunctionName, Option<u16>>,
+    log_groups: BTreeMap<FunctionName, LogGroup>,
     rules: BTreeMap<FunctionName, WarmRule>,
     api: LiveApi,
     /// Functions that the files name and that exist, but not at this stage.
-    elsewhere: BTreeSet<FunctionName>,
+    elsewhere: BTreeMap<FunctionName, Box<Live>>,
     /// Functions of the project that the files do not name.
     unnamed: BTreeMap<FunctionName, AtStage>,
 }
 
+type Functions = BTreeMap<FunctionName, Box<Live>>;
+
 impl AwsProvider {
     pub(crate) async fn observe_stack(&self, scope: &Scope) -> Result<Observed, Error> {
-        let (found, role) = try_join(
+        let (found, listed, role) = futures::try_join!(
             self.read_functions(&scope.functions, scope),
+            lambda::list(&self.aws, &self.names),
             iam::observe(&self.aws, &self.names, scope),
-        )
-        .await?;
+        )?;
         self.identify().await?;
-        let is_begun = scope.thorough || !found.is_empty();
-        let rest = if is_begun {
-            self.read_rest(scope, &found).await?
-        } else {
-            let none = std::future::ready(None);
-            // A rule of our name would be overwritten, unlike a usage plan or a key, so it is looked for at once.
-            let (api, rules) = try_join(
-                api_gateway::observe(&self.aws, &self.names, &self.gateway, none, false, scope),
-                events::observe(&self.aws, &self.names, &self.rules, scope),
-            )
-            .await?;
-            if api == LiveApi::default() && rules.is_empty() {
-                Rest::default()
-            } else {
-                // An API or a rule without functions is what a deploy leaves that was cut short.
-                Rest { api, ..self.read_rest_but_api(scope, &found, |_| ()).await? }
-            }
-        };
-        self.assemble(scope, found, rest, role).await
+        let rest = self.read_rest(scope, &found, &listed).await?;
+        self.assemble(scope, found, &listed, rest, role).await
     }
 
     /// The functions at the stage. The first answer, even that there is none, tells the account.
@@ -113,7 +98,8 @@ impl AwsProvider {
     async fn read_rest(
         &self,
         scope: &Scope,
-        found: &BTreeMap<FunctionName, Box<Live>>,
+        found: &Functions,
+        listed: &BTreeSet<FunctionName>,
     ) -> Result<Rest, Error> {
         let (send, receive) = oneshot::channel();
         let send = Mutex::new(Some(send));
@@ -125,9 +111,10 @@ impl AwsProvider {
             }
         };
         let hint = async { receive.await.ok().flatten() };
+        let is_begun = !found.is_empty();
         let (rest, api) = try_join(
-            self.read_rest_but_api(scope, found, tell),
-            api_gateway::observe(&self.aws, &self.names, &self.gateway, hint, true, scope),
+            self.read_rest_but_api(scope, found, listed, tell),
+            api_gateway::observe(&self.aws, &self.names, &self.gateway, hint, is_begun, scope),
         )
         .await?;
         Ok(Rest { api, ..rest })
@@ -136,7 +123,8 @@ impl AwsProvider {
     async fn read_rest_but_api(
         &self,
         scope: &Scope,
-        found: &BTreeMap<FunctionName, Box<Live>>,
+        found: &Functions,
+        listed: &BTreeSet<FunctionName>,
         tell_api: impl Fn(Option<String>),
     ) -> Result<Rest, Error> {
         let statements = async {
@@ -153,15 +141,20 @@ impl AwsProvider {
         };
         let rules = events::observe(&self.aws, &self.names, &self.rules, scope);
         let logs = async {
-            let groups = logs::observe(&self.aws, &self.names).await?;
-            let unnamed: BTreeSet<_> =
-                groups.keys().filter(|name| !scope.functions.contains(*name)).cloned().collect();
-            let unnamed = self.read_unnamed(&unnamed).await?;
-            Ok((groups, unnamed))
+            // A first deploy is told of a log group that is there when it makes it.
+            let is_first = listed.is_empty() && !scope.thorough;
+            if is_first { Ok(BTreeMap::new()) } else { logs::observe(&self.aws, &self.names).await }
         };
-        let elsewhere = self.read_elsewhere(scope, found);
-        let (statements, rules, (log_groups, unnamed), elsewhere) =
-            futures::try_join!(statements, rules, logs, elsewhere)?;
+        let unnamed: BTreeSet<_> = listed.difference(&scope.functions).cloned().collect();
+        let unnamed = self.read_unnamed(&unnamed);
+        let missing: BTreeSet<_> = scope
+            .functions
+            .iter()
+            .filter(|name| !found.contains_key(*name) && listed.contains(*name))
+            .collect();
+        let elsewhere = self.read_elsewhere(scope, &missing);
+        let (statements, rules, log_groups, unnamed, elsewhere) =
+            futures::try_join!(statements, rules, logs, unnamed, elsewhere)?;
         Ok(Rest {
             statements: statements.into_iter().collect(),
             log_groups,
@@ -172,7 +165,7 @@ impl AwsProvider {
         })
     }
 
-    /// Functions that log groups tell of and no file names. Another project's, whose name ours begins, are left alone.
+    /// Functions of our prefix that no file names. Another project's, whose name ours begins, are left alone.
     async fn read_unnamed(
         &self,
         names: &BTreeSet<FunctionName>,
@@ -191,18 +184,17 @@ impl AwsProvider {
         Ok(try_join_all(each).await?.into_iter().flatten().collect())
     }
 
-    /// Which functions of the files exist without being at this stage. One that is not ours is refused here.
+    /// Functions of the files that exist without being at this stage. One that is not ours is refused here.
     async fn read_elsewhere(
         &self,
         scope: &Scope,
-        found: &BTreeMap<FunctionName, Box<Live>>,
-    ) -> Result<BTreeSet<FunctionName>, Error> {
-        let missing = scope.functions.iter().filter(|name| !found.contains_key(*name));
-        let each = missing.map(|name| async move {
+        missing: &BTreeSet<&FunctionName>,
+    ) -> Result<Functions, Error> {
+        let each = missing.iter().map(|name| async move {
             match lambda::look_up(&self.aws, &self.names, name, None).await? {
                 Lookup::Found(live) => {
                     let checked = live.owner.check("function", &self.names.function(name), scope.adopt);
-                    ownership::found(checked.map(|()| Some(name.clone())), scope)
+                    ownership::found(checked.map(|()| Some(((*name).clone(), live))), scope)
                 }
                 Lookup::Absent(_) => Ok(None),
             }
@@ -213,7 +205,8 @@ impl AwsProvider {
     async fn assemble(
         &self,
         scope: &Scope,
-        found: BTreeMap<FunctionName, Box<Live>>,
+        found: Functions,
+        listed: &BTreeSet<FunctionName>,
         mut rest: Rest,
         role: RoleFound,
     ) -> Result<Observed, Error> {
@@ -228,26 +221,28 @@ impl AwsProvider {
         for name in scope.functions.iter().chain(at_stage.keys()) {
             let live = at_stage.get(name).map(|function| &function.live);
             let function = KnownFunction {
-                exists: live.is_some() || rest.elsewhere.contains(name),
+                exists: live.is_some() || rest.elsewhere.contains_key(name),
                 is_ours: live.is_some_and(|live| live.owner == Owner::Us),
                 version: live.map(|live| live.version.clone()),
-                log_group: rest.log_groups.get(name).copied(),
             };
             known.insert(name.clone(), function);
         }
         for (name, AtStage { live, statements }) in at_stage {
-            let function = Function {
-                log_retention_days: rest.log_groups.get(&name).copied().flatten(),
-                invokers: permissions::invokers(&self.aws, &self.names, &name, &statements, api.as_deref())?,
-                ..live.function
-            };
+            let invokers = permissions::invokers(&self.aws, &self.names, &name, &statements, api.as_deref())?;
             let people = LiveFunction { version: Some(live.version), modified: live.modified };
             observed.functions.insert(name.clone(), people);
-            observed.stack.functions.insert(name, function);
+            observed.stack.functions.insert(name, Function { invokers, ..live.function });
         }
+        // One that is being adopted shows how it differs, though it is at no stage yet.
+        let adopted = rest.elsewhere.into_iter().filter(|(_, live)| live.owner != Owner::Us);
+        observed.stack.functions.extend(adopted.map(|(name, live)| (name, live.function)));
         let (role, role_regions) = iam::read(&self.aws, &role)?.unzip();
+        let is_here = |name: &FunctionName| {
+            scope.functions.contains(name) || observed.stack.functions.contains_key(name)
+        };
         observed.stack = Stack {
             role,
+            log_groups: rest.log_groups.iter().filter(|(name, _)| is_here(name)).map(cloned).collect(),
             functions: observed.stack.functions,
             api: rest.api.api,
             stage: rest.api.stage,
@@ -261,22 +256,21 @@ impl AwsProvider {
             state.role_regions = role_regions.unwrap_or_default();
         }
         if scope.thorough {
-            self.look_beyond_the_stage(scope, &mut observed, &rest.log_groups).await?;
+            self.look_beyond_the_stage(&mut observed, listed, rest.log_groups).await?;
         }
         Ok(observed)
     }
 
-    /// What other stages share with this one, and functions that a deploy cut short has left without any stage.
+    /// What other stages share with this one, and what deploys that were cut short have left without any stage: functions
+    /// without an alias, and log groups without a function.
     async fn look_beyond_the_stage(
         &self,
-        scope: &Scope,
         observed: &mut Observed,
-        log_groups: &BTreeMap<FunctionName, Option<u16>>,
+        listed: &BTreeSet<FunctionName>,
+        log_groups: BTreeMap<FunctionName, LogGroup>,
     ) -> Result<(), Error> {
         let stage = self.names.stage.as_str();
-        let names: BTreeSet<_> =
-            scope.functions.iter().chain(log_groups.keys()).chain(observed.stack.functions.keys()).collect();
-        let aliases = names.into_iter().map(|name| async move {
+        let functions = listed.iter().map(|name| async move {
             let live = match lambda::look_up(&self.aws, &self.names, name, None).await? {
                 Lookup::Found(live) if !is_foreign(&live.owner) => live,
                 _ => return Ok(None),
@@ -285,20 +279,38 @@ impl AwsProvider {
             let stageless = aliases.is_empty().then_some(live);
             Ok::<_, Error>(Some((name.clone(), aliases, stageless)))
         });
+        let groups = log_groups.iter().map(|(name, group)| async move {
+            let is_orphan = !listed.contains(name);
+            let is_ours = is_orphan && logs::is_ours(&self.aws, &self.names, name).await?;
+            Ok::<_, Error>(is_ours.then(|| (name.clone(), group.clone())))
+        });
         let stages = api_gateway::stages(&self.aws, &self.names, self.api_id());
-        let (functions, stages) = try_join(try_join_all(aliases), stages).await?;
+        let (functions, groups, stages) =
+            futures::try_join!(try_join_all(functions), try_join_all(groups), stages)?;
+        observed.stack.log_groups.extend(groups.into_iter().flatten());
+        let role = ResourceId::new(Kind::Role, &self.names.project);
         for (name, aliases, stageless) in functions.into_iter().flatten() {
-            if aliases.iter().any(|alias| alias != stage) {
+            if aliases.keys().any(|alias| alias != stage) {
                 observed.shared.insert(ResourceId::new(Kind::Function, &name));
-                observed.shared.insert(ResourceId::new(Kind::Role, &self.names.project));
+                observed.shared.insert(ResourceId::new(Kind::LogGroup, &name));
+                observed.shared.insert(role.clone());
             }
             if let Some(live) = stageless {
+                observed
+                    .stack
+                    .log_groups
+                    .extend(log_groups.get(&name).map(|group| (name.clone(), group.clone())));
                 observed.stack.functions.insert(name, live.function);
             }
         }
         if stages.iter().any(|other| *other != self.names.stage) {
             observed.shared.insert(ResourceId::new(Kind::Api, &self.names.project));
+            observed.shared.insert(role);
         }
         Ok(())
     }
+}
+
+fn cloned<K: Clone, V: Clone>((key, value): (&K, &V)) -> (K, V) {
+    (key.clone(), value.clone())
 }

@@ -15,6 +15,8 @@ use crate::{ErrorKind, Finished, Observer, Outcome, Packages, Provider, Readines
 pub struct Report {
     /// In the order of the plan.
     pub finished: Vec<Finished>,
+    /// What people should know of the run as a whole.
+    pub warnings: Vec<String>,
     /// From the first step of all to the last.
     pub took: Duration,
 }
@@ -25,9 +27,9 @@ impl Report {
         self.finished.iter().all(|change| matches!(change.outcome, Outcome::Done(_)))
     }
 
-    /// Whether any change was made.
+    /// Whether any change was made, or a part of one.
     pub fn is_begun(&self) -> bool {
-        self.finished.iter().any(|change| matches!(change.outcome, Outcome::Done(_)))
+        self.finished.iter().any(|change| change.begun || matches!(change.outcome, Outcome::Done(_)))
     }
 }
 
@@ -55,8 +57,13 @@ pub async fn apply(
         finished.insert(change.id.clone(), change);
     }
     drop(running);
+    let is_whole = finished.values().all(|change| matches!(change.outcome, Outcome::Done(_)));
+    let warnings = match is_whole {
+        true => provider.confirm(&run).await.unwrap_or_else(|error| vec![error.to_string()]),
+        false => Vec::new(),
+    };
     let finished = plan.changes.iter().filter_map(|change| finished.remove(&change.id)).collect();
-    Report { finished, took: start.elapsed() }
+    Report { finished, warnings, took: start.elapsed() }
 }
 
 async fn finish(provider: &dyn Provider, change: &Change, run: &Run<'_>, permits: &Semaphore) -> Finished {
@@ -77,5 +84,6 @@ async fn finish(provider: &dyn Provider, change: &Change, run: &Run<'_>, permits
     };
     let state = if matches!(outcome, Outcome::Done(_)) { Readiness::Usable } else { Readiness::Absent };
     run.settle(&change.id, state);
-    Finished { id: change.id.clone(), outcome, took: start.elapsed() }
+    let begun = run.is_begun(&change.id);
+    Finished { id: change.id.clone(), outcome, begun, took: start.elapsed() }
 }

@@ -119,6 +119,16 @@ pub trait Provider: Send + Sync {
     /// When the change could not be made, or something that it needs did not come about.
     async fn apply(&self, change: &Change, run: &Run<'_>) -> Result<Applied, Error>;
 
+    /// Looks, when every change of a plan is made, whether another deploy has gone over some of them meanwhile, and if so
+    /// puts things right: what is live afterwards is one deploy's or the other's, never a mixture. Answers what people
+    /// should know.
+    ///
+    /// # Errors
+    /// When that cannot be found out, or not be put right.
+    async fn confirm(&self, _run: &Run<'_>) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
     /// The stages at which the project has anything.
     ///
     /// # Errors

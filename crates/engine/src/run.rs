@@ -1,6 +1,7 @@
 //! A run of a plan as the provider that makes its changes sees it: what it may rely on, and what it tells meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use mdo_model::stack::{Change, Plan, ResourceId};
@@ -29,6 +30,8 @@ pub struct Finished {
     pub id: ResourceId,
     /// What happened.
     pub outcome: Outcome,
+    /// Whether a part of it is real, where the whole is not.
+    pub begun: bool,
     /// From its own first step to its last.
     pub took: Duration,
 }
@@ -63,6 +66,8 @@ pub struct Run<'a> {
     packages: &'a Packages,
     states: BTreeMap<ResourceId, watch::Sender<Readiness>>,
     observer: &'a Observer<'a>,
+    /// Changes of which something is real already, whatever becomes of the rest.
+    begun: Mutex<BTreeSet<ResourceId>>,
     interrupt: CancellationToken,
 }
 
@@ -75,7 +80,7 @@ impl<'a> Run<'a> {
     ) -> Self {
         let states =
             plan.changes.iter().map(|change| (change.id.clone(), watch::Sender::new(Readiness::Pending)));
-        Self { plan, packages, states: states.collect(), observer, interrupt }
+        Self { plan, packages, states: states.collect(), observer, begun: Mutex::default(), interrupt }
     }
 
     /// The whole plan.
@@ -109,6 +114,17 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Waits until it is known whether a resource came about, whichever it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Interrupted`] when the user interrupted the run.
+    pub async fn decided(&self, id: &ResourceId) -> Result<(), Error> {
+        match self.usable(id).await {
+            Err(error) if error.kind == ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Waits until everything that a change needs may be relied on.
     ///
     /// # Errors
@@ -122,7 +138,17 @@ impl<'a> Run<'a> {
 
     /// Says that others may rely on a resource from now on, though work on it may go on.
     pub fn announce(&self, id: &ResourceId) {
+        self.begun(id);
         self.settle(id, Readiness::Usable);
+    }
+
+    /// Says that a part of a change is real: should the rest fail, the stack was changed all the same.
+    pub fn begun(&self, id: &ResourceId) {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+    }
+
+    pub(crate) fn is_begun(&self, id: &ResourceId) -> bool {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 
     /// Whether the user has interrupted the run.

@@ -10,8 +10,8 @@ use mdo_engine::{Applied, Error, ErrorKind, Observed, Outcome, Packages, Provide
 use mdo_model::Sha256;
 use mdo_model::project::{FunctionConfiguration, FunctionName, Names, Rate, Secret, Security, StageName};
 use mdo_model::stack::{
-    self, Api, ApiRoute, ApiStage, Change, Function, Invoker, Key, Kind, Plan, ResourceId, Role, Selection,
-    Stack, WarmRule,
+    self, Api, ApiRoute, ApiStage, Change, Definition, Function, Invoker, Key, Kind, LogGroup, Plan,
+    ResourceId, Role, Selection, Stack, WarmRule,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +28,6 @@ fn function() -> Function {
         role: "ml_api_lambda_function".into(),
         concurrency: None,
         code: Some(Sha256::of(b"zip")),
-        log_retention_days: Some(30),
         invokers: BTreeSet::from([Invoker::Api, Invoker::WarmRule]),
         owned: true,
     }
@@ -37,30 +36,28 @@ fn function() -> Function {
 fn stack() -> Stack {
     let sample: FunctionName = "sample_producer".parse().unwrap();
     let route = ApiRoute { function: sample.clone(), security: Security::Key, timeout_ms: 29_000 };
-    let api = Api {
-        description: String::new(),
-        routes: BTreeMap::from([("GET /sample_producer".into(), route)]),
-        cors: false,
-        foreign: BTreeMap::new(),
-    };
+    let routes = BTreeMap::from([("GET /sample_producer".parse().unwrap(), route)]);
     Stack {
         role: Some(Role {
             trusted_service: "lambda.amazonaws.com".into(),
             log_groups: "/aws/lambda/ml_api_*".into(),
             grants: BTreeSet::new(),
         }),
+        log_groups: BTreeMap::from([(sample.clone(), LogGroup { retention_days: Some(30) })]),
         functions: BTreeMap::from([(sample.clone(), function())]),
+        api: Some(Api { owned: true }),
         stage: Some(ApiStage {
-            definition: api.digest(),
+            definition: Definition { routes, ..Definition::default() },
+            deployed_by_mdo: true,
             variables: BTreeMap::from([("alias".into(), "dev".into())]),
             throttle: None,
             quota: None,
         }),
-        api: Some(api),
-        keys: BTreeMap::from([("default".parse().unwrap(), Key { enabled: true })]),
+        keys: BTreeMap::from([("default".parse().unwrap(), Key { enabled: true, linked: true })]),
         warm_rules: BTreeMap::from([(
-            sample,
+            sample.clone(),
             WarmRule {
+                name: names().warm_rule(&sample),
                 rate: Some("5m".parse::<Rate>().unwrap()),
                 concurrency: 1,
                 enabled: true,
@@ -70,8 +67,13 @@ fn stack() -> Stack {
     }
 }
 
+/// Plans for the whole stack, with nothing to unset and nothing shared.
+fn plan(desired: Stack, observed: &Stack) -> Plan {
+    stack::plan(&names(), desired, observed, &Selection::All, &BTreeSet::new(), &BTreeSet::new())
+}
+
 fn first_deploy() -> Plan {
-    stack::plan(&names(), stack(), &Stack::default(), &Selection::All, &BTreeSet::new())
+    plan(stack(), &Stack::default())
 }
 
 /// A provider that waits for everything a change needs, then notes it, and fails where it is told to.
@@ -178,9 +180,9 @@ async fn an_interruption_finishes_what_was_begun_and_begins_nothing_else() {
 
 #[test]
 fn a_plan_right_after_its_own_stack_is_empty() {
-    let plan = stack::plan(&names(), stack(), &stack(), &Selection::All, &BTreeSet::new());
+    let plan = plan(stack(), &stack());
     assert!(plan.is_empty());
-    assert_eq!(plan.checked, 6);
+    assert_eq!(plan.checked, 7);
 }
 
 #[test]
@@ -188,11 +190,11 @@ fn an_environment_variable_that_is_live_but_in_no_file_is_kept_unless_it_is_unse
     let mut observed = stack();
     let live = observed.functions.values_mut().next().unwrap();
     live.configuration.environment.insert("DEBUG".into(), Secret::new("1"));
-    let kept = stack::plan(&names(), stack(), &observed, &Selection::All, &BTreeSet::new());
+    let kept = plan(stack(), &observed);
     assert!(kept.is_empty());
     assert_eq!(kept.kept.iter().map(|kept| kept.name.as_str()).collect::<Vec<_>>(), ["DEBUG"]);
     let unset = BTreeSet::from(["DEBUG".to_owned()]);
-    let removed = stack::plan(&names(), stack(), &observed, &Selection::All, &unset);
+    let removed = stack::plan(&names(), stack(), &observed, &Selection::All, &unset, &BTreeSet::new());
     let fields: Vec<_> = removed.changes[0].fields.iter().map(|field| field.path.as_str()).collect();
     assert_eq!(fields, ["environment.DEBUG"]);
 }
@@ -202,7 +204,7 @@ fn no_value_of_the_environment_is_in_a_plan() {
     let mut desired = stack();
     let function = desired.functions.values_mut().next().unwrap();
     function.configuration.environment.insert("N_CLASSES".into(), Secret::new("very-secret"));
-    let plan = stack::plan(&names(), desired, &stack(), &Selection::All, &BTreeSet::new());
+    let plan = plan(desired, &stack());
     let field = &plan.changes[0].fields[0];
     assert_eq!(
         (field.path.as_str(), &field.before, &field.after),
@@ -217,17 +219,17 @@ fn a_selection_leaves_every_other_function_as_it_is() {
     let mut observed = stack();
     observed.functions.insert(other.clone(), function());
     let route = ApiRoute { function: other.clone(), security: Security::Open, timeout_ms: 29_000 };
-    let api = observed.api.as_mut().unwrap();
-    api.routes.insert("GET /other".into(), route);
-    observed.stage.as_mut().unwrap().definition = api.digest();
+    let stage = observed.stage.as_mut().unwrap();
+    stage.definition.routes.insert("GET /other".parse().unwrap(), route);
     let only = Selection::Only(BTreeSet::from(["sample_producer".parse().unwrap()]));
-    assert!(stack::plan(&names(), stack(), &observed, &only, &BTreeSet::new()).is_empty());
-    let all = stack::plan(&names(), stack(), &observed, &Selection::All, &BTreeSet::new());
+    let nothing = BTreeSet::new();
+    let some = stack::plan(&names(), stack(), &observed, &only, &nothing, &BTreeSet::new());
+    assert!(some.is_empty(), "{:?}", some.changes);
+    let all = plan(stack(), &observed);
     let actions: Vec<_> = all.changes.iter().map(|change| (change.id.to_string(), change.action)).collect();
     assert_eq!(
         actions,
         [
-            ("api ml_api".to_owned(), stack::Action::Update),
             ("stage dev".to_owned(), stack::Action::Update),
             ("function other".to_owned(), stack::Action::Delete),
         ]
@@ -240,10 +242,12 @@ fn a_destroyed_stage_leaves_what_other_stages_use() {
         ResourceId::new(Kind::Role, "ml_api"),
         ResourceId::new(Kind::Api, "ml_api"),
         ResourceId::new(Kind::Function, "sample_producer"),
+        ResourceId::new(Kind::LogGroup, "sample_producer"),
     ]);
     let plan = stack::destroy(&names(), &stack(), &shared);
     let order: Vec<_> = plan.changes.iter().map(|change| change.id.to_string()).collect();
     assert_eq!(order, ["stage dev", "warm rule sample_producer", "function sample_producer", "key default"]);
     let all = stack::destroy(&names(), &stack(), &BTreeSet::new());
-    assert_eq!(all.changes.last().map(|change| change.id.kind), Some(Kind::Role));
+    let last: Vec<_> = all.changes.iter().rev().take(2).map(|change| change.id.kind).collect();
+    assert_eq!(last, [Kind::LogGroup, Kind::Role]);
 }

@@ -42,7 +42,7 @@ fn html(names: &Names, snapshot: &Snapshot, port: u16) -> String {
          <style>{STYLE}</style></head><body><h1>{title}</h1><p>local stack at <code>{}</code></p>",
         escape(&base)
     );
-    let routes = snapshot.front.api.iter().flat_map(|api| api.parsed_routes());
+    let routes = snapshot.front.definition.iter().flat_map(|definition| &definition.routes);
     table(
         &mut page,
         "Routes",

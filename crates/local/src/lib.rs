@@ -5,6 +5,7 @@ mod activity;
 mod code;
 mod console;
 mod files;
+mod former;
 mod live;
 mod schedule;
 mod server;
@@ -17,7 +18,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-
 use mdo_engine::{
     Applied, Error, ErrorKind, Invocation, Invoke, Keys, LiveFunction as LiveFacts, Observed, Ping, Pings,
     Provider, Run, Scope,
@@ -31,7 +31,7 @@ pub use activity::{Activity, Observer};
 pub use server::{DEFAULT_PORT, Reloaded, Server};
 
 use code::Code;
-use state::{StoredFunction, StoredKey, StoredStack, StoredStage};
+use state::{StoredFunction, StoredKey, StoredStack};
 use store::Store;
 
 /// One project at one stage on this machine.
@@ -202,6 +202,14 @@ impl Provider for LocalProvider {
                 })
                 .await
             }
+            (Some(Resource::LogGroup(group)), _) => {
+                let (name, group) = (named(change)?, group.clone());
+                self.update(|state| {
+                    state.log_groups.insert(name, group);
+                    Ok(())
+                })
+                .await
+            }
             (Some(Resource::Api(api)), _) => {
                 let api = api.clone();
                 self.update(|state| {
@@ -211,9 +219,9 @@ impl Provider for LocalProvider {
                 .await
             }
             (Some(Resource::Stage(stage)), _) => {
-                let resource = stage.clone();
+                let stage = stage.clone();
                 self.update(|state| {
-                    state.stage = Some(StoredStage { resource, deployed: state.api.clone() });
+                    state.stage = Some(stage);
                     Ok(())
                 })
                 .await
@@ -246,6 +254,7 @@ impl Provider for LocalProvider {
                 self.update(move |state| {
                     match kind {
                         Kind::Role => state.role = None,
+                        Kind::LogGroup => state.log_groups.retain(|function, _| function.as_str() != name),
                         Kind::Api => state.api = None,
                         Kind::Stage => state.stage = None,
                         Kind::Key => state.keys.retain(|key, _| key.as_str() != name),

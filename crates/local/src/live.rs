@@ -97,7 +97,7 @@ impl Live {
         let warm_rules = Arc::new(state.warm_rules);
         if let Some(stage) = &state.stage {
             let keys = state.keys.keys().cloned().collect();
-            self.lock_meter().set(stage.resource.throttle, stage.resource.quota, &keys);
+            self.lock_meter().set(stage.throttle, stage.quota, &keys);
         }
         self.schedule.set(&warm_rules);
         self.snapshot.store(Arc::new(Snapshot {
@@ -141,11 +141,11 @@ impl Live {
     }
 
     fn front(&self, state: &StoredStack) -> Front {
-        let api = state.stage.as_ref().and_then(|stage| stage.deployed.clone());
-        let enabled = state.keys.iter().filter(|(_, key)| key.resource.enabled);
+        let definition = state.stage.as_ref().map(|stage| stage.definition.clone());
+        let enabled = state.keys.iter().filter(|(_, key)| key.resource.opens());
         let keys = KeyRing::new(enabled.map(|(name, key)| (name, key.id.as_str(), &key.value)));
-        let variables = state.stage.iter().flat_map(|stage| stage.resource.variables.clone()).collect();
-        Front::new(&self.provider.names, api, variables, keys)
+        let variables = state.stage.iter().flat_map(|stage| stage.variables.clone()).collect();
+        Front::new(&self.provider.names, definition, variables, keys)
     }
 
     /// Writes down what is worth keeping. Best effort.

@@ -66,7 +66,8 @@ mod tests {
     use super::*;
 
     fn rule(rate: &str, enabled: bool) -> WarmRule {
-        WarmRule { rate: Some(rate.parse().unwrap()), concurrency: 1, enabled, input: json!({}) }
+        let name = "r".to_owned();
+        WarmRule { name, rate: Some(rate.parse().unwrap()), concurrency: 1, enabled, input: json!({}) }
     }
 
     fn rules(entries: &[(&str, WarmRule)]) -> BTreeMap<FunctionName, WarmRule> {

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use mdo_engine::{Error, ErrorKind};
 use mdo_model::Sha256;
 use mdo_model::project::{FunctionName, KeyName, Secret};
-use mdo_model::stack::{Api, ApiStage, Function, Key, Role, Stack, WarmRule};
+use mdo_model::stack::{Api, ApiStage, Function, Key, LogGroup, Role, Stack, WarmRule};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// The format that this version of mdo writes.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// How many versions of a function are kept.
 const VERSIONS: usize = 5;
@@ -23,11 +23,13 @@ pub(super) struct StoredStack {
     #[serde(default)]
     pub(super) role: Option<Role>,
     #[serde(default)]
+    pub(super) log_groups: BTreeMap<FunctionName, LogGroup>,
+    #[serde(default)]
     pub(super) functions: BTreeMap<FunctionName, StoredFunction>,
     #[serde(default)]
     pub(super) api: Option<Api>,
     #[serde(default)]
-    pub(super) stage: Option<StoredStage>,
+    pub(super) stage: Option<ApiStage>,
     #[serde(default)]
     pub(super) keys: BTreeMap<KeyName, StoredKey>,
     #[serde(default)]
@@ -39,6 +41,7 @@ impl Default for StoredStack {
         Self {
             format: FORMAT,
             role: None,
+            log_groups: BTreeMap::new(),
             functions: BTreeMap::new(),
             api: None,
             stage: None,
@@ -65,13 +68,6 @@ pub(super) struct StoredVersion {
     pub(super) published: String,
 }
 
-/// The stage, with the definition that was deployed on it: like on AWS, a changed API is not live until then.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct StoredStage {
-    pub(super) resource: ApiStage,
-    pub(super) deployed: Option<Api>,
-}
-
 /// A key with its value.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct StoredKey {
@@ -85,6 +81,7 @@ impl StoredStack {
     /// Whether nothing is left of the stack.
     pub(super) fn is_empty(&self) -> bool {
         self.role.is_none()
+            && self.log_groups.is_empty()
             && self.functions.is_empty()
             && self.api.is_none()
             && self.stage.is_none()
@@ -97,11 +94,12 @@ impl StoredStack {
         let functions = self.functions.iter();
         Stack {
             role: self.role.clone(),
+            log_groups: self.log_groups.clone(),
             functions: functions
                 .filter_map(|(name, function)| Some((name.clone(), function.live()?.function.clone())))
                 .collect(),
             api: self.api.clone(),
-            stage: self.stage.as_ref().map(|stage| stage.resource.clone()),
+            stage: self.stage.clone(),
             keys: self.keys.iter().map(|(name, key)| (name.clone(), key.resource.clone())).collect(),
             warm_rules: self.warm_rules.clone(),
         }
@@ -179,7 +177,6 @@ impl StoredFunction {
 /// Copies what Lambda does not freeze in a version.
 fn take_unversioned(function: &mut Function, from: &Function) {
     function.concurrency = from.concurrency;
-    function.log_retention_days = from.log_retention_days;
     function.invokers.clone_from(&from.invokers);
 }
 

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::files::{self, Stamp};
+use super::former;
 use super::state::{FORMAT, StoredStack, now};
 
 /// How many pings of each function are kept.
@@ -185,8 +186,11 @@ fn load(file: &Path) -> Result<StoredStack, Error> {
     let folder = file.parent().unwrap_or(file).display();
     let corrupt = |error: serde_json::Error| {
         // serde's own words may repeat a value, and here values are secrets.
-        let place = format!("line {}, column {}", error.line(), error.column());
-        Error::new(ErrorKind::Other, format!("{} is damaged at {place}", file.display())).with_help(format!(
+        let place = match error.line() {
+            0 => String::new(),
+            line => format!(" at line {line}, column {}", error.column()),
+        };
+        Error::new(ErrorKind::Other, format!("{} is damaged{place}", file.display())).with_help(format!(
             "remove the folder {folder} and deploy again with --local; its keys get new values"
         ))
     };
@@ -198,6 +202,10 @@ fn load(file: &Path) -> Result<StoredStack, Error> {
         );
         let help = format!("use that mdo, or remove the folder {folder} and deploy again with --local");
         return Err(Error::new(ErrorKind::Invalid, message).with_help(help));
+    }
+    if format < FORMAT {
+        let former = serde_json::from_slice(&content).map_err(corrupt)?;
+        return serde_json::from_value(former::upgrade(former)).map_err(corrupt);
     }
     serde_json::from_slice(&content).map_err(corrupt)
 }

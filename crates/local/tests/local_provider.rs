@@ -150,7 +150,7 @@ async fn a_damaged_state_names_the_file_and_the_way_out() {
     let fixture = sample();
     fixture.deploy().await;
     let file = fixture.root.path().join(".mdo/stages/dev/state.json");
-    fs::write(&file, "{\"format\": 1, \"functions\": 7}").unwrap();
+    fs::write(&file, "{\"format\": 2, \"functions\": 7}").unwrap();
     let error = fixture.provider().observe(&scope()).await.unwrap_err();
     assert_eq!(error.message, format!("{} is damaged at line 1, column 28", file.display()));
     let help = error.help.unwrap();
@@ -159,7 +159,7 @@ async fn a_damaged_state_names_the_file_and_the_way_out() {
     fs::write(&file, "{\"format\": 99, \"new\": true}").unwrap();
     let error = fixture.provider().observe(&scope()).await.unwrap_err();
     let expected =
-        format!("{} was written by a newer mdo (format 99; this mdo knows up to 1)", file.display());
+        format!("{} was written by a newer mdo (format 99; this mdo knows up to 2)", file.display());
     assert_eq!(error.message, expected);
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use mdo_model::Sha256;
 use mdo_model::project::{FunctionName, KeyName, Names, ProjectName, Quota, StageName, Throttle};
-use mdo_model::stack::{Api, Function};
+use mdo_model::stack::{Definition, Function};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
@@ -28,8 +28,8 @@ pub struct Frozen {
     /// The region that functions are told.
     #[serde(default)]
     pub region: Option<String>,
-    /// The API as deployed.
-    pub api: Api,
+    /// What the API answers.
+    pub definition: Definition,
     /// The stage's variables.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
@@ -123,8 +123,12 @@ impl Frozen {
         };
         let functions = ServedFunctions(self.functions.iter().map(start).collect());
         let keys = self.keys.iter().map(|(name, key)| (name, key.id.as_str(), *key.sha256.as_bytes()));
-        let front =
-            Front::new(&names, Some(self.api.clone()), self.variables.clone(), KeyRing::of_digests(keys));
+        let front = Front::new(
+            &names,
+            Some(self.definition.clone()),
+            self.variables.clone(),
+            KeyRing::of_digests(keys),
+        );
         (Served { front: Arc::new(front), functions: Arc::new(functions.clone()) }, functions)
     }
 }

@@ -57,7 +57,6 @@ impl ServedFunction {
     pub fn carry_on(&self, version: u64, function: &Function) -> Option<Self> {
         let mut same = function.clone();
         same.invokers.clone_from(&self.function.invokers);
-        same.log_retention_days = self.function.log_retention_days;
         let same = self.version == version && same == *self.function;
         same.then(|| Self { function: Arc::new(function.clone()), ..self.clone() })
     }

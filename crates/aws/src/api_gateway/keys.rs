@@ -1,9 +1,9 @@
 //! The API keys of a stage: made once, never twice, and their values read nowhere but in `key_value`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_apigateway::types::{ApiKey, Op};
-use mdo_engine::{Applied, Error, ErrorKind, Run};
+use mdo_engine::{Applied, Error, ErrorKind, Run, Scope};
 use mdo_model::project::{KeyName, Names, Secret};
 use mdo_model::stack::{Action, Change, DEFAULT_KEY, Kind, Resource, ResourceId};
 
@@ -65,8 +65,16 @@ async fn ensure(
             request.set_tags(Some(stage_tags(names))).send()
         })
         .await?;
-    let key = LiveKey { id: answer.id.unwrap_or_default(), is_linked: false, enabled, is_tagged: true };
-    state.known().keys.insert(name.clone(), key.clone());
+    let key = LiveKey {
+        id: answer.id.unwrap_or_default(),
+        is_linked: false,
+        enabled,
+        is_tagged: true,
+        created: answer.created_date.map(|date| date.secs()),
+    };
+    let mut known = state.known();
+    known.made.keys.insert(name.clone(), key.id.clone());
+    known.keys.insert(name.clone(), key.clone());
     Ok(key)
 }
 
@@ -80,7 +88,7 @@ async fn switch(aws: &Aws, full: &str, id: &str, enabled: bool) -> Result<(), Er
 }
 
 /// Puts a key on a usage plan. One that is there already is as good.
-async fn link(aws: &Aws, full: &str, id: &str, plan: &str) -> Result<(), Error> {
+pub(super) async fn link(aws: &Aws, full: &str, id: &str, plan: &str) -> Result<(), Error> {
     let linked = aws.call("apigateway:CreateUsagePlanKey", full, || {
         aws.apigateway.create_usage_plan_key().usage_plan_id(plan).key_id(id).key_type("API_KEY").send()
     });
@@ -100,18 +108,23 @@ async fn delete(aws: &Aws, names: &Names, state: &ApiGatewayState, name: &KeyNam
     let known = state.known().keys.remove(name).map(|key| key.id);
     ids.extend(known.filter(|id| !ids.contains(id)));
     for id in ids {
-        let deleted = aws
-            .call("apigateway:DeleteApiKey", &full, || aws.apigateway.delete_api_key().api_key(&id).send());
-        found(deleted.await)?;
+        delete_one(aws, &full, &id).await?;
     }
     Ok(())
 }
 
+/// Deletes a key. One that is not there is no error.
+pub(super) async fn delete_one(aws: &Aws, full: &str, id: &str) -> Result<(), Error> {
+    let deleted =
+        aws.call("apigateway:DeleteApiKey", full, || aws.apigateway.delete_api_key().api_key(id).send());
+    found(deleted.await).map(drop)
+}
+
 /// The keys of the stage by their names and tags, before it is known which of them a usage plan holds. One without tags
-/// comes in only as the default key.
-pub(crate) async fn search(aws: &Aws, names: &Names) -> Result<BTreeMap<KeyName, LiveKey>, Error> {
+/// comes in only as the default key. Two deploys at once may have made several of one name.
+pub(crate) async fn search(aws: &Aws, names: &Names) -> Result<BTreeMap<KeyName, Vec<LiveKey>>, Error> {
     let listed = list(aws, &format!("{}-", names.usage_plan()), false).await?;
-    let mut keys = BTreeMap::new();
+    let mut keys: BTreeMap<KeyName, Vec<LiveKey>> = BTreeMap::new();
     for key in listed {
         let (Some(name), Some(id)) = (key.name().and_then(|name| names.key_of(name)), key.id()) else {
             continue;
@@ -122,17 +135,17 @@ pub(crate) async fn search(aws: &Aws, names: &Names) -> Result<BTreeMap<KeyName,
             is_linked: false,
             enabled: key.enabled(),
             is_tagged: owner == Owner::Us,
+            created: key.created_date().map(|date| date.secs()),
         };
-        match owner {
-            Owner::Us => drop(keys.insert(name, live)),
-            Owner::Nobody if name.as_str() == DEFAULT_KEY => drop(keys.entry(name).or_insert(live)),
-            _ => {}
+        let may_be_ours = owner == Owner::Nobody && name.as_str() == DEFAULT_KEY;
+        if owner == Owner::Us || may_be_ours {
+            keys.entry(name).or_default().push(live);
         }
     }
     Ok(keys)
 }
 
-async fn list(aws: &Aws, prefix: &str, with_values: bool) -> Result<Vec<ApiKey>, Error> {
+pub(super) async fn list(aws: &Aws, prefix: &str, with_values: bool) -> Result<Vec<ApiKey>, Error> {
     all(async |position| {
         let answer = aws
             .call("apigateway:GetApiKeys", prefix, || {
@@ -152,8 +165,17 @@ async fn list(aws: &Aws, prefix: &str, with_values: bool) -> Result<Vec<ApiKey>,
 pub(crate) async fn key_value(aws: &Aws, names: &Names, key: &KeyName) -> Result<Secret, Error> {
     let full = names.key(key);
     let mut keys = list(aws, &full, true).await?;
-    keys.retain(|key| key.name() == Some(&full));
-    keys.sort_by_key(|key| Owner::of(key.tags(), names) != Owner::Us);
+    keys.retain(|key| key.name() == Some(&full) && Owner::of(key.tags(), names) != Owner::Other);
+    if keys.len() > 1 {
+        // Of several with one name, the one that opens the stage is the key.
+        let plan = usage_plan::find(aws, names, &Scope { thorough: true, ..Scope::default() }).await?;
+        let held = match plan {
+            Some(plan) => usage_plan::keys(aws, names, &plan).await?,
+            None => BTreeSet::new(),
+        };
+        let holds = |key: &ApiKey| key.id().is_some_and(|id| held.contains(id));
+        keys.sort_by_key(|key| (!holds(key), !key.enabled(), key.created_date().map(|date| date.secs())));
+    }
     let value = keys.into_iter().find_map(|key| key.value);
     value.map(Secret::new).ok_or_else(|| {
         Error::new(ErrorKind::NotFound, format!("there is no API key {full}"))

@@ -4,6 +4,7 @@ mod api;
 pub(crate) mod definition;
 mod keys;
 mod observe;
+mod rivals;
 mod stage;
 mod usage_plan;
 
@@ -22,6 +23,7 @@ use crate::ownership::{PROJECT_TAG, STAGE_TAG};
 
 pub(crate) use keys::key_value;
 pub(crate) use observe::{observe, stages};
+pub(crate) use rivals::{give_way, redeploy, serves};
 use usage_plan::LivePlan;
 
 /// The most items that a page of API Gateway holds.
@@ -32,11 +34,11 @@ const CONFLICT_PAUSES_MS: [u64; 6] = [100, 250, 500, 1000, 2000, 4000];
 /// What is live of the API at one stage.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct LiveApi {
-    /// The definition; `None` when there is no API.
+    /// The API, if there is one.
     pub api: Option<Api>,
     /// The stage with its usage plan. It is there as long as one of the two is, so that neither is left behind.
     pub stage: Option<ApiStage>,
-    /// The keys. One that opens nothing, because the usage plan or the key's place in it is missing, is not enabled.
+    /// The keys.
     pub keys: BTreeMap<KeyName, Key>,
 }
 
@@ -53,13 +55,22 @@ struct Known {
     api: Option<String>,
     /// Whether the API bears our tag.
     is_tagged: bool,
-    /// The API's description.
-    description: String,
+    /// Whether this run has made the API, so that another run may have made one too.
+    is_new: bool,
     /// Whether the API's stage exists.
     has_stage: bool,
     /// Throttle and quota of the usage plan, as far as they hold for the stage.
     limits: (Option<Throttle>, Option<Quota>),
     keys: BTreeMap<KeyName, LiveKey>,
+    /// What this run has made that another run may have made too: the ids of its usage plan and its keys.
+    made: Made,
+}
+
+/// What has no unique name and was made by this run.
+#[derive(Clone, Debug, Default)]
+struct Made {
+    plan: Option<String>,
+    keys: BTreeMap<KeyName, String>,
 }
 
 #[derive(Clone, Debug)]
@@ -71,6 +82,8 @@ struct LiveKey {
     enabled: bool,
     /// Whether it bears our tags.
     is_tagged: bool,
+    /// When it was made, in seconds since 1970-01-01 UTC.
+    created: Option<i64>,
 }
 
 impl ApiGatewayState {

@@ -1,43 +1,40 @@
-//! Reads the API, its stage, usage plan and keys; four calls when the API's id is known and nothing is amiss.
+//! Reads the API, what its stage serves, usage plan and keys; four calls when the API's id is known and nothing is amiss.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_apigateway::operation::get_stage::GetStageOutput;
-use aws_sdk_apigateway::types::{Resource, RestApi};
+use aws_sdk_apigateway::types::{Deployment, RestApi};
 use mdo_engine::{Error, ErrorKind, Scope};
 use mdo_model::project::{KeyName, Names, StageName};
-use mdo_model::stack::{ApiStage, Key};
+use mdo_model::stack::{Api, ApiStage, Key};
 
-use super::usage_plan::{self, LivePlan};
-use super::{ApiGatewayState, Known, LiveApi, LiveKey, PAGE, all, found, integrations, keys, tag};
-use crate::api_gateway::definition::{DEFINITION_VARIABLE, VERSION, deployed, read};
+use super::definition::{is_mdos, record};
+use super::usage_plan::{self, Limits, LivePlan};
+use super::{ApiGatewayState, Known, LiveApi, LiveKey, PAGE, all, found, keys, stage, tag};
 use crate::client::Aws;
 use crate::errors;
 use crate::ownership::{PROJECT_TAG, found as found_or_passed_by};
 
-/// Which API it is, as far as that is known before its parts are read.
-#[derive(Debug)]
+/// Which API it is.
+#[derive(Clone, Debug)]
 struct Identity {
     id: String,
-    description: Option<String>,
     is_tagged: bool,
+    /// Whether mdo made it, going by its tag or by the version that only mdo writes.
+    is_ours: bool,
 }
 
-impl Identity {
-    /// An API of ours that is known by its id alone.
-    fn of(id: String) -> Self {
-        Self { id, description: None, is_tagged: true }
-    }
+/// What is read of the API at the stage; `None` where there is no such API.
+#[derive(Debug)]
+struct Parts {
+    stage: Option<GetStageOutput>,
+    deployments: Vec<Deployment>,
 }
-
-/// What is read of the API itself.
-type Parts = (Vec<Resource>, Option<GetStageOutput>);
 
 /// Reads what is live of the API at the stage, and notes in `state` what changes need to know.
 ///
 /// `hint` comes to the API's id from a permission statement of ours; without one the API is looked for by name. Where
-/// something `is_begun`, the usage plan is read meanwhile. Where not and no API is found, nothing more is read: a project
-/// that has neither function nor API has no usage plan either.
+/// nothing `is_begun` at the stage, as much as possible is asked at once.
 ///
 /// # Errors
 /// When a call fails, and when an API, usage plan or key that is needed is not ours and `scope` does not adopt it.
@@ -50,109 +47,63 @@ pub(crate) async fn observe(
     scope: &Scope,
 ) -> Result<LiveApi, Error> {
     let api = async {
-        let Some(id) = hint.await else {
-            return located(aws, names, identify(aws, names, scope).await?).await;
-        };
-        match located(aws, names, Some(Identity::of(id))).await? {
-            Some((identity, None)) => {
-                let other = located(aws, names, identify(aws, names, scope).await?).await?;
-                Ok(other.or(Some((identity, None))))
-            }
-            found => Ok(found),
+        if let Some(id) = hint.await
+            && let Some(parts) = parts(aws, names, &id).await?
+        {
+            return Ok(Some((Identity { id, is_tagged: true, is_ours: true }, parts)));
         }
+        locate(aws, names, scope).await
     };
-    let (api, (plan, keys)) = if is_begun {
-        futures::try_join!(api, plan_and_keys(aws, names, scope))?
-    } else {
-        let api = api.await?;
-        let rest = if api.is_some() { plan_and_keys(aws, names, scope).await? } else { Default::default() };
-        (api, rest)
-    };
-    // A usage plan that has outlived its API is read all the same, so that it is found again instead of made anew.
-    let api = api.or_else(|| plan.is_some().then(|| (Identity::of(String::new()), None)));
-    let Some((identity, parts)) = api else {
-        *state.known() = Known { keys, ..Known::default() };
-        *state.plan.lock().await = None;
-        return Ok(LiveApi::default());
-    };
-    compose(aws, names, state, identity, parts, plan, keys).await
-}
-
-/// An API with its parts, if they can be read.
-async fn located(
-    aws: &Aws,
-    names: &Names,
-    identity: Option<Identity>,
-) -> Result<Option<(Identity, Option<Parts>)>, Error> {
-    let Some(identity) = identity else {
-        return Ok(None);
-    };
-    let parts = parts(aws, names, &identity.id).await?;
-    Ok(Some((identity, parts)))
-}
-
-async fn compose(
-    aws: &Aws,
-    names: &Names,
-    state: &ApiGatewayState,
-    identity: Identity,
-    parts: Option<Parts>,
-    plan: Option<LivePlan>,
-    keys: BTreeMap<KeyName, LiveKey>,
-) -> Result<LiveApi, Error> {
-    let api_id = parts.is_some().then(|| identity.id.clone());
-    let (resources, stage) = parts.unwrap_or_default();
-    let variables: BTreeMap<_, _> =
-        stage.as_ref().and_then(GetStageOutput::variables).cloned().unwrap_or_default().into_iter().collect();
-    let recorded = variables.get(DEFINITION_VARIABLE).map(String::as_str);
-    let api = match &api_id {
-        Some(id) => {
-            let description = match (&stage, identity.description) {
-                (Some(stage), _) => stage.description().map(str::to_owned),
-                (None, Some(description)) => Some(description),
-                (None, None) => description(aws, id).await?,
-            };
-            let integrations = integrations(aws, names)?;
-            Some(read(&resources, &integrations, description.unwrap_or_default(), recorded))
-        }
-        None => None,
-    };
-    let is_open = api_id.as_deref().zip(plan.as_ref()).is_some_and(|(id, plan)| plan.opens(id, names));
+    let (api, (plan, keys)) = futures::try_join!(api, plan_and_keys(aws, names, is_begun, scope))?;
+    let (identity, parts) = api.unzip();
+    let (stage, deployments) = parts.map(|parts| (parts.stage, parts.deployments)).unwrap_or_default();
+    let is_open = identity.as_ref().zip(plan.as_ref()).is_some_and(|(api, plan)| plan.opens(&api.id, names));
     let limits =
         plan.as_ref().filter(|_| is_open).map(|plan| (plan.throttle, plan.quota)).unwrap_or_default();
-    let definition = match (&stage, &api) {
-        (Some(_), Some(api)) => deployed(recorded, &api.digest()),
-        _ => String::new(),
-    };
-    let model = (stage.is_some() || plan.is_some()).then(|| ApiStage {
-        definition,
-        variables: variables.iter().filter(|(name, _)| *name != DEFINITION_VARIABLE).map(own).collect(),
-        throttle: limits.0,
-        quota: limits.1,
-    });
     let live = LiveApi {
-        stage: model,
+        api: identity.as_ref().map(|api| Api { owned: api.is_ours }),
+        stage: (stage.is_some() || plan.is_some())
+            .then(|| model_stage(names, stage.as_ref(), &deployments, limits)),
         keys: keys.iter().map(|(name, key)| (name.clone(), model_key(key, is_open))).collect(),
-        api,
     };
     *state.known() = Known {
-        api: api_id,
-        is_tagged: identity.is_tagged,
-        description: live.api.as_ref().map(|api| api.description.clone()).unwrap_or_default(),
+        is_tagged: identity.as_ref().is_some_and(|api| api.is_tagged),
+        api: identity.map(|api| api.id),
         has_stage: stage.is_some(),
         limits,
         keys,
+        ..Known::default()
     };
     *state.plan.lock().await = plan;
     Ok(live)
 }
 
-fn own((name, value): (&String, &String)) -> (String, String) {
-    (name.clone(), value.clone())
+/// The stage in the model's terms. Its record is believed where the deployment that it serves bears the same digest.
+fn model_stage(
+    names: &Names,
+    stage: Option<&GetStageOutput>,
+    deployments: &[Deployment],
+    (throttle, quota): Limits,
+) -> ApiStage {
+    let variables = stage.and_then(GetStageOutput::variables).cloned().unwrap_or_default();
+    let variables: BTreeMap<_, _> = variables.into_iter().collect();
+    let serving = stage.and_then(GetStageOutput::deployment_id);
+    let serving = deployments.iter().find(|deployment| deployment.id() == serving);
+    let serving = serving.and_then(Deployment::description);
+    let recorded = record::read(&variables);
+    let deployed_by_mdo =
+        recorded.as_ref().is_some_and(|(_, digest)| serving == Some(stage::comment(names, digest).as_str()));
+    ApiStage {
+        definition: recorded.map(|(definition, _)| definition).unwrap_or_default(),
+        deployed_by_mdo,
+        variables: variables.into_iter().filter(|(name, _)| !record::holds(name)).collect(),
+        throttle,
+        quota,
+    }
 }
 
 fn model_key(key: &LiveKey, is_open: bool) -> Key {
-    Key { enabled: is_open && key.is_linked && key.enabled }
+    Key { enabled: key.enabled, linked: is_open && key.is_linked }
 }
 
 /// The stages of the API, by name.
@@ -170,19 +121,54 @@ pub(crate) async fn stages(aws: &Aws, names: &Names, hint: Option<String>) -> Re
     let Some(id) = id else {
         return Ok(Vec::new());
     };
-    let answer = found(
-        aws.call("apigateway:GetStages", &names.api(), || {
-            aws.apigateway.get_stages().rest_api_id(&id).send()
-        })
-        .await,
-    )?;
-    let stages = answer.as_ref().map(|answer| answer.item()).unwrap_or_default();
-    Ok(stages.iter().filter_map(|stage| stage.stage_name()?.parse().ok()).collect())
+    let stages = stage_names(aws, names, &id).await?;
+    Ok(stages.iter().filter_map(|stage| stage.parse().ok()).collect())
 }
 
-/// Looks for the API by name.
+/// The names of the stages of an API; none where there is no such API.
+pub(super) async fn stage_names(aws: &Aws, names: &Names, id: &str) -> Result<Vec<String>, Error> {
+    let name = names.api();
+    let answer =
+        aws.call("apigateway:GetStages", &name, || aws.apigateway.get_stages().rest_api_id(id).send());
+    let answer = found(answer.await)?;
+    let stages = answer.as_ref().map(|answer| answer.item()).unwrap_or_default();
+    Ok(stages.iter().filter_map(|stage| stage.stage_name().map(str::to_owned)).collect())
+}
+
+/// Looks for the API by name, and for the stage on it. Where two deploys at once have left several, the stage stays on
+/// the one that serves it, and a new stage goes to the oldest.
+async fn locate(aws: &Aws, names: &Names, scope: &Scope) -> Result<Option<(Identity, Parts)>, Error> {
+    let apis = list(aws).await?;
+    let rivals = ours(&apis, names);
+    let mut first = None;
+    if rivals.len() > 1 {
+        for api in rivals.into_iter().map(|api| identity(api, names)) {
+            let Some(parts) = parts(aws, names, &api.id).await? else { continue };
+            if parts.stage.is_some() {
+                return Ok(Some((api, parts)));
+            }
+            first = first.or(Some((api, parts)));
+        }
+        return Ok(first);
+    }
+    let Some(api) = found_or_passed_by(choose(&apis, names, scope.adopt), scope)? else {
+        return Ok(None);
+    };
+    Ok(parts(aws, names, &api.id).await?.map(|parts| (api, parts)))
+}
+
+/// The id of the API by name.
 async fn identify(aws: &Aws, names: &Names, scope: &Scope) -> Result<Option<Identity>, Error> {
     found_or_passed_by(choose(&list(aws).await?, names, scope.adopt), scope)
+}
+
+fn identity(api: &RestApi, names: &Names) -> Identity {
+    let is_tagged = owner(api) == Some(names.project.as_str());
+    Identity {
+        id: api.id().unwrap_or_default().to_owned(),
+        is_tagged,
+        is_ours: is_tagged || (owner(api).is_none() && api.version().is_some_and(is_mdos)),
+    }
 }
 
 /// The ids of every API that is ours: of two first deploys at once, each may have made one.
@@ -191,7 +177,7 @@ pub(crate) async fn all_of_ours(aws: &Aws, names: &Names) -> Result<Vec<String>,
     Ok(ours(&apis, names).into_iter().filter_map(|api| api.id().map(str::to_owned)).collect())
 }
 
-async fn list(aws: &Aws) -> Result<Vec<RestApi>, Error> {
+pub(super) async fn list(aws: &Aws) -> Result<Vec<RestApi>, Error> {
     all(async |position| {
         let answer = aws
             .call("apigateway:GetRestApis", "", || {
@@ -208,11 +194,9 @@ fn owner(api: &RestApi) -> Option<&str> {
 }
 
 /// The APIs of our name that bear our tag, or else the version that only mdo writes; the oldest first.
-fn ours<'a>(apis: &'a [RestApi], names: &Names) -> Vec<&'a RestApi> {
-    let is_tagged = |api: &RestApi| owner(api) == Some(names.project.as_str());
-    let is_marked = |api: &RestApi| owner(api).is_none() && api.version() == Some(VERSION);
+pub(super) fn ours<'a>(apis: &'a [RestApi], names: &Names) -> Vec<&'a RestApi> {
     let named = apis.iter().filter(|api| api.name() == Some(&names.api()));
-    let mut ours: Vec<_> = named.filter(|api| is_tagged(api) || is_marked(api)).collect();
+    let mut ours: Vec<_> = named.filter(|api| identity(api, names).is_ours).collect();
     ours.sort_by_key(|api| (api.created_date().map(|date| date.as_nanos()), api.id()));
     ours
 }
@@ -232,30 +216,15 @@ fn choose(apis: &[RestApi], names: &Names, adopt: bool) -> Result<Option<Identit
         }
         (None, [api, ..]) => return Err(errors::not_ours("the REST API", &names.api(), owner(api))),
     };
-    Ok(Some(Identity {
-        id: api.id().unwrap_or_default().to_owned(),
-        description: Some(api.description().unwrap_or_default().to_owned()),
-        is_tagged: owner(api) == Some(names.project.as_str()),
-    }))
+    Ok(Some(identity(api, names)))
 }
 
-/// The API's methods and its stage; `None` when there is no such API.
+/// The stage, and the deployments of its API; `None` when there is no such API.
 async fn parts(aws: &Aws, names: &Names, id: &str) -> Result<Option<Parts>, Error> {
-    let resources = async {
-        let read = all(async |position| {
-            let answer = aws
-                .call("apigateway:GetResources", &names.api(), || {
-                    let request = aws.apigateway.get_resources().rest_api_id(id).embed("methods");
-                    request.limit(PAGE).set_position(position.clone()).send()
-                })
-                .await?;
-            Ok((answer.items, answer.position))
-        });
-        found(read.await)
-    };
+    let deployments = async { found(stage::deployments(aws, names, id).await) };
     let stage = async { found(get_stage(aws, names, id).await) };
-    let (resources, stage) = futures::try_join!(resources, stage)?;
-    Ok(resources.map(|resources| (resources, stage)))
+    let (deployments, stage) = futures::try_join!(deployments, stage)?;
+    Ok(deployments.map(|deployments| Parts { stage, deployments }))
 }
 
 /// The stage of an API.
@@ -267,48 +236,52 @@ pub(crate) async fn get_stage(aws: &Aws, names: &Names, id: &str) -> Result<GetS
     .await
 }
 
-async fn description(aws: &Aws, id: &str) -> Result<Option<String>, Error> {
-    let answer = aws
-        .call("apigateway:GetRestApi", id, || aws.apigateway.get_rest_api().rest_api_id(id).send())
-        .await?;
-    Ok(answer.description)
-}
-
 /// The usage plan of the stage, and the keys of the stage with whether it holds them.
 ///
 /// A lone key leads to the plan that holds it, which answers both questions with one call.
 async fn plan_and_keys(
     aws: &Aws,
     names: &Names,
+    is_begun: bool,
     scope: &Scope,
 ) -> Result<(Option<LivePlan>, BTreeMap<KeyName, LiveKey>), Error> {
-    let mut keys = keys::search(aws, names).await?;
-    let lone = if keys.len() == 1 { keys.values_mut().next() } else { None };
-    let plan = match lone {
-        Some(key) => match usage_plan::holding(aws, names, &key.id, scope).await? {
+    let (mut found, early) = if is_begun {
+        (keys::search(aws, names).await?, None)
+    } else {
+        let plan = usage_plan::find(aws, names, scope);
+        let (found, plan) = futures::try_join!(keys::search(aws, names), plan)?;
+        (found, Some(plan))
+    };
+    let mut all: Vec<&mut LiveKey> = found.values_mut().flatten().collect();
+    let plan = match all.as_mut_slice() {
+        [lone] if early.is_none() && lone.is_tagged => match usage_plan::holding(aws, names, &lone.id).await?
+        {
             Some(plan) => {
-                key.is_linked = true;
+                lone.is_linked = true;
                 Some(plan)
             }
             None => usage_plan::find(aws, names, scope).await?,
         },
-        None => {
-            let plan = usage_plan::find(aws, names, scope).await?;
+        keys => {
+            let plan = match early {
+                Some(plan) => plan,
+                None => usage_plan::find(aws, names, scope).await?,
+            };
             let held = match &plan {
                 Some(plan) if !keys.is_empty() => usage_plan::keys(aws, names, plan).await?,
                 _ => BTreeSet::new(),
             };
-            keys.values_mut().for_each(|key| key.is_linked = held.contains(&key.id));
+            keys.iter_mut().for_each(|key| key.is_linked = held.contains(&key.id));
             plan
         }
     };
-    // A usage plan of ours vouches for a key that has lost its tags.
-    let is_foreign = |key: &LiveKey| !key.is_tagged && !key.is_linked && !scope.adopt;
-    if scope.thorough {
-        keys.retain(|_, key| !is_foreign(key));
+    let mut keys: BTreeMap<KeyName, LiveKey> = BTreeMap::new();
+    for (name, mut rivals) in found {
+        // Of several with one name, the one that opens the stage is the key.
+        rivals.sort_by_key(|key| (!key.is_linked, !key.enabled, key.created));
+        keys.extend(rivals.into_iter().next().map(|key| (name, key)));
     }
-    if let Some((name, _)) = keys.iter().find(|(_, key)| is_foreign(key)) {
-        return Err(errors::not_ours("the API key", &names.key(name), None));
-    }
+    // A usage plan of ours vouches for a key that has lost its tags; another of our name is somebody else's.
+    keys.retain(|_, key| key.is_tagged || key.is_linked || scope.adopt);
     Ok((plan, keys))
 }

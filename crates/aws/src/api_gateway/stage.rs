@@ -1,19 +1,24 @@
-//! Changes of the API's stage: a deployment of the definition, the stage's variables, its usage plan.
+//! Changes of the API's stage: a deployment of its definition, the stage's variables, its usage plan.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use aws_sdk_apigateway::operation::get_stage::GetStageOutput;
-use aws_sdk_apigateway::types::{Op, PatchOperation};
-use mdo_engine::{Applied, Error, Run};
+use aws_sdk_apigateway::types::{Deployment, Op, PatchOperation};
+use mdo_engine::{Applied, Error, ErrorKind, Run};
 use mdo_model::project::Names;
 use mdo_model::stack::{Action, ApiStage, Change, Kind, Resource, ResourceId};
 
+use super::definition::{record, version};
 use super::observe::get_stage;
-use super::{ApiGatewayState, PAGE, all, api, found, patch, unexpected, usage_plan, when_settled};
-use crate::api_gateway::definition::DEFINITION_VARIABLE;
+use super::{ApiGatewayState, PAGE, all, api, found, patch, rivals, unexpected, usage_plan, when_settled};
 use crate::client::Aws;
+use crate::pace::jitter;
 
-pub(crate) async fn apply(
+/// How often a definition is written and deployed in all while deploys of other stages write over it.
+const TRIES: u32 = 8;
+
+pub(super) async fn apply(
     aws: &Aws,
     names: &Names,
     state: &ApiGatewayState,
@@ -25,18 +30,13 @@ pub(crate) async fn apply(
         (Action::Delete, _) => delete(aws, names, state, run).await,
         (_, Some(Resource::Stage(wanted))) => {
             bring_up(aws, names, state, change, wanted).await?;
-            usage_plan::ensure(aws, names, state, (wanted.throttle, wanted.quota)).await?;
-            state.known().limits = (wanted.throttle, wanted.quota);
             Ok(Applied::default())
         }
         _ => Err(unexpected(change)),
     }
 }
 
-/// Deploys the definition where it differs, and gives the stage its variables and description.
-///
-/// The digest goes with the deployment, in the same call. What that call did not make of a stage that existed already is
-/// made good by an update; a stage is never deleted and created anew.
+/// Deploys the definition where it differs, gives the stage its variables and description, and its usage plan.
 async fn bring_up(
     aws: &Aws,
     names: &Names,
@@ -46,25 +46,55 @@ async fn bring_up(
 ) -> Result<(), Error> {
     let id = state.require_api(names)?;
     api::ensure_tag(aws, names, state).await?;
-    let (existed, description) = {
+    let (existed, is_new_api) = {
         let known = state.known();
-        (known.has_stage, known.description.clone())
+        (known.has_stage, known.is_new)
     };
-    let mut variables = wanted.variables.clone();
-    variables.insert(DEFINITION_VARIABLE.to_owned(), wanted.definition.clone());
-    if !existed || change.touches("definition") {
-        let comment = format!("{}{}", comment_prefix(names), wanted.definition);
-        deploy(aws, names, &id, &variables, &description, &comment).await?;
+    let limits = (wanted.throttle, wanted.quota);
+    if is_new_api && !existed {
+        deploy(aws, names, &id, wanted).await?;
         state.known().has_stage = true;
-    }
-    if existed && (change.touches("definition") || change.touches("variables")) {
-        let live = get_stage(aws, names, &id).await?;
-        let patches = patches(&live, &variables, &description);
-        if !patches.is_empty() {
-            update(aws, names, &id, patches).await?;
+        let plan = usage_plan::ensure(aws, names, state, limits);
+        let (plan, settled) = futures::future::join(plan, rivals::settle(aws, names, state, wanted)).await;
+        plan?;
+        settled?;
+    } else {
+        if !existed || change.touches_definition() {
+            publish(aws, names, &id, wanted).await?;
+            state.known().has_stage = true;
+        }
+        if existed && (change.touches_definition() || change.touches("variables")) {
+            correct(aws, names, &id, wanted).await?;
         }
     }
+    // Once more where the API turned out to be another one; else there is nothing to do.
+    usage_plan::ensure(aws, names, state, limits).await?;
+    state.known().limits = limits;
     Ok(())
+}
+
+/// Writes the definition and deploys it, until what was deployed is surely it.
+///
+/// Every stage of the project writes on the same working definition, and a deployment freezes whatever stands there. Each
+/// definition bears its digest as its version: if it is still ours after the deployment, it was ours at the deployment.
+pub(super) async fn publish(aws: &Aws, names: &Names, id: &str, wanted: &ApiStage) -> Result<(), Error> {
+    for attempt in 1..=TRIES {
+        api::overwrite(aws, names, id, &wanted.definition).await?;
+        deploy(aws, names, id, wanted).await?;
+        if working_version(aws, names, id).await?.as_deref() == Some(&version(&wanted.definition)) {
+            return Ok(());
+        }
+        tokio::time::sleep(jitter(Duration::from_millis(200) * attempt)).await;
+    }
+    let message = format!("other stages of {} are being deployed all the time", names.project);
+    Err(Error::new(ErrorKind::Conflict, message).with_help("run the command again when they are done"))
+}
+
+async fn working_version(aws: &Aws, names: &Names, id: &str) -> Result<Option<String>, Error> {
+    let name = names.api();
+    let answer =
+        aws.call("apigateway:GetRestApi", &name, || aws.apigateway.get_rest_api().rest_api_id(id).send());
+    Ok(answer.await?.version)
 }
 
 /// What the description of every deployment of the stage begins with.
@@ -72,16 +102,22 @@ fn comment_prefix(names: &Names) -> String {
     format!("mdo {} ", names.stage)
 }
 
-async fn deploy(
-    aws: &Aws,
-    names: &Names,
-    id: &str,
-    variables: &BTreeMap<String, String>,
-    description: &str,
-    comment: &str,
-) -> Result<(), Error> {
-    let variables: HashMap<_, _> = variables.clone().into_iter().collect();
-    let description = Some(description.to_owned()).filter(|text| !text.is_empty());
+/// The description of the deployment of a definition with this digest.
+pub(super) fn comment(names: &Names, digest: &str) -> String {
+    format!("{}{digest}", comment_prefix(names))
+}
+
+/// The stage's variables, with the record of what it serves.
+fn variables(wanted: &ApiStage) -> BTreeMap<String, String> {
+    let mut variables = record::variables(&wanted.definition);
+    variables.extend(wanted.variables.clone());
+    variables
+}
+
+async fn deploy(aws: &Aws, names: &Names, id: &str, wanted: &ApiStage) -> Result<(), Error> {
+    let variables: HashMap<_, _> = variables(wanted).into_iter().collect();
+    let description = Some(wanted.definition.description.clone()).filter(|text| !text.is_empty());
+    let comment = comment(names, &wanted.definition.digest());
     when_settled(|| {
         aws.call("apigateway:CreateDeployment", names.stage.as_str(), || {
             aws.apigateway
@@ -90,12 +126,19 @@ async fn deploy(
                 .stage_name(names.stage.as_str())
                 .set_stage_description(description.clone())
                 .set_variables(Some(variables.clone()))
-                .description(comment)
+                .description(&comment)
                 .send()
         })
     })
     .await
     .map(drop)
+}
+
+/// Makes good what a deployment did not make of a stage that existed already; a stage is never deleted and created anew.
+pub(super) async fn correct(aws: &Aws, names: &Names, id: &str, wanted: &ApiStage) -> Result<(), Error> {
+    let live = get_stage(aws, names, id).await?;
+    let patches = patches(&live, &variables(wanted), &wanted.definition.description);
+    if patches.is_empty() { Ok(()) } else { update(aws, names, id, patches).await }
 }
 
 /// What makes a live stage have these variables and no others, and this description.
@@ -151,9 +194,9 @@ async fn delete(aws: &Aws, names: &Names, state: &ApiGatewayState, run: &Run<'_>
     Ok(Applied { warnings, ..Applied::default() })
 }
 
-/// Deletes the deployments that were made for the stage; what cannot be deleted is a warning.
-async fn delete_deployments(aws: &Aws, names: &Names, id: &str) -> Vec<String> {
-    let listed = all(async |position| {
+/// Every deployment of an API, those of all its stages.
+pub(super) async fn deployments(aws: &Aws, names: &Names, id: &str) -> Result<Vec<Deployment>, Error> {
+    all(async |position| {
         let answer = aws
             .call("apigateway:GetDeployments", &names.api(), || {
                 let request = aws.apigateway.get_deployments().rest_api_id(id);
@@ -161,8 +204,13 @@ async fn delete_deployments(aws: &Aws, names: &Names, id: &str) -> Vec<String> {
             })
             .await?;
         Ok((answer.items, answer.position))
-    });
-    let deployments = match listed.await {
+    })
+    .await
+}
+
+/// Deletes the deployments that were made for the stage; what cannot be deleted is a warning.
+async fn delete_deployments(aws: &Aws, names: &Names, id: &str) -> Vec<String> {
+    let deployments = match deployments(aws, names, id).await {
         Ok(deployments) => deployments,
         Err(error) => return vec![error.to_string()],
     };

@@ -10,8 +10,6 @@ use mdo_model::project::{Names, Period, Quota, Throttle};
 
 use super::{ApiGatewayState, Owner, PAGE, all, patch, stage_tags, tag_resource};
 use crate::client::Aws;
-use crate::errors;
-use crate::ownership::found;
 
 /// A usage plan as it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +77,12 @@ impl LivePlan {
         if !self.opens(api, names) {
             patches.push(patch(Op::Add, "/apiStages", Some(link(api, names))));
         }
+        // What it held of this stage on an API that is gone, or is not the one any more.
+        let stale = self.links.iter().filter(|held| {
+            **held != link(api, names)
+                && held.rsplit_once(':').is_some_and(|(_, stage)| stage == names.stage.as_str())
+        });
+        patches.extend(stale.map(|held| patch(Op::Remove, "/apiStages", Some(held.clone()))));
         patches
     }
 }
@@ -109,17 +113,12 @@ fn period_type(period: Period) -> QuotaPeriodType {
 
 /// Looks for the usage plan of the stage.
 pub(crate) async fn find(aws: &Aws, names: &Names, scope: &Scope) -> Result<Option<LivePlan>, Error> {
-    found(choose(&list(aws, None).await?, names, scope.adopt), scope)
+    Ok(choose(&list(aws, None).await?, names, scope.adopt))
 }
 
-/// The usage plan of the stage, if it holds this key.
-pub(crate) async fn holding(
-    aws: &Aws,
-    names: &Names,
-    key_id: &str,
-    scope: &Scope,
-) -> Result<Option<LivePlan>, Error> {
-    found(choose(&list(aws, Some(key_id)).await?, names, scope.adopt), scope)
+/// The usage plan of the stage, if it holds this key of ours, which vouches for one that has lost its tags.
+pub(crate) async fn holding(aws: &Aws, names: &Names, key_id: &str) -> Result<Option<LivePlan>, Error> {
+    Ok(choose(&list(aws, Some(key_id)).await?, names, true))
 }
 
 async fn list(aws: &Aws, key_id: Option<&str>) -> Result<Vec<UsagePlan>, Error> {
@@ -150,8 +149,9 @@ pub(crate) async fn keys(aws: &Aws, names: &Names, plan: &LivePlan) -> Result<BT
     Ok(keys.into_iter().filter_map(|key| key.id).collect())
 }
 
-/// The plan of the stage among all plans. Of several that are ours, one that holds a stage comes first.
-fn choose(plans: &[UsagePlan], names: &Names, adopt: bool) -> Result<Option<LivePlan>, Error> {
+/// The plan of the stage among all plans. Of several that are ours, one that holds a stage comes first. One of our name
+/// without our tag is somebody else's, and ours may stand beside it, unless it is to be taken over.
+fn choose(plans: &[UsagePlan], names: &Names, adopt: bool) -> Option<LivePlan> {
     let name = names.usage_plan();
     let of = |owner: Owner| {
         let named = plans.iter().filter(|plan| plan.name() == Some(&name));
@@ -159,12 +159,7 @@ fn choose(plans: &[UsagePlan], names: &Names, adopt: bool) -> Result<Option<Live
         owned.sort_by_key(|plan| (plan.api_stages().is_empty(), plan.id()));
         owned.first().map(|plan| LivePlan::read(plan, names))
     };
-    match (of(Owner::Us), of(Owner::Nobody)) {
-        (Some(plan), _) => Ok(Some(plan)),
-        (None, Some(plan)) if adopt => Ok(Some(plan)),
-        (None, Some(_)) => Err(errors::not_ours("the usage plan", &name, None)),
-        (None, None) => Ok(None),
-    }
+    of(Owner::Us).or_else(|| of(Owner::Nobody).filter(|_| adopt))
 }
 
 /// Makes the stage's usage plan hold the stage under these limits, creating it where there is none.
@@ -180,6 +175,7 @@ pub(crate) async fn ensure(
     let plan = match slot.as_mut() {
         None => {
             let id = create(aws, names, &api, limits).await?;
+            state.known().made.plan = Some(id.clone());
             let (throttle, quota) = limits;
             slot.insert(LivePlan { id, throttle, quota, links: vec![link(&api, names)], is_tagged: true })
         }
@@ -188,7 +184,7 @@ pub(crate) async fn ensure(
             if !patches.is_empty() {
                 update(aws, &name, &plan.id, patches).await?;
                 (plan.throttle, plan.quota) = limits;
-                plan.links.push(link(&api, names));
+                plan.links = vec![link(&api, names)];
             }
             if !plan.is_tagged {
                 tag_resource(aws, &format!("/usageplans/{}", plan.id), stage_tags(names)).await?;
@@ -234,29 +230,38 @@ async fn update(aws: &Aws, name: &str, id: &str, patches: Vec<PatchOperation>) -
     .map(drop)
 }
 
-/// Deletes every usage plan of the stage; the links of each go first, in one call.
+/// Deletes every usage plan of the stage.
 pub(crate) async fn delete(aws: &Aws, names: &Names, state: &ApiGatewayState) -> Result<(), Error> {
     let name = names.usage_plan();
     let mut slot = state.plan.lock().await;
+    let mut plans = all_of_ours(aws, names).await?;
+    plans.extend(slot.take().filter(|known| plans.iter().all(|plan| plan.id != known.id)));
+    for plan in plans {
+        delete_one(aws, &name, &plan).await?;
+    }
+    Ok(())
+}
+
+/// Every usage plan of the stage: of two first deploys at once, each may have made one.
+pub(super) async fn all_of_ours(aws: &Aws, names: &Names) -> Result<Vec<LivePlan>, Error> {
+    let name = names.usage_plan();
     let listed = list(aws, None).await?;
     let ours =
         listed.iter().filter(|plan| plan.name() == Some(&name) && Owner::of(plan.tags(), names) == Owner::Us);
-    let mut plans: Vec<_> = ours.map(|plan| LivePlan::read(plan, names)).collect();
-    plans.extend(slot.take().filter(|known| plans.iter().all(|plan| plan.id != known.id)));
-    for plan in plans {
-        if !plan.links.is_empty() {
-            let unlink = plan.links.iter().map(|link| patch(Op::Remove, "/apiStages", Some(link.clone())));
-            // A link whose API is gone is no obstacle.
-            super::found(update(aws, &name, &plan.id, unlink.collect()).await)?;
-        }
-        super::found(
-            aws.call("apigateway:DeleteUsagePlan", &name, || {
-                aws.apigateway.delete_usage_plan().usage_plan_id(&plan.id).send()
-            })
-            .await,
-        )?;
+    Ok(ours.map(|plan| LivePlan::read(plan, names)).collect())
+}
+
+/// Deletes a usage plan, its links first. One that is not there is no error.
+pub(super) async fn delete_one(aws: &Aws, name: &str, plan: &LivePlan) -> Result<(), Error> {
+    if !plan.links.is_empty() {
+        let unlink = plan.links.iter().map(|link| patch(Op::Remove, "/apiStages", Some(link.clone())));
+        // A link whose API is gone is no obstacle.
+        super::found(update(aws, name, &plan.id, unlink.collect()).await)?;
     }
-    Ok(())
+    let deleted = aws.call("apigateway:DeleteUsagePlan", name, || {
+        aws.apigateway.delete_usage_plan().usage_plan_id(&plan.id).send()
+    });
+    super::found(deleted.await).map(drop)
 }
 
 #[cfg(test)]
@@ -264,7 +269,6 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use mdo_engine::ErrorKind;
 
     fn names() -> Names {
         Names { project: "ml_api".parse().unwrap(), stage: "dev".parse().unwrap() }
@@ -301,15 +305,15 @@ mod tests {
             plan("c", &OURS, &["api"]),
             plan("d", &other_stage, &[]),
         ];
-        assert_eq!(choose(&plans, &names(), false).unwrap().unwrap().id, "c");
-        assert_eq!(choose(&plans[3..], &names(), true), Ok(None));
+        assert_eq!(choose(&plans, &names(), false).unwrap().id, "c");
+        assert_eq!(choose(&plans[3..], &names(), true), None);
     }
 
     #[test]
-    fn a_plan_of_our_name_without_our_tag_is_refused_unless_adopted() {
+    fn a_plan_of_our_name_without_our_tag_is_left_alone_unless_adopted() {
         let plans = [plan("a", &[], &["x"])];
-        assert_eq!(choose(&plans, &names(), false).unwrap_err().kind, ErrorKind::NotOurs);
-        let adopted = choose(&plans, &names(), true).unwrap().unwrap();
+        assert_eq!(choose(&plans, &names(), false), None);
+        let adopted = choose(&plans, &names(), true).unwrap();
         assert_eq!((adopted.id.as_str(), adopted.is_tagged), ("a", false));
     }
 
@@ -327,6 +331,7 @@ mod tests {
                 "replace /quota/period DAY",
                 "replace /quota/offset 0",
                 "add /apiStages api:dev",
+                "remove /apiStages gone:dev",
             ]
         );
         let full = LivePlan { throttle, quota, links: vec!["api:dev".to_owned()], ..live };

@@ -22,6 +22,8 @@ pub(crate) struct EventsState(Mutex<BTreeMap<FunctionName, LiveRule>>);
 struct LiveRule {
     targets: BTreeSet<String>,
     is_tagged: bool,
+    /// The rule under the name that earlier versions gave it, with its targets. It goes once the present one is there.
+    former: Option<(String, BTreeSet<String>)>,
 }
 
 impl EventsState {
@@ -50,16 +52,26 @@ pub(crate) async fn observe(
             let Some(is_tagged) = is_ours(aws, names, scope, &function, rule).await? else {
                 return Ok(None);
             };
-            let targets = targets(aws, &names.warm_rule(&function)).await?;
-            let live =
-                LiveRule { targets: targets.iter().map(|target| target.id.clone()).collect(), is_tagged };
-            state.rules().insert(function.clone(), live);
+            let targets = targets(aws, rule.name().unwrap_or_default()).await?;
             let model = read(rule, &targets, &alias(aws, names, &function)?);
-            Ok::<_, Error>(Some((function, model)))
+            let targets = targets.into_iter().map(|target| target.id).collect();
+            Ok::<_, Error>(Some((function, model, LiveRule { targets, is_tagged, former: None })))
         },
     );
-    state.rules().clear();
-    Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+    let mut found = BTreeMap::new();
+    let mut live: BTreeMap<FunctionName, LiveRule> = BTreeMap::new();
+    for (function, model, rule) in try_join_all(reads).await?.into_iter().flatten() {
+        if model.name == names.warm_rule(&function) {
+            let known = live.entry(function.clone()).or_default();
+            (known.targets, known.is_tagged) = (rule.targets, rule.is_tagged);
+            found.insert(function, model);
+        } else {
+            live.entry(function.clone()).or_default().former = Some((model.name.clone(), rule.targets));
+            found.entry(function).or_insert(model);
+        }
+    }
+    *state.rules() = live;
+    Ok(found)
 }
 
 /// Whether a rule of our name is ours, and then whether its tags say so or need not.
@@ -76,10 +88,10 @@ async fn is_ours(
     if rule.description() == Some(&description(names, function)) {
         return Ok(Some(true));
     }
-    let name = names.warm_rule(function);
+    let name = rule.name().unwrap_or_default();
     let arn = rule.arn().unwrap_or_default();
     let answer = aws
-        .call("events:ListTagsForResource", &name, || {
+        .call("events:ListTagsForResource", name, || {
             aws.events.list_tags_for_resource().resource_arn(arn).send()
         })
         .await?;
@@ -90,7 +102,7 @@ async fn is_ours(
         // The name of somebody else's rule reads like one of ours, and we need none.
         _ if scope.thorough || !scope.functions.contains(function) => Ok(None),
         _ if scope.adopt => Ok(Some(false)),
-        (owner, _) => Err(errors::not_ours("the rule", &name, owner)),
+        (owner, _) => Err(errors::not_ours("the rule", name, owner)),
     }
 }
 
@@ -151,6 +163,7 @@ fn read(rule: &Rule, targets: &[Target], alias: &str) -> WarmRule {
         }
     };
     WarmRule {
+        name: rule.name().unwrap_or_default().to_owned(),
         rate: schedule.and_then(Rate::from_schedule_expression),
         concurrency: count,
         enabled: rule.state() == Some(&RuleState::Enabled),
@@ -188,9 +201,11 @@ pub(crate) async fn apply(
             delete(aws, names, state, &function).await?;
         }
         (action, Some(Resource::WarmRule(rule))) => {
-            let is_new = action == Action::Create;
+            // Under another name it is another rule.
+            let is_new = action == Action::Create || change.touches("name");
             if is_new || change.touches("rate") || change.touches("enabled") {
                 put_rule(aws, names, &function, rule, is_new).await?;
+                run.begun(&change.id);
             }
             if !is_new && !state.rule(&function).is_tagged {
                 tag(aws, names, &function).await?;
@@ -199,6 +214,7 @@ pub(crate) async fn apply(
             if is_new || change.touches("input") || change.touches("concurrency") {
                 put_targets(aws, names, state, &function, rule).await?;
             }
+            delete_former(aws, state, &function).await?;
         }
         _ => return Err(unexpected()),
     }
@@ -290,7 +306,9 @@ async fn put_targets(
     if !crowded {
         remove_targets(aws, &name, &surplus).await?;
     }
-    state.rules().insert(function.clone(), LiveRule { targets: ids, is_tagged: true });
+    let mut rules = state.rules();
+    let known = rules.entry(function.clone()).or_default();
+    (known.targets, known.is_tagged) = (ids, true);
     Ok(())
 }
 
@@ -327,22 +345,35 @@ fn check_entries<'a>(
 }
 
 async fn delete(aws: &Aws, names: &Names, state: &EventsState, function: &FunctionName) -> Result<(), Error> {
-    let name = names.warm_rule(function);
-    let ids: Vec<_> = state.rule(function).targets.into_iter().collect();
-    let removed = remove_targets(aws, &name, &ids).await;
-    let deleted = match removed {
-        Ok(()) => aws
-            .call("events:DeleteRule", &name, || aws.events.delete_rule().name(&name).send())
-            .await
-            .map(drop),
+    let targets = state.rule(function).targets;
+    delete_one(aws, &names.warm_rule(function), &targets).await?;
+    delete_former(aws, state, function).await?;
+    state.rules().remove(function);
+    Ok(())
+}
+
+/// Deletes the rule under the name that earlier versions gave it.
+async fn delete_former(aws: &Aws, state: &EventsState, function: &FunctionName) -> Result<(), Error> {
+    let Some((name, targets)) = state.rule(function).former else { return Ok(()) };
+    delete_one(aws, &name, &targets).await?;
+    if let Some(rule) = state.rules().get_mut(function) {
+        rule.former = None;
+    }
+    Ok(())
+}
+
+/// Deletes a rule, its targets first. One that is not there is no error.
+async fn delete_one(aws: &Aws, name: &str, targets: &BTreeSet<String>) -> Result<(), Error> {
+    let targets: Vec<_> = targets.iter().cloned().collect();
+    let deleted = match remove_targets(aws, name, &targets).await {
+        Ok(()) => {
+            aws.call("events:DeleteRule", name, || aws.events.delete_rule().name(name).send()).await.map(drop)
+        }
         Err(error) => Err(error),
     };
     match deleted {
         Err(error) if error.kind != ErrorKind::NotFound => Err(error),
-        _ => {
-            state.rules().remove(function);
-            Ok(())
-        }
+        _ => Ok(()),
     }
 }
 
@@ -355,7 +386,7 @@ mod tests {
     const ALIAS: &str = "arn:aws:lambda:us-east-1:123456789012:function:ml_api_x:dev";
 
     fn rule(schedule: &str) -> Rule {
-        Rule::builder().schedule_expression(schedule).state(RuleState::Enabled).build()
+        Rule::builder().name("r").schedule_expression(schedule).state(RuleState::Enabled).build()
     }
 
     fn target(id: &str, arn: &str, input: &str) -> Target {
@@ -369,6 +400,7 @@ mod tests {
         assert_eq!(
             read(&rule("rate(5 minutes)"), &targets, ALIAS),
             WarmRule {
+                name: "r".to_owned(),
                 rate: Some("5m".parse().unwrap()),
                 concurrency: 2,
                 enabled: true,

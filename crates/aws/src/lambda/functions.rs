@@ -1,21 +1,27 @@
 //! Changes of a function at one stage: its log group, version, alias, permissions and reserved concurrency.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_lambda::types::AliasRoutingConfiguration;
-use mdo_engine::{Applied, Error, ErrorKind, Run};
+use mdo_engine::{Applied, Error, Run};
 use mdo_model::project::FunctionName;
-use mdo_model::stack::{Change, Function, Invoker, Kind};
+use mdo_model::stack::{Change, Function, Invoker, Kind, ResourceId};
 
 use super::permissions;
 use super::publish::Published;
 use super::read::Lookup;
+use crate::AwsProvider;
 use crate::lambda;
 use crate::ownership::Owner;
-use crate::{AwsProvider, logs};
+
+/// What tells a stage from an alias that somebody else has made of one of our functions.
+const ALIAS_DESCRIPTION: &str = "A stage of mdo";
+
+/// Aliases by name, with whether each is a stage of mdo's making.
+pub(crate) type Aliases = BTreeMap<String, bool>;
 
 /// The fields that are not frozen in a version.
-const OUTSIDE_VERSIONS: [&str; 3] = ["concurrency", "invokers", "log_retention_days"];
+const OUTSIDE_VERSIONS: [&str; 2] = ["concurrency", "invokers"];
 
 impl Published {
     fn applied(self) -> Applied {
@@ -38,32 +44,29 @@ impl AwsProvider {
         run: &Run<'_>,
     ) -> Result<Applied, Error> {
         let known = self.known(name);
-        let log = self.claim_log_group(name, known.log_group.is_some(), wanted.log_retention_days);
-        let function = async {
-            self.wait_for_role(change, run).await?;
-            let published = self.first_version(name, wanted, known.exists, change, run).await?;
-            self.point_alias(name, &published.version, false).await?;
-            run.announce(&change.id);
-            let callers = self.permit(name, &wanted.invokers, change, run);
-            let active = async {
-                if published.busy {
-                    run.waiting(&change.id, "Lambda to make it active");
-                    let stage = Some(self.names.stage.as_str());
-                    lambda::settled_soon(&self.aws, &self.names, name, stage).await?;
-                }
-                match wanted.concurrency {
-                    Some(_) => self.reserve(name, wanted.concurrency).await,
-                    None => Ok(()),
-                }
-            };
-            let (callers, active) = futures::future::join(callers, active).await;
-            callers?;
-            active?;
-            Ok::<_, Error>(published)
+        self.wait_for_role(change, run).await?;
+        let published = self.first_version(name, wanted, known.exists, change, run).await?;
+        run.begun(&change.id);
+        if self.point_alias(name, &published.version, false).await? == Pointed::AnothersAlias {
+            self.note_rival(name, run);
+        }
+        self.note_version(name, &published.version);
+        run.announce(&change.id);
+        let callers = self.permit(name, &wanted.invokers, change, run);
+        let active = async {
+            if published.busy {
+                run.waiting(&change.id, "Lambda to make it active");
+                let stage = Some(self.names.stage.as_str());
+                lambda::settled_soon(&self.aws, &self.names, name, stage).await?;
+            }
+            match wanted.concurrency {
+                Some(_) => self.reserve(name, wanted.concurrency).await,
+                None => Ok(()),
+            }
         };
-        let (log, function) = futures::future::join(log, function).await;
-        let published = function?;
-        log?;
+        let (callers, active) = futures::future::join(callers, active).await;
+        callers?;
+        active?;
         Ok(published.applied())
     }
 
@@ -77,49 +80,39 @@ impl AwsProvider {
         run: &Run<'_>,
     ) -> Result<Applied, Error> {
         let known = self.known(name);
-        let log = async {
-            if change.touches("log_retention_days") {
-                self.claim_log_group(name, known.log_group.is_some(), wanted.log_retention_days).await?;
-            }
-            Ok::<_, Error>(())
-        };
-        let version = async {
-            let frozen = |path: &str| !OUTSIDE_VERSIONS.iter().any(|field| path.starts_with(field));
-            if !change.fields.iter().any(|field| frozen(&field.path)) {
-                return Ok::<_, Error>(Applied { version: known.version.clone(), ..Applied::default() });
-            }
+        let frozen = |path: &str| !OUTSIDE_VERSIONS.iter().any(|field| path.starts_with(field));
+        let mut applied = Applied { version: known.version.clone(), ..Applied::default() };
+        if change.fields.iter().any(|field| frozen(&field.path)) {
             self.wait_for_role(change, run).await?;
             // What is served is ours, so that its code can be replaced before anything else is asked.
             let is_new_code = known.is_ours && before.code != wanted.code && before.code.is_some();
             let published = self.publish(name, wanted, is_new_code, &change.id, run).await?;
-            self.point_alias(name, &published.version, true).await?;
-            Ok(published.applied())
-        };
-        let callers = async {
-            for invoker in before.invokers.difference(&wanted.invokers) {
-                permissions::remove(&self.aws, &self.names, name, *invoker).await?;
-            }
-            let added = wanted.invokers.difference(&before.invokers).copied().collect();
-            self.permit(name, &added, change, run).await?;
-            if change.touches("concurrency") {
-                self.reserve(name, wanted.concurrency).await?;
-            }
-            Ok::<_, Error>(())
-        };
-        // One after the other: what is done for callers may leave another revision behind.
-        let version_and_callers = async {
-            let applied = version.await?;
-            callers.await?;
-            Ok::<_, Error>(applied)
-        };
-        let (log, applied) = futures::future::join(log, version_and_callers).await;
-        let applied = applied?;
-        log?;
+            self.point_alias(name, &published.version, known.version.is_some()).await?;
+            self.note_version(name, &published.version);
+            run.begun(&change.id);
+            applied = published.applied();
+        }
+        // Afterwards: what is done for callers may leave another revision behind.
+        for invoker in before.invokers.difference(&wanted.invokers) {
+            permissions::remove(&self.aws, &self.names, name, *invoker).await?;
+            run.begun(&change.id);
+        }
+        let added = wanted.invokers.difference(&before.invokers).copied().collect();
+        self.permit(name, &added, change, run).await?;
+        if change.touches("concurrency") {
+            run.begun(&change.id);
+            self.reserve(name, wanted.concurrency).await?;
+        }
         Ok(applied)
     }
 
     /// Takes a function from this stage; where no other stage has it, all of it goes.
-    pub(crate) async fn delete_function(&self, name: &FunctionName) -> Result<Applied, Error> {
+    pub(crate) async fn delete_function(
+        &self,
+        name: &FunctionName,
+        change: &Change,
+        run: &Run<'_>,
+    ) -> Result<Applied, Error> {
         let (aws, full) = (&self.aws, self.names.function(name));
         let stage = self.names.stage.as_str();
         ignore_absent(
@@ -128,6 +121,7 @@ impl AwsProvider {
             })
             .await,
         )?;
+        run.begun(&change.id);
         if self.aliases(name).await?.is_some_and(|aliases| !aliases.is_empty()) {
             return Ok(Applied::default());
         }
@@ -137,32 +131,27 @@ impl AwsProvider {
             })
             .await,
         )?;
-        let mut applied = Applied::default();
-        let group = self.names.log_group(name);
-        match logs::owner(aws, &self.names, name).await {
-            Ok(Owner::Us) => {
-                let deleted = logs::delete(aws, &self.names, name).await;
-                applied.warnings.extend(deleted.err().map(|error| error.to_string()));
-            }
-            Ok(_) => applied.warnings.push(format!("kept log group {group}, which mdo did not make")),
-            Err(error) if error.kind == ErrorKind::NotFound => {}
-            Err(error) => applied.warnings.push(error.to_string()),
-        }
-        Ok(applied)
+        Ok(Applied::default())
     }
 
     /// The aliases of a function that is ours; `None` when there is no such function.
-    pub(crate) async fn own_aliases(&self, name: &FunctionName) -> Result<Option<BTreeSet<String>>, Error> {
+    pub(crate) async fn own_aliases(&self, name: &FunctionName) -> Result<Option<Aliases>, Error> {
         match lambda::look_up(&self.aws, &self.names, name, None).await? {
             Lookup::Found(live) if !is_foreign(&live.owner) => self.aliases(name).await,
             _ => Ok(None),
         }
     }
 
+    /// The stages that a function of ours is at: its aliases, but for those that somebody else has made.
+    pub(crate) async fn own_stages(&self, name: &FunctionName) -> Result<Vec<String>, Error> {
+        let aliases = self.own_aliases(name).await?.unwrap_or_default();
+        Ok(aliases.into_iter().filter(|(_, by_mdo)| *by_mdo).map(|(alias, _)| alias).collect())
+    }
+
     /// The aliases of a function; `None` when there is no such function.
-    pub(crate) async fn aliases(&self, name: &FunctionName) -> Result<Option<BTreeSet<String>>, Error> {
+    pub(crate) async fn aliases(&self, name: &FunctionName) -> Result<Option<Aliases>, Error> {
         let (aws, full) = (&self.aws, self.names.function(name));
-        let mut aliases = BTreeSet::new();
+        let mut aliases = Aliases::new();
         let mut marker: Option<String> = None;
         loop {
             let answer = aws
@@ -174,7 +163,10 @@ impl AwsProvider {
                 Err(error) if error.is_code("ResourceNotFoundException") => return Ok(None),
                 answer => answer?,
             };
-            aliases.extend(answer.aliases().iter().filter_map(|alias| alias.name().map(str::to_owned)));
+            aliases.extend(answer.aliases().iter().filter_map(|alias| {
+                let by_mdo = alias.description() == Some(ALIAS_DESCRIPTION);
+                Some((alias.name()?.to_owned(), by_mdo))
+            }));
             marker = answer.next_marker().filter(|marker| !marker.is_empty()).map(str::to_owned);
             if marker.is_none() {
                 return Ok(Some(aliases));
@@ -208,19 +200,24 @@ impl AwsProvider {
     }
 
     /// Points the stage's alias at a version. `exists` is what is known; the alias may have come or gone since.
-    async fn point_alias(&self, name: &FunctionName, version: &str, exists: bool) -> Result<(), Error> {
+    pub(crate) async fn point_alias(
+        &self,
+        name: &FunctionName,
+        version: &str,
+        exists: bool,
+    ) -> Result<Pointed, Error> {
         let answer = match exists {
             true => self.update_alias(name, version).await,
             false => self.create_alias(name, version).await,
         };
         match answer {
             Err(error) if exists && error.is_code("ResourceNotFoundException") => {
-                self.create_alias(name, version).await
+                self.create_alias(name, version).await.map(|()| Pointed::OwnAlias)
             }
             Err(error) if !exists && error.is_code("ResourceConflictException") => {
-                self.update_alias(name, version).await
+                self.update_alias(name, version).await.map(|()| Pointed::AnothersAlias)
             }
-            answer => answer,
+            answer => answer.map(|()| Pointed::OwnAlias),
         }
     }
 
@@ -228,7 +225,8 @@ impl AwsProvider {
         let (aws, full) = (&self.aws, self.names.function(name));
         let stage = self.names.stage.as_str();
         aws.call("lambda:CreateAlias", &full, || {
-            aws.lambda.create_alias().function_name(&full).name(stage).function_version(version).send()
+            let request = aws.lambda.create_alias().function_name(&full).name(stage);
+            request.function_version(version).description(ALIAS_DESCRIPTION).send()
         })
         .await
         .map(drop)
@@ -243,7 +241,8 @@ impl AwsProvider {
         let all_of_it = all_of_it.build();
         aws.call("lambda:UpdateAlias", &full, || {
             let request = aws.lambda.update_alias().function_name(&full).name(stage);
-            request.function_version(version).routing_config(all_of_it.clone()).send()
+            let request = request.function_version(version).description(ALIAS_DESCRIPTION);
+            request.routing_config(all_of_it.clone()).send()
         })
         .await
         .map(drop)
@@ -261,6 +260,8 @@ impl AwsProvider {
             if *invoker == Invoker::Api {
                 for api in change.needs.iter().filter(|id| id.kind == Kind::Api) {
                     run.usable(api).await?;
+                    // An API that is made now may turn out to be another deploy's before its stage is up.
+                    run.decided(&ResourceId::new(Kind::Stage, &self.names.stage)).await?;
                 }
             }
             let api = self.api_id();
@@ -305,25 +306,15 @@ impl AwsProvider {
             }
         }
     }
+}
 
-    /// Makes a function's log group, or takes the one that is there if it is ours, and has it keep logs as long as wanted.
-    async fn claim_log_group(
-        &self,
-        name: &FunctionName,
-        exists: bool,
-        days: Option<u16>,
-    ) -> Result<(), Error> {
-        let (aws, names) = (&self.aws, &self.names);
-        let is_new = !exists && logs::create(aws, names, name).await?;
-        if !is_new {
-            let owner = logs::owner(aws, names, name).await?;
-            owner.check("the log group", &names.log_group(name), self.adopts())?;
-            if owner != Owner::Us {
-                logs::tag(aws, names, name).await?;
-            }
-        }
-        logs::retain(aws, names, name, !is_new, days).await
-    }
+/// Whose alias points at a version now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pointed {
+    /// The one that was there, or that this deploy has made.
+    OwnAlias,
+    /// One that another deploy has made meanwhile.
+    AnothersAlias,
 }
 
 /// Whether a function is another project's, which shares a prefix with ours.

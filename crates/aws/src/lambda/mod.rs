@@ -9,5 +9,6 @@ mod read;
 
 pub(crate) use functions::is_foreign;
 pub(crate) use read::{
-    CONCURRENCY_TAG, Live, Lookup, account_in, idle, is_busy, look_up, read_tags, reserved, settled_soon,
+    CONCURRENCY_TAG, Live, Lookup, account_in, idle, is_busy, list, look_up, read_tags, reserved,
+    settled_soon,
 };

@@ -69,17 +69,21 @@ fn parse_statement(statement: &Value) -> Option<Statement> {
 
 /// The id of the API that the stage's statement names.
 pub(crate) fn api_of(names: &Names, statements: &Statements) -> Option<String> {
-    let statement = statements.get(&names.api_statement())?.as_ref()?;
-    let (_, path) = statement.source.rsplit_once(':')?;
+    let statement =
+        ids_of(names, Invoker::Api).iter().find_map(|id| statements.get(id)?.as_ref())?.source.clone();
+    let (_, path) = statement.rsplit_once(':')?;
     path.split_once('/').map(|(api, _)| api.to_owned())
 }
 
-/// The id that a statement has.
-fn id_of(names: &Names, invoker: Invoker) -> String {
-    match invoker {
+/// The ids that a statement may have: one that changes is added under the other id before the old one is removed, so that
+/// there is no moment at which the caller is refused.
+fn ids_of(names: &Names, invoker: Invoker) -> [String; 2] {
+    let first = match invoker {
         Invoker::Api => names.api_statement(),
         Invoker::WarmRule => names.warm_statement(),
-    }
+    };
+    let second = format!("{first}-2");
+    [first, second]
 }
 
 /// What the statement of an invoker has to say; `None` while the API has no id.
@@ -104,7 +108,7 @@ fn wanted(
     Ok(Some(Statement { principal: principal.to_owned(), source }))
 }
 
-/// Who may call, by the statements that are as they have to be.
+/// Who may call, by the statements that are as they have to be and the only ones for their invoker.
 pub(crate) fn invokers(
     aws: &Aws,
     names: &Names,
@@ -114,16 +118,16 @@ pub(crate) fn invokers(
 ) -> Result<BTreeSet<Invoker>, Error> {
     let mut invokers = BTreeSet::new();
     for invoker in [Invoker::Api, Invoker::WarmRule] {
-        let live = statements.get(&id_of(names, invoker));
+        let live: Vec<_> = ids_of(names, invoker).iter().filter_map(|id| statements.get(id)).collect();
         let wanted = wanted(aws, names, function, invoker, api)?;
-        if wanted.is_some() && live == Some(&wanted) {
+        if wanted.is_some() && live == [&wanted] {
             invokers.insert(invoker);
         }
     }
     Ok(invokers)
 }
 
-/// Lets an invoker call the alias, replacing a statement of the same id that says something else.
+/// Lets an invoker call the alias. A statement for it that says something else goes once the right one is there.
 pub(crate) async fn add(
     aws: &Aws,
     names: &Names,
@@ -134,14 +138,19 @@ pub(crate) async fn add(
     let Some(statement) = wanted(aws, names, function, invoker, api)? else {
         return Ok(());
     };
-    match add_statement(aws, names, function, invoker, &statement).await {
+    let [first, second] = ids_of(names, invoker);
+    match add_statement(aws, names, function, &first, &statement).await {
         Err(error) if exists_already(&error) => {
             let live = read(aws, names, function).await?;
-            if live.get(&id_of(names, invoker)) == Some(&Some(statement.clone())) {
-                return Ok(());
+            let is_right = |id: &String| live.get(id) == Some(&Some(statement.clone()));
+            if is_right(&first) {
+                return remove_statement(aws, names, function, &second).await;
             }
-            remove(aws, names, function, invoker).await?;
-            add_statement(aws, names, function, invoker, &statement).await
+            if !is_right(&second) {
+                remove_statement(aws, names, function, &second).await?;
+                add_statement(aws, names, function, &second, &statement).await?;
+            }
+            remove_statement(aws, names, function, &first).await
         }
         answer => answer,
     }
@@ -157,11 +166,11 @@ async fn add_statement(
     aws: &Aws,
     names: &Names,
     function: &FunctionName,
-    invoker: Invoker,
+    id: &str,
     statement: &Statement,
 ) -> Result<(), Error> {
     for pause in NOT_YET_PAUSES_MS {
-        match try_to_add(aws, names, function, invoker, statement).await {
+        match try_to_add(aws, names, function, id, statement).await {
             Err(error)
                 if error.is_code("ResourceNotFoundException")
                     || (error.is_code("ResourceConflictException") && !exists_already(&error)) =>
@@ -171,14 +180,14 @@ async fn add_statement(
             answer => return answer,
         }
     }
-    try_to_add(aws, names, function, invoker, statement).await
+    try_to_add(aws, names, function, id, statement).await
 }
 
 async fn try_to_add(
     aws: &Aws,
     names: &Names,
     function: &FunctionName,
-    invoker: Invoker,
+    id: &str,
     statement: &Statement,
 ) -> Result<(), Error> {
     let name = names.function(function);
@@ -187,7 +196,7 @@ async fn try_to_add(
             .add_permission()
             .function_name(&name)
             .qualifier(names.stage.as_str())
-            .statement_id(id_of(names, invoker))
+            .statement_id(id)
             .action(INVOKE)
             .principal(&statement.principal)
             .source_arn(&statement.source)
@@ -204,15 +213,19 @@ pub(crate) async fn remove(
     function: &FunctionName,
     invoker: Invoker,
 ) -> Result<(), Error> {
+    let live = read(aws, names, function).await?;
+    for id in ids_of(names, invoker).iter().filter(|id| live.contains_key(*id)) {
+        remove_statement(aws, names, function, id).await?;
+    }
+    Ok(())
+}
+
+async fn remove_statement(aws: &Aws, names: &Names, function: &FunctionName, id: &str) -> Result<(), Error> {
     let name = names.function(function);
     let answer = aws
         .call("lambda:RemovePermission", &name, || {
-            aws.lambda
-                .remove_permission()
-                .function_name(&name)
-                .qualifier(names.stage.as_str())
-                .statement_id(id_of(names, invoker))
-                .send()
+            let request = aws.lambda.remove_permission().function_name(&name);
+            request.qualifier(names.stage.as_str()).statement_id(id).send()
         })
         .await;
     match answer {

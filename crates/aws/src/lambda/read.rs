@@ -1,5 +1,6 @@
 //! Reads functions: what an alias serves in the model's terms, and what the sequences need to know beside it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
@@ -94,6 +95,25 @@ pub(crate) async fn look_up(
             Ok(Lookup::Absent(account_in(&error.message)))
         }
         Err(error) => Err(error),
+    }
+}
+
+/// The names of the functions that have our prefix, whosever they are.
+pub(crate) async fn list(aws: &Aws, names: &Names) -> Result<BTreeSet<FunctionName>, Error> {
+    let mut found = BTreeSet::new();
+    let mut marker: Option<String> = None;
+    loop {
+        let answer = aws
+            .call("lambda:ListFunctions", "", || {
+                aws.lambda.list_functions().max_items(50).set_marker(marker.clone()).send()
+            })
+            .await?;
+        let listed = answer.functions().iter().filter_map(|function| function.function_name());
+        found.extend(listed.filter_map(|name| names.function_of(name)));
+        marker = answer.next_marker().filter(|marker| !marker.is_empty()).map(str::to_owned);
+        if marker.is_none() {
+            return Ok(found);
+        }
     }
 }
 
@@ -243,7 +263,6 @@ fn read_configuration(names: &Names, configuration: &LiveConfiguration) -> Funct
         role: role_of(names, configuration.role().unwrap_or_default()),
         concurrency: None,
         code: configuration.code_sha256().and_then(|text| Sha256::from_base64(text).ok()),
-        log_retention_days: None,
         invokers: Default::default(),
         owned: true,
     }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use mdo_engine::{Error, Ping};
+use mdo_engine::{Applied, Error, ErrorKind, Ping, Run};
 use mdo_model::project::{FunctionName, Names};
+use mdo_model::stack::{Action, Change, LogGroup, Resource};
 
 use crate::client::Aws;
 use crate::ownership::{self, Owner, tag_map};
 
-/// Every log group of the project's functions with its retention in days; `None` keeps logs for ever.
-pub(crate) async fn observe(aws: &Aws, names: &Names) -> Result<BTreeMap<FunctionName, Option<u16>>, Error> {
+/// The log groups of the project's functions, those of functions that are gone included.
+pub(crate) async fn observe(aws: &Aws, names: &Names) -> Result<BTreeMap<FunctionName, LogGroup>, Error> {
     let prefix = format!("/aws/lambda/{}_", names.project);
     let mut groups = BTreeMap::new();
     let mut next: Option<String> = None;
@@ -27,8 +28,8 @@ pub(crate) async fn observe(aws: &Aws, names: &Names) -> Result<BTreeMap<Functio
         for group in answer.log_groups() {
             let function = group.log_group_name().and_then(|name| name.strip_prefix("/aws/lambda/"));
             if let Some(function) = function.and_then(|name| names.function_of(name)) {
-                let days = group.retention_in_days().and_then(|days| u16::try_from(days).ok());
-                groups.insert(function, days);
+                let retention_days = group.retention_in_days().and_then(|days| u16::try_from(days).ok());
+                groups.insert(function, LogGroup { retention_days });
             }
         }
         next = answer.next_token().map(str::to_owned);
@@ -38,8 +39,67 @@ pub(crate) async fn observe(aws: &Aws, names: &Names) -> Result<BTreeMap<Functio
     }
 }
 
+/// Makes one change of a log group real. One that is there without our tag is taken over: every earlier tool leaves one.
+///
+/// # Errors
+/// When AWS refuses it, or the log group is another project's and `adopts` is not set.
+pub(crate) async fn apply(
+    aws: &Aws,
+    names: &Names,
+    change: &Change,
+    run: &Run<'_>,
+    adopts: bool,
+) -> Result<Applied, Error> {
+    let unexpected = || Error::new(ErrorKind::Other, format!("{} is not a log group", change.id));
+    let function: FunctionName = change.id.name.parse().map_err(|_| unexpected())?;
+    match (change.action, &change.after) {
+        (Action::Delete, _) => {
+            run.all_usable(change).await?;
+            remove(aws, names, &function).await
+        }
+        (action, Some(Resource::LogGroup(wanted))) => {
+            let is_new = action == Action::Create && create(aws, names, &function).await?;
+            run.begun(&change.id);
+            let warnings = if is_new { Vec::new() } else { claim(aws, names, &function, adopts).await? };
+            retain(aws, names, &function, !is_new, wanted.retention_days).await?;
+            Ok(Applied { warnings, ..Applied::default() })
+        }
+        _ => Err(unexpected()),
+    }
+}
+
+/// Takes a log group over that does not say whose it is. Answers what people should know.
+async fn claim(
+    aws: &Aws,
+    names: &Names,
+    function: &FunctionName,
+    adopts: bool,
+) -> Result<Vec<String>, Error> {
+    let group = names.log_group(function);
+    match owner(aws, names, function).await? {
+        Owner::Us => return Ok(Vec::new()),
+        Owner::Nobody => {}
+        other => other.check("log group", &group, adopts)?,
+    }
+    tag(aws, names, function).await?;
+    Ok(vec!["took it over with the logs in it: it was there before, without a tag".to_owned()])
+}
+
+/// Deletes a log group of ours. One that is not there is no error, and one that is not ours stays.
+async fn remove(aws: &Aws, names: &Names, function: &FunctionName) -> Result<Applied, Error> {
+    match owner(aws, names, function).await {
+        Ok(Owner::Us) => delete(aws, names, function).await.map(|()| Applied::default()),
+        Ok(_) => {
+            let warnings = vec!["kept, because mdo did not make it".to_owned()];
+            Ok(Applied { warnings, ..Applied::default() })
+        }
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(Applied::default()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Creates a function's log group. False when there is one already.
-pub(crate) async fn create(aws: &Aws, names: &Names, function: &FunctionName) -> Result<bool, Error> {
+async fn create(aws: &Aws, names: &Names, function: &FunctionName) -> Result<bool, Error> {
     let (group, tags) = (names.log_group(function), tag_map(names));
     let answer = aws
         .call("logs:CreateLogGroup", &group, || {
@@ -50,6 +110,14 @@ pub(crate) async fn create(aws: &Aws, names: &Names, function: &FunctionName) ->
         Ok(_) => Ok(true),
         Err(error) if error.is_code("ResourceAlreadyExistsException") => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+/// Whether a log group says that it is ours.
+pub(crate) async fn is_ours(aws: &Aws, names: &Names, function: &FunctionName) -> Result<bool, Error> {
+    match owner(aws, names, function).await {
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
+        owner => Ok(owner? == Owner::Us),
     }
 }
 
@@ -66,7 +134,7 @@ pub(crate) async fn owner(aws: &Aws, names: &Names, function: &FunctionName) -> 
 }
 
 /// Takes over a function's log group.
-pub(crate) async fn tag(aws: &Aws, names: &Names, function: &FunctionName) -> Result<(), Error> {
+async fn tag(aws: &Aws, names: &Names, function: &FunctionName) -> Result<(), Error> {
     let group = names.log_group(function);
     let (arn, tags) = (aws.arn("logs", format_args!("log-group:{group}"))?, tag_map(names));
     aws.call("logs:TagResource", &group, || {
@@ -77,7 +145,7 @@ pub(crate) async fn tag(aws: &Aws, names: &Names, function: &FunctionName) -> Re
 }
 
 /// Makes a log group keep logs for so many days, or for ever. `may_forget` says that it may have had another retention.
-pub(crate) async fn retain(
+async fn retain(
     aws: &Aws,
     names: &Names,
     function: &FunctionName,
@@ -103,7 +171,7 @@ pub(crate) async fn retain(
 }
 
 /// Deletes a function's log group. One that is not there is no error.
-pub(crate) async fn delete(aws: &Aws, names: &Names, function: &FunctionName) -> Result<(), Error> {
+async fn delete(aws: &Aws, names: &Names, function: &FunctionName) -> Result<(), Error> {
     let group = names.log_group(function);
     let answer = aws
         .call("logs:DeleteLogGroup", &group, || aws.logs.delete_log_group().log_group_name(&group).send())

@@ -18,7 +18,7 @@ use mdo_local::LocalProvider;
 use mdo_model::Sha256;
 use mdo_model::project::{FunctionConfiguration, FunctionName, Names, Quota, Secret, Security, Throttle};
 use mdo_model::stack::{
-    self, Api, ApiRoute, ApiStage, Function, Invoker, Key, Plan, Selection, Stack, WarmRule,
+    self, Api, ApiRoute, ApiStage, Definition, Function, Invoker, Key, Plan, Selection, Stack, WarmRule,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -112,7 +112,6 @@ impl Fixture {
             role: "ml_api_lambda_function".into(),
             concurrency: None,
             code: None,
-            log_retention_days: Some(30),
             invokers: BTreeSet::from([Invoker::Api, Invoker::WarmRule]),
             owned: true,
         });
@@ -155,43 +154,34 @@ impl Fixture {
     /// Adds a route that calls a function.
     pub fn route(mut self, route: &str, function: &str, security: Security) -> Self {
         let target = ApiRoute { function: function.parse().unwrap(), security, timeout_ms: 29_000 };
-        self.api().routes.insert(route.to_owned(), target);
+        self.definition().routes.insert(route.parse().unwrap(), target);
         if security == Security::Key {
             self = self.key("default");
         }
-        self.deployed()
+        self
     }
 
-    /// Changes the API.
-    pub fn with_api(mut self, change: impl FnOnce(&mut Api)) -> Self {
-        change(self.api());
-        self.deployed()
+    /// Changes the API's definition.
+    pub fn with_api(mut self, change: impl FnOnce(&mut Definition)) -> Self {
+        change(self.definition());
+        self
     }
 
-    fn api(&mut self) -> &mut Api {
-        self.desired.api.get_or_insert_with(|| Api {
-            description: String::new(),
-            routes: BTreeMap::new(),
-            cors: false,
-            foreign: BTreeMap::new(),
-        })
-    }
-
-    fn deployed(mut self) -> Self {
-        let definition = self.api().digest();
+    fn definition(&mut self) -> &mut Definition {
+        self.desired.api = Some(Api { owned: true });
         let stage = self.desired.stage.get_or_insert_with(|| ApiStage {
-            definition: String::new(),
+            definition: Definition::default(),
+            deployed_by_mdo: true,
             variables: BTreeMap::from([("alias".to_owned(), "dev".to_owned())]),
             throttle: None,
             quota: None,
         });
-        stage.definition = definition;
-        self
+        &mut stage.definition
     }
 
     /// Adds a key.
     pub fn key(mut self, name: &str) -> Self {
-        self.desired.keys.insert(name.parse().unwrap(), Key { enabled: true });
+        self.desired.keys.insert(name.parse().unwrap(), Key { enabled: true, linked: true });
         self
     }
 
@@ -205,6 +195,7 @@ impl Fixture {
     /// Adds a warm rule.
     pub fn warm(mut self, function: &str, rate: &str) -> Self {
         let rule = WarmRule {
+            name: names().warm_rule(&function.parse().unwrap()),
             rate: Some(rate.parse().unwrap()),
             concurrency: 1,
             enabled: true,
@@ -218,7 +209,9 @@ impl Fixture {
     pub async fn plan(&self) -> Plan {
         let scope = Scope { functions: BTreeSet::new(), adopt: false, thorough: false };
         let observed = self.provider().observe(&scope).await.unwrap();
-        stack::plan(&names(), self.desired.clone(), &observed.stack, &Selection::All, &BTreeSet::new())
+        let nothing = (BTreeSet::new(), BTreeSet::new());
+        let desired = self.desired.clone();
+        stack::plan(&names(), desired, &observed.stack, &Selection::All, &nothing.0, &nothing.1)
     }
 
     /// Applies the stack, whole.

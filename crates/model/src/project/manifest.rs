@@ -107,6 +107,9 @@ pub(super) struct StageTable {
     pub profile: Option<String>,
     /// The only account that this stage may be deployed to.
     pub account: Option<AccountId>,
+    /// Refuses whatever would delete something at this stage, `mdo destroy` included.
+    #[schemars(extend("default" = false))]
+    pub protect: Option<bool>,
     /// Environment variables of every function at this stage.
     #[serde(default)]
     pub environment: Environment,

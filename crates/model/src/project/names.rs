@@ -50,14 +50,23 @@ impl Names {
         name.strip_prefix(&self.usage_plan())?.strip_prefix('-')?.parse().ok()
     }
 
-    /// The rule that keeps a function warm.
+    /// The rule that keeps a function warm. Neither functions nor stages have dots in their names, so that no two of
+    /// them share a rule.
     pub fn warm_rule(&self, function: &FunctionName) -> String {
+        format!("{}_{function}.{}.warm", self.project, self.stage)
+    }
+
+    /// What earlier versions called the same rule. Function `a` at stage `b-c` and function `a-b` at stage `c` shared one.
+    pub fn former_warm_rule(&self, function: &FunctionName) -> String {
         format!("{}_{function}-{}-warm", self.project, self.stage)
     }
 
-    /// Reads a function's short name back from the name of its warm rule at this stage.
+    /// Reads a function's short name back from the name of its warm rule at this stage, the former one included.
     pub fn warm_rule_of(&self, name: &str) -> Option<FunctionName> {
-        self.function_of(name.strip_suffix("-warm")?.strip_suffix(self.stage.as_str())?.strip_suffix('-')?)
+        let stage = self.stage.as_str();
+        let current = || name.strip_suffix(".warm")?.strip_suffix(stage)?.strip_suffix('.');
+        let former = || name.strip_suffix("-warm")?.strip_suffix(stage)?.strip_suffix('-');
+        self.function_of(current().or_else(former)?)
     }
 
     /// The log group of a function.

@@ -109,6 +109,7 @@ impl Project {
             project: manifest.name.clone(),
             description: manifest.description.clone(),
             stage: stage.clone(),
+            protected: table.protect.unwrap_or(false),
             region: overrides.region.as_ref().or(table.region.as_ref()).or(manifest.region.as_ref()).cloned(),
             profile: overrides
                 .profile

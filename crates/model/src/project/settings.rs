@@ -19,6 +19,8 @@ pub struct Settings {
     pub description: Option<String>,
     /// The stage.
     pub stage: StageName,
+    /// Whether nothing may be deleted at the stage.
+    pub protected: bool,
     /// The region to deploy to; `None` leaves it to the SDK's own chain.
     pub region: Option<String>,
     /// The profile of the credentials; `None` leaves it to the SDK's own chain.

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use sha2::Digest;
 
-use super::resource::{Api, ApiRoute, ApiStage, Function, Invoker, Key, Role, Stack, WarmRule};
+use super::resource::{
+    Api, ApiRoute, ApiStage, Definition, Function, Invoker, Key, LogGroup, Role, Stack, WarmRule,
+};
 use crate::Sha256;
 use crate::project::{
     FunctionName, FunctionSettings, KeyName, Names, Security, Settings, StageName, Tracing, Warm,
@@ -56,32 +57,33 @@ pub fn desired(settings: &Settings, code: &BTreeMap<FunctionName, Sha256>) -> St
         .map(|(name, function, code)| (name.clone(), desired_function(settings, &names, function, *code)))
         .collect();
     let uses_own_role = functions.values().any(|function| function.role == names.role());
-    let api = desired_api(settings, &functions);
-    let keyed = api.iter().flat_map(|api| api.routes.values()).any(|route| route.security == Security::Key);
-    let keys = if keyed {
-        [DEFAULT_KEY.parse::<KeyName>().map(|name| (name, Key { enabled: true }))]
-            .into_iter()
-            .flatten()
-            .collect()
-    } else {
-        BTreeMap::new()
+    let definition = desired_definition(settings, &functions);
+    let is_keyed =
+        |definition: &Definition| definition.routes.values().any(|route| route.security == Security::Key);
+    let keys = match DEFAULT_KEY.parse::<KeyName>() {
+        Ok(name) if definition.as_ref().is_some_and(is_keyed) => {
+            BTreeMap::from([(name, Key { enabled: true, linked: true })])
+        }
+        _ => BTreeMap::new(),
     };
-    let warm_rules = functions
-        .keys()
-        .filter_map(|name| Some((name.clone(), warm_rule(settings.functions.get(name)?.warm?))))
-        .collect();
+    let warm_rules = functions.keys().filter_map(|name| {
+        Some((name.clone(), warm_rule(&names, name, settings.functions.get(name)?.warm?)))
+    });
+    let log_group = LogGroup { retention_days: Some(settings.log_retention_days) };
     Stack {
         role: uses_own_role.then(|| desired_role(&names, &functions)),
-        stage: api.as_ref().map(|api| ApiStage {
-            definition: api.digest(),
+        log_groups: functions.keys().map(|name| (name.clone(), log_group.clone())).collect(),
+        warm_rules: warm_rules.collect(),
+        functions,
+        api: definition.as_ref().map(|_| Api { owned: true }),
+        stage: definition.map(|definition| ApiStage {
+            definition,
+            deployed_by_mdo: true,
             variables: stage_variables(&settings.stage),
             throttle: settings.api.throttle,
             quota: settings.api.quota,
         }),
-        functions,
-        api,
         keys,
-        warm_rules,
     }
 }
 
@@ -128,13 +130,15 @@ fn desired_function(
         role: role.cloned().unwrap_or_else(|| names.role()),
         concurrency: function.concurrency,
         code: Some(code),
-        log_retention_days: Some(settings.log_retention_days),
         invokers,
         owned: true,
     }
 }
 
-fn desired_api(settings: &Settings, functions: &BTreeMap<FunctionName, Function>) -> Option<Api> {
+fn desired_definition(
+    settings: &Settings,
+    functions: &BTreeMap<FunctionName, Function>,
+) -> Option<Definition> {
     let routes: BTreeMap<_, _> = settings
         .functions
         .iter()
@@ -146,17 +150,17 @@ fn desired_api(settings: &Settings, functions: &BTreeMap<FunctionName, Function>
                 security: route.security,
                 timeout_ms: settings.api.timeout_ms,
             };
-            (route.route.to_string(), target)
+            (route.route.clone(), target)
         })
         .collect();
     let description = settings.description.clone().unwrap_or_default();
-    let (cors, foreign) = (settings.api.cors, BTreeMap::new());
-    (!routes.is_empty()).then_some(Api { description, routes, cors, foreign })
+    (!routes.is_empty()).then_some(Definition { description, routes, cors: settings.api.cors })
 }
 
 /// The rule for a configured [`Warm`].
-pub fn warm_rule(warm: Warm) -> WarmRule {
+pub fn warm_rule(names: &Names, function: &FunctionName, warm: Warm) -> WarmRule {
     WarmRule {
+        name: names.warm_rule(function),
         rate: Some(warm.rate),
         concurrency: warm.concurrency,
         enabled: true,
@@ -169,13 +173,5 @@ fn ping(concurrency: u8) -> Value {
     match concurrency {
         0 | 1 => json!({"mdo": {"warm": true}}),
         _ => json!({"mdo": {"warm": true, "hold_ms": WARM_HOLD_MS}}),
-    }
-}
-
-impl Api {
-    /// A digest of the whole definition: 32 hexadecimal digits.
-    pub fn digest(&self) -> String {
-        let text = serde_json::to_vec(self).unwrap_or_default();
-        sha2::Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 }

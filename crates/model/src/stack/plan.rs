@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::desired::Selection;
 use super::diff::{FieldChange, diff};
-use super::resource::{ApiStage, Kind, Resource, ResourceId, Stack};
+use super::resource::{Key, Kind, Resource, ResourceId, Stack};
 use crate::project::{FunctionName, Names};
 
 /// What has to change, in an order that respects every dependency.
@@ -41,11 +41,23 @@ pub struct Change {
 }
 
 impl Change {
+    /// Whether what a deployment of the API's stage holds differs.
+    pub fn touches_definition(&self) -> bool {
+        const BESIDE: [&str; 3] = ["variables", "throttle", "quota"];
+        let count = self.fields.len();
+        BESIDE.iter().map(|path| self.fields_at(path).count()).sum::<usize>() < count
+    }
+
+    fn fields_at<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a FieldChange> {
+        self.fields.iter().filter(move |field| {
+            let below = field.path.strip_prefix(path);
+            below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+    }
+
     /// Whether the field at `path`, or a field below it, differs.
     pub fn touches(&self, path: &str) -> bool {
-        self.fields.iter().any(|field| {
-            field.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        })
+        self.fields_at(path).next().is_some()
     }
 }
 
@@ -62,11 +74,25 @@ pub enum Action {
 /// Something live that no file sets and that a deploy leaves alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Kept {
+    /// What kind of thing is kept.
+    pub kind: KeptKind,
     /// The resource that it belongs to.
     #[serde(serialize_with = "as_text")]
     pub resource: ResourceId,
     /// What is kept: the name of an environment variable, or of a key.
     pub name: String,
+}
+
+/// What a deploy may leave alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeptKind {
+    /// An environment variable that no file sets.
+    Variable,
+    /// A key that somebody has created.
+    Key,
+    /// That a key is switched off.
+    DisabledKey,
 }
 
 fn as_text<S: Serializer>(id: &ResourceId, serializer: S) -> Result<S::Ok, S::Error> {
@@ -107,14 +133,15 @@ impl Plan {
 /// Plans the way from `observed` to `desired`.
 ///
 /// Environment variables that are live but not desired are kept, unless `unset` names them; so are keys other than the
-/// default one. With a selection, functions that it does not name stay as they are observed, with their routes and
-/// rules.
+/// default one, and that a key is switched off. With a selection, functions that it does not name stay as they are
+/// observed, with their routes and rules. What other stages share stays, whatever this one asks for.
 pub fn plan(
     names: &Names,
     mut desired: Stack,
     observed: &Stack,
     selection: &Selection,
     unset: &BTreeSet<String>,
+    shared: &BTreeSet<ResourceId>,
 ) -> Plan {
     if let Selection::Only(selected) = selection {
         restrict(&mut desired, observed, selected);
@@ -123,8 +150,11 @@ pub fn plan(
     let before = observed.resources(names);
     let after = desired.resources(names);
     let ids: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    let changes =
-        ids.iter().filter_map(|id| change((*id).clone(), before.get(*id), after.get(*id))).collect();
+    let changes = ids
+        .iter()
+        .filter(|id| after.contains_key(**id) || is_this_stages(id, shared))
+        .filter_map(|id| change((*id).clone(), before.get(*id), after.get(*id)))
+        .collect();
     Plan { names: names.clone(), changes: ordered(changes), kept, checked: ids.len() }
 }
 
@@ -134,52 +164,73 @@ pub fn destroy(names: &Names, observed: &Stack, shared: &BTreeSet<ResourceId>) -
     let checked = all.len();
     let changes = all
         .into_iter()
-        .filter(|(id, _)| id.kind == Kind::Function || !shared.contains(id))
+        .filter(|(id, _)| is_this_stages(id, shared))
         .filter_map(|(id, before)| change(id, Some(&before), None))
         .collect();
     Plan { names: names.clone(), changes: ordered(changes), kept: Vec::new(), checked }
 }
 
+/// Whether a resource may go with this stage. Of a function that other stages have, its alias here does.
+fn is_this_stages(id: &ResourceId, shared: &BTreeSet<ResourceId>) -> bool {
+    id.kind == Kind::Function || !shared.contains(id)
+}
+
+impl Plan {
+    /// The same plan without deleting any log group, nor the logs in it.
+    #[must_use]
+    pub fn keeping_logs(mut self) -> Self {
+        self.changes.retain(|change| (change.id.kind, change.action) != (Kind::LogGroup, Action::Delete));
+        self
+    }
+
+    /// The changes that delete something.
+    pub fn deletions(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| change.action == Action::Delete)
+    }
+}
+
 /// Puts what is observed in place of what is desired for every function that is not selected.
 fn restrict(desired: &mut Stack, observed: &Stack, selected: &BTreeSet<FunctionName>) {
-    desired.functions.retain(|name, _| selected.contains(name));
-    desired.warm_rules.retain(|name, _| selected.contains(name));
-    let others = |name: &&FunctionName| !selected.contains(*name);
-    for name in observed.functions.keys().filter(others) {
-        desired.functions.insert(name.clone(), observed.functions[name].clone());
+    let is_other = |name: &FunctionName| !selected.contains(name);
+    restrict_map(&mut desired.functions, &observed.functions, is_other);
+    restrict_map(&mut desired.log_groups, &observed.log_groups, is_other);
+    restrict_map(&mut desired.warm_rules, &observed.warm_rules, is_other);
+    if let Some(stage) = &mut desired.stage {
+        stage.definition.routes.retain(|_, route| selected.contains(&route.function));
     }
-    for name in observed.warm_rules.keys().filter(others) {
-        desired.warm_rules.insert(name.clone(), observed.warm_rules[name].clone());
+    if let Some(live) = &observed.stage {
+        let stage = desired.stage.get_or_insert_with(|| live.clone());
+        let others = live.definition.routes.iter().filter(|(_, route)| is_other(&route.function));
+        let mut routes: BTreeMap<_, _> =
+            others.map(|(route, target)| (route.clone(), target.clone())).collect();
+        let own = stage.definition.routes.iter().filter(|(_, route)| !is_other(&route.function));
+        routes.extend(own.map(|(route, target)| (route.clone(), target.clone())));
+        stage.definition.routes = routes;
     }
-    if let Some(api) = &mut desired.api {
-        api.routes.retain(|_, route| selected.contains(&route.function));
-    }
-    if let Some(live) = &observed.api {
-        let api = desired.api.get_or_insert_with(|| live.clone());
-        api.foreign.clear();
-        let unselected = live.routes.iter().filter(|(_, route)| !selected.contains(&route.function));
-        for (route, target) in unselected {
-            api.routes.entry(route.clone()).or_insert_with(|| target.clone());
-        }
-    }
-    desired.api = desired.api.take().filter(|api| !api.routes.is_empty());
+    desired.stage = desired.stage.take().filter(|stage| !stage.definition.routes.is_empty());
+    desired.api = match &desired.stage {
+        Some(_) => desired.api.take().or_else(|| observed.api.clone()),
+        None => None,
+    };
     match (&mut desired.role, &observed.role) {
         (Some(role), Some(live)) => role.grants.extend(live.grants.iter().cloned()),
         (role, live) => *role = role.take().or_else(|| live.clone()),
     }
-    match (&desired.api, &mut desired.stage) {
-        (Some(api), Some(stage)) => stage.definition = api.digest(),
-        (Some(api), None) => {
-            desired.stage =
-                observed.stage.clone().map(|stage| ApiStage { definition: api.digest(), ..stage });
-        }
-        (None, _) => desired.stage = None,
-    }
-    if desired.api.is_some() {
+    if desired.stage.is_some() {
         for (name, key) in &observed.keys {
             desired.keys.entry(name.clone()).or_insert_with(|| key.clone());
         }
     }
+}
+
+fn restrict_map<T: Clone>(
+    desired: &mut BTreeMap<FunctionName, T>,
+    observed: &BTreeMap<FunctionName, T>,
+    is_other: impl Fn(&FunctionName) -> bool,
+) {
+    desired.retain(|name, _| !is_other(name));
+    let others = observed.iter().filter(|(name, _)| is_other(name));
+    desired.extend(others.map(|(name, live)| (name.clone(), live.clone())));
 }
 
 /// Carries over what is live, in no file, and not to be removed.
@@ -189,10 +240,12 @@ fn keep(desired: &mut Stack, observed: &Stack, unset: &BTreeSet<String>) -> Vec<
         let Some(live) = observed.functions.get(name) else {
             continue;
         };
+        let environment = &mut function.configuration.environment;
         for (key, value) in &live.configuration.environment {
-            if !function.configuration.environment.contains_key(key) && !unset.contains(key) {
-                function.configuration.environment.insert(key.clone(), value.clone());
-                kept.push(Kept { resource: ResourceId::new(Kind::Function, name), name: key.clone() });
+            if !environment.contains_key(key) && !unset.contains(key) {
+                environment.insert(key.clone(), value.clone());
+                let resource = ResourceId::new(Kind::Function, name);
+                kept.push(Kept { kind: KeptKind::Variable, resource, name: key.clone() });
             }
         }
     }
@@ -200,13 +253,22 @@ fn keep(desired: &mut Stack, observed: &Stack, unset: &BTreeSet<String>) -> Vec<
     if let (Some(role), Some(live)) = (&mut desired.role, &observed.role) {
         role.grants.extend(live.grants.iter().cloned());
     }
-    if let Some(stage) = &desired.stage {
-        let alias = stage.variables.get("alias").cloned().unwrap_or_default();
-        for (name, key) in &observed.keys {
-            if !desired.keys.contains_key(name) {
-                desired.keys.insert(name.clone(), key.clone());
-                kept.push(Kept { resource: ResourceId::new(Kind::Stage, &alias), name: name.to_string() });
-            }
+    if desired.stage.is_some() {
+        for (name, live) in &observed.keys {
+            let kind = match (desired.keys.get_mut(name), live.enabled) {
+                (Some(_), true) => continue,
+                (Some(key), false) => {
+                    key.enabled = false;
+                    KeptKind::DisabledKey
+                }
+                (None, _) => {
+                    // One that lost its place on the usage plan gets it back.
+                    desired.keys.insert(name.clone(), Key { linked: true, ..live.clone() });
+                    KeptKind::Key
+                }
+            };
+            let resource = ResourceId::new(Kind::Key, name);
+            kept.push(Kept { kind, resource, name: name.to_string() });
         }
     }
     kept
@@ -256,7 +318,7 @@ fn ordered(mut changes: Vec<Change>) -> Vec<Change> {
 fn needs(id: &ResourceId, action: Action, actions: &BTreeMap<ResourceId, Action>) -> Vec<ResourceId> {
     let wants = |other: &ResourceId, other_action: Action| {
         use Action::{Create, Delete, Update};
-        use Kind::{Api, Function, Key, Role, Stage, WarmRule};
+        use Kind::{Api, Function, Key, LogGroup, Role, Stage, WarmRule};
         let same_name = other.name == id.name;
         let other_goes = other_action == Delete;
         match (id.kind, action, other.kind) {
@@ -270,6 +332,8 @@ fn needs(id: &ResourceId, action: Action, actions: &BTreeMap<ResourceId, Action>
             // Deletion: from who calls towards what is called.
             (Function, Delete, Api | Stage) => true,
             (Function, Delete, WarmRule) => same_name,
+            // A function that still runs would make its log group again.
+            (LogGroup, Delete, Function) => same_name,
             (Role, Delete, Function) => true,
             (Api, Delete, Stage | Key) => true,
             (Key, Delete, Stage) => true,

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::Digest;
 
 use crate::Sha256;
 use crate::project::{
@@ -19,11 +20,13 @@ use crate::project::{
 pub struct Stack {
     /// The role that Lambda assumes; `None` when the project uses an existing one.
     pub role: Option<Role>,
+    /// The log groups, by function.
+    pub log_groups: BTreeMap<FunctionName, LogGroup>,
     /// The functions, by name.
     pub functions: BTreeMap<FunctionName, Function>,
     /// The REST API, if any function has a route.
     pub api: Option<Api>,
-    /// The API's stage with its usage plan.
+    /// The API's stage with what is deployed on it, and its usage plan.
     pub stage: Option<ApiStage>,
     /// The API keys on the stage's usage plan.
     pub keys: BTreeMap<KeyName, Key>,
@@ -55,8 +58,6 @@ pub struct Function {
     pub concurrency: Option<u32>,
     /// The zip's SHA-256; `None` where what is live cannot run, so that it differs from any zip.
     pub code: Option<Sha256>,
-    /// How long its log group keeps logs, in days; `None` keeps them for ever.
-    pub log_retention_days: Option<u16>,
     /// Who may call the alias: one permission statement each.
     pub invokers: BTreeSet<Invoker>,
     /// Whether it says whose it is. One that is being adopted does not yet.
@@ -73,19 +74,29 @@ pub enum Invoker {
     WarmRule,
 }
 
-/// The definition of the REST API.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The log group of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogGroup {
+    /// How long it keeps logs, in days; `None` keeps them for ever.
+    pub retention_days: Option<u16>,
+}
+
+/// The REST API that the stages of a project share. What it answers is each stage's own: see [`ApiStage`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Api {
+    /// Whether it says whose it is. One that is being adopted does not yet.
+    pub owned: bool,
+}
+
+/// What an API answers: what a deployment freezes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
     /// Free text.
     pub description: String,
-    /// The routes, by method and path.
-    pub routes: BTreeMap<String, ApiRoute>,
+    /// The routes.
+    pub routes: BTreeMap<Route, ApiRoute>,
     /// Whether each path answers a browser's preflight request, and error responses carry CORS headers.
     pub cors: bool,
-    /// What is live but would never be written by mdo, as method and path with what is wrong about it. Never desired,
-    /// so a plan shows that it goes.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub foreign: BTreeMap<String, String>,
 }
 
 /// What a route calls and who may call it.
@@ -99,19 +110,24 @@ pub struct ApiRoute {
     pub timeout_ms: u32,
 }
 
-impl Api {
-    /// The routes with their parsed method and path.
-    pub fn parsed_routes(&self) -> impl Iterator<Item = (Route, &ApiRoute)> {
-        self.routes.iter().filter_map(|(route, target)| Some((route.parse().ok()?, target)))
+impl Definition {
+    /// A digest of the whole definition: 32 hexadecimal digits, the same for the same definition.
+    pub fn digest(&self) -> String {
+        // A `Value` sorts its keys, so that the order of fields and routes does not count.
+        let text = serde_json::to_value(self).map(|value| value.to_string()).unwrap_or_default();
+        sha2::Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
 /// The API's stage: what is deployed on it, and its usage plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ApiStage {
-    /// The digest of the API definition that is deployed on the stage, see [`Api::digest`].
-    pub definition: String,
-    /// Stage variables other than the digest; `alias` names the stage's alias.
+    /// What its deployment holds: what it serves, whatever has become of the API's working definition since.
+    #[serde(flatten)]
+    pub definition: Definition,
+    /// Whether what it serves is known to be `definition`. False where somebody else has deployed the stage since.
+    pub deployed_by_mdo: bool,
+    /// Stage variables; `alias` names the stage's alias. Those in which a provider records the definition are not here.
     pub variables: BTreeMap<String, String>,
     /// The rate and burst of the usage plan.
     pub throttle: Option<Throttle>,
@@ -122,13 +138,24 @@ pub struct ApiStage {
 /// An API key on the stage's usage plan. Its value never enters the model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
-    /// Whether requests with it are let in.
+    /// Whether its owner lets requests with it in. Who switches a key off means it: a deploy does not switch it on.
     pub enabled: bool,
+    /// Whether the stage's usage plan holds it, without which it opens nothing.
+    pub linked: bool,
+}
+
+impl Key {
+    /// Whether requests with it are let in.
+    pub fn opens(&self) -> bool {
+        self.enabled && self.linked
+    }
 }
 
 /// The rule that keeps a function warm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WarmRule {
+    /// What the provider calls it.
+    pub name: String,
     /// How often it fires; `None` stands for a schedule that mdo would not write.
     pub rate: Option<Rate>,
     /// How many pings it sends at once; each keeps one sandbox warm.
@@ -146,6 +173,7 @@ pub struct WarmRule {
 pub enum Kind {
     Role,
     Function,
+    LogGroup,
     Api,
     Stage,
     Key,
@@ -156,6 +184,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Role => "role",
+            Self::LogGroup => "log group",
             Self::Function => "function",
             Self::Api => "api",
             Self::Stage => "stage",
@@ -190,6 +219,7 @@ impl ResourceId {
             Kind::Role => Ok(names.role()),
             Kind::Api => Ok(names.api()),
             Kind::Stage => Ok(names.stage.to_string()),
+            Kind::LogGroup => function().map(|name| names.log_group(&name)),
             Kind::Function => function().map(|name| names.function(&name)),
             Kind::WarmRule => function().map(|name| names.warm_rule(&name)),
             Kind::Key => self.name.parse().map(|name| names.key(&name)),
@@ -205,14 +235,15 @@ impl fmt::Display for ResourceId {
 }
 
 /// Any one resource.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 #[expect(missing_docs, reason = "the variants are the types above")]
 pub enum Resource {
     Function(Box<Function>),
     Role(Role),
-    Api(Api),
+    LogGroup(LogGroup),
     Stage(ApiStage),
+    Api(Api),
     WarmRule(WarmRule),
     Key(Key),
 }
@@ -223,6 +254,9 @@ impl Stack {
         let mut all = BTreeMap::new();
         if let Some(role) = &self.role {
             all.insert(ResourceId::new(Kind::Role, &names.project), Resource::Role(role.clone()));
+        }
+        for (name, group) in &self.log_groups {
+            all.insert(ResourceId::new(Kind::LogGroup, name), Resource::LogGroup(group.clone()));
         }
         for (name, function) in &self.functions {
             all.insert(ResourceId::new(Kind::Function, name), Resource::Function(Box::new(function.clone())));

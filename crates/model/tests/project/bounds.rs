@@ -133,7 +133,7 @@ prefix = "x"
           --> project.toml:10:11
         error: unknown key `memory` in `stages.a b`
           --> project.toml:11:1
-          help: the known keys are `account`, `api`, `environment`, `profile`, `region` and `warm`
+          help: the known keys are `account`, `api`, `environment`, `profile`, `protect`, `region` and `warm`
         error: `stages.prod.warm` is `true`: it must be `false`, a rate such as `5m` or a table
           --> project.toml:13:8
         error: `stages.prod.api.throttle` is `true`: it must be `false` or a table
@@ -158,7 +158,7 @@ fn names_above_64_characters_are_found_before_aws_finds_them() {
         &Overrides::default(),
         &format!(
             "
-        error: the warm rule of {long} would be called `pppppppppp_{long}-dev-warm`, which has 68 characters: 64 is the most
+        error: the warm rule of {long} would be called `pppppppppp_{long}.dev.warm`, which has 68 characters: 64 is the most
           help: shorten the name of the project, the function's folder or the stage"
         ),
     );

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mdo_model::project::Names;
-use mdo_model::stack::Api;
+use mdo_model::stack::Definition;
 
 use super::identity::short_id;
 use super::keys::KeyRing;
@@ -13,7 +13,7 @@ use super::router::Router;
 #[derive(Debug, Default)]
 pub struct Front {
     /// The definition that is deployed on the stage; `None` when there is no stage.
-    pub api: Option<Api>,
+    pub definition: Option<Definition>,
     pub(super) api_id: String,
     pub(super) router: Router,
     /// The enabled keys.
@@ -22,15 +22,20 @@ pub struct Front {
 }
 
 impl Front {
-    /// The front of a stage: its deployed API, its variables and its enabled keys.
-    pub fn new(names: &Names, api: Option<Api>, variables: BTreeMap<String, String>, keys: KeyRing) -> Self {
-        let routes = api.iter().flat_map(Api::parsed_routes);
+    /// The front of a stage: its deployed definition, its variables and its enabled keys.
+    pub fn new(
+        names: &Names,
+        definition: Option<Definition>,
+        variables: BTreeMap<String, String>,
+        keys: KeyRing,
+    ) -> Self {
+        let routes = definition.iter().flat_map(|definition| &definition.routes);
         Self {
             api_id: short_id(&[names.project.as_str()], 10),
-            router: Router::new(routes.map(|(route, target)| (route, target.clone()))),
+            router: Router::new(routes.map(|(route, target)| (route.clone(), target.clone()))),
             keys,
             variables,
-            api,
+            definition,
         }
     }
 }

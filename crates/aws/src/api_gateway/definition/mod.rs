@@ -1,6 +1,6 @@
-//! The OpenAPI document of an API, and the way back from a live API to the model. Pure: no calls.
+//! The OpenAPI document of an API, and the record of one on a stage. Pure: no calls.
 
-mod read;
+pub(crate) mod record;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -9,11 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mdo_model::project::{AccountId, FunctionName, Method, Names, Route};
 
-pub(crate) use read::{deployed, read};
-pub(crate) use write::{VERSION, body};
-
-/// The variable of an API stage that says what is deployed on it: the digest of the definition.
-pub(crate) const DEFINITION_VARIABLE: &str = "definition";
+pub(crate) use write::{body, is_mdos, version};
 
 /// What browsers may send to an API with CORS: what keys, JSON and signed requests need. The console's own spelling.
 const CORS_HEADERS: &str = "Content-Type,X-Amz-Date,Authorization,X-Api-Key,X-Amz-Security-Token";
@@ -38,12 +34,6 @@ impl Integrations<'_> {
     fn uri(&self, function: &FunctionName) -> String {
         let (before, after) = self.around();
         format!("{before}{}{after}", self.names.function(function))
-    }
-
-    /// Reads the function back from what [`Integrations::uri`] writes; `None` for any other URI.
-    fn function(&self, uri: &str) -> Option<FunctionName> {
-        let (before, after) = self.around();
-        self.names.function_of(uri.strip_prefix(&before)?.strip_suffix(after)?)
     }
 
     fn around(&self) -> (String, &'static str) {

@@ -1,32 +1,41 @@
 //! The OpenAPI 3 document that `ImportRestApi` and `PutRestApi` take.
 
 use mdo_model::project::{Method, Route, Security};
-use mdo_model::stack::{Api, ApiRoute};
+use mdo_model::stack::{ApiRoute, Definition};
 use serde_json::{Map, Value, json};
 
 use super::{Integrations, PREFLIGHT_STATUS, PREFLIGHT_TEMPLATE, preflight_headers, preflights};
 
-/// The version that every definition of mdo bears. It marks an API as ours from the very call that creates it, before
-/// its tag is there.
-pub(crate) const VERSION: &str = "mdo-1";
+/// What the version of every definition of mdo begins with.
+const VERSION: &str = "mdo-1";
+
+/// The version of a definition. It marks an API as ours from the very call that creates it, before its tag is there, and
+/// tells which definition was written last.
+pub(crate) fn version(definition: &Definition) -> String {
+    format!("{VERSION} {}", definition.digest())
+}
+
+/// Whether a version is one that only mdo writes.
+pub(crate) fn is_mdos(version: &str) -> bool {
+    version.split(' ').next() == Some(VERSION)
+}
 
 const KEY_SCHEME: &str = "api_key";
 /// How API Gateway itself exports a method with `AWS_IAM` authorization.
 const IAM_SCHEME: &str = "sigv4";
 
-/// The document that defines `api`. The same input gives the same bytes.
-pub(crate) fn body(api: &Api, integrations: &Integrations<'_>) -> Value {
+/// The document of a definition. The same input gives the same bytes.
+pub(crate) fn body(definition: &Definition, integrations: &Integrations<'_>) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     let mut put = |path: &str, method: Method, operation: Value| {
         let item = paths.entry(path).or_insert_with(|| json!({}));
         item[method_key(method)] = operation;
     };
-    for (route, target) in api.parsed_routes() {
-        put(route.path(), route.method(), operation(&route, target, integrations));
+    for (route, target) in &definition.routes {
+        put(route.path(), route.method(), operation(route, target, integrations));
     }
-    let routes: Vec<_> = api.parsed_routes().map(|(route, _)| route).collect();
-    if api.cors {
-        for (path, allowed) in preflights(routes.iter()) {
+    if definition.cors {
+        for (path, allowed) in preflights(definition.routes.keys()) {
             put(&path, Method::Options, preflight(&path, &allowed));
         }
     }
@@ -34,17 +43,17 @@ pub(crate) fn body(api: &Api, integrations: &Integrations<'_>) -> Value {
         "openapi": "3.0.1",
         "info": {
             "title": integrations.names.api(),
-            "description": api.description,
-            "version": VERSION,
+            "description": definition.description,
+            "version": version(definition),
         },
         "paths": paths,
         "x-amazon-apigateway-api-key-source": "HEADER",
     });
-    let schemes = security_schemes(api);
+    let schemes = security_schemes(definition);
     if !schemes.is_empty() {
         document["components"] = json!({ "securitySchemes": schemes });
     }
-    if api.cors {
+    if definition.cors {
         let with_origin = json!({
             "responseParameters": { "gatewayresponse.header.Access-Control-Allow-Origin": "'*'" },
         });
@@ -120,8 +129,8 @@ fn add_parameters(operation: &mut Value, path: &str) {
     }
 }
 
-fn security_schemes(api: &Api) -> Map<String, Value> {
-    let has = |security| api.routes.values().any(|route| route.security == security);
+fn security_schemes(definition: &Definition) -> Map<String, Value> {
+    let has = |security| definition.routes.values().any(|route| route.security == security);
     let mut schemes = Map::new();
     if has(Security::Key) {
         schemes
