@@ -43,6 +43,7 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &BTreeMap<Function
         let (sign, style) = sign(change.action);
         let detail = match change.action {
             Action::Create => created(change, plan, sizes),
+            Action::Delete if change.lives_on => "at this stage; others keep it".to_owned(),
             Action::Update | Action::Delete => String::new(),
         };
         let line = format!("{:<9}  {:<width$}  {detail}", change.id.kind, name(change));

@@ -44,12 +44,16 @@ pub(crate) fn report_document(
 }
 
 fn change(change: &Change, plan: &Plan) -> Value {
-    json!({
+    let mut document = json!({
         "resource": change.id.kind,
         "name": change.id.full_name(&plan.names),
         "action": change.action,
         "fields": change.fields,
-    })
+    });
+    if change.lives_on {
+        document["lives_on"] = json!(true);
+    }
+    document
 }
 
 fn add_outcome(entry: &mut Value, finished: &Finished) {

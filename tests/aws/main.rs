@@ -5,6 +5,7 @@
 mod support;
 
 mod access;
+mod apart;
 mod changes;
 mod commands;
 mod destroy;

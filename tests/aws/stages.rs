@@ -7,7 +7,7 @@ use crate::support::emulator::Emulator;
 use crate::support::project::{MANIFEST, TestProject};
 
 /// Everything of a stage that another stage's deploy could disturb.
-fn all_of(live: &Live<'_>) -> Value {
+pub(crate) fn all_of(live: &Live<'_>) -> Value {
     json!({
         "version": live.version("echo"),
         "statements": live.statements("echo"),

@@ -160,9 +160,7 @@ impl AwsProvider {
                 run.all_usable(change).await?;
                 match self.remaining_function().await? {
                     Some(function) => Ok(Applied {
-                        warnings: vec![format!(
-                            "kept, because function {function} lives on at another stage"
-                        )],
+                        warnings: vec![format!("kept, because function {function} lives on")],
                         ..Applied::default()
                     }),
                     None => iam::delete(&self.aws, &self.names, before, regions).await,
@@ -172,7 +170,7 @@ impl AwsProvider {
         }
     }
 
-    /// A function of the project that other stages still have.
+    /// A function of the project that is still there under an alias other than the stage's.
     async fn remaining_function(&self) -> Result<Option<FunctionName>, Error> {
         for name in lambda::list(&self.aws, &self.names).await? {
             let aliases = self.own_aliases(&name).await?.unwrap_or_default();

@@ -122,8 +122,16 @@ impl AwsProvider {
             .await,
         )?;
         run.begun(&change.id);
-        if self.aliases(name).await?.is_some_and(|aliases| !aliases.is_empty()) {
-            return Ok(Applied::default());
+        let aliases = self.aliases(name).await?.unwrap_or_default();
+        if !aliases.is_empty() {
+            let names: Vec<&str> = aliases.keys().map(String::as_str).collect();
+            let warnings = match aliases.values().any(|by_mdo| *by_mdo) {
+                true => Vec::new(),
+                false => {
+                    vec![format!("kept, because of its alias {}, which mdo did not make", names.join(", "))]
+                }
+            };
+            return Ok(Applied { warnings, ..Applied::default() });
         }
         ignore_absent(
             aws.call("lambda:DeleteFunction", &full, || {

@@ -38,6 +38,8 @@ pub struct Change {
     pub before: Option<Resource>,
     /// The resource as desired; `None` on deletion.
     pub after: Option<Resource>,
+    /// Whether other stages keep what is deleted here: of a function, its alias alone goes.
+    pub lives_on: bool,
 }
 
 impl Change {
@@ -154,6 +156,7 @@ pub fn plan(
         .iter()
         .filter(|id| after.contains_key(**id) || is_this_stages(id, shared))
         .filter_map(|id| change((*id).clone(), before.get(*id), after.get(*id)))
+        .map(|change| Change { lives_on: lives_on(&change, shared), ..change })
         .collect();
     Plan { names: names.clone(), changes: ordered(changes), kept, checked: ids.len() }
 }
@@ -166,6 +169,7 @@ pub fn destroy(names: &Names, observed: &Stack, shared: &BTreeSet<ResourceId>) -
         .into_iter()
         .filter(|(id, _)| is_this_stages(id, shared))
         .filter_map(|(id, before)| change(id, Some(&before), None))
+        .map(|change| Change { lives_on: lives_on(&change, shared), ..change })
         .collect();
     Plan { names: names.clone(), changes: ordered(changes), kept: Vec::new(), checked }
 }
@@ -173,6 +177,10 @@ pub fn destroy(names: &Names, observed: &Stack, shared: &BTreeSet<ResourceId>) -
 /// Whether a resource may go with this stage. Of a function that other stages have, its alias here does.
 fn is_this_stages(id: &ResourceId, shared: &BTreeSet<ResourceId>) -> bool {
     id.kind == Kind::Function || !shared.contains(id)
+}
+
+fn lives_on(change: &Change, shared: &BTreeSet<ResourceId>) -> bool {
+    change.action == Action::Delete && shared.contains(&change.id)
 }
 
 impl Plan {
@@ -291,6 +299,7 @@ fn change(id: ResourceId, before: Option<&Resource>, after: Option<&Resource>) -
         needs: Vec::new(),
         before: before.cloned(),
         after: after.cloned(),
+        lives_on: false,
     })
 }
 
