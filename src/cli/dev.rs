@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use clap::Parser;
-use mdo_local::{Activity, DEFAULT_PORT, Observer, Server};
+use mdo_local::{Activity, DEFAULT_PORT, HostName, Observer, Server};
 use mdo_model::project::{Project, StageName};
 use mdo_model::stack::{Action, Kind};
 
@@ -35,6 +35,9 @@ pub(super) struct Args {
     /// The port on 127.0.0.1; 0 lets the system choose
     #[arg(long, default_value_t = DEFAULT_PORT)]
     port: u16,
+    /// A further name that the server goes by, and whose pages may call the API; may be repeated
+    #[arg(long, value_name = "NAME[:PORT]")]
+    host: Vec<HostName>,
     /// Open the page in a browser
     #[arg(long)]
     open: bool,
@@ -64,7 +67,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     }
     let provider =
         session.connection.local.as_ref().ok_or_else(|| anyhow::anyhow!("dev serves this machine"))?;
-    let server = Server::serve(provider, listener, teller()).await?;
+    let server = Server::serve(provider, listener, args.host, teller()).await?;
     output::data(&format!("\nServing {} until Ctrl-C.\n", server.url()));
     output::data(&deploy::closing(&session, &planned, &server.url()));
     output::data(&format!("  page  http://{}/\n\n", server.address()));

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::Response;
 use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
 use mdo_model::project::{Names, Security};
 
 use super::live::Snapshot;
@@ -22,7 +22,22 @@ code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}";
 
 /// The page.
 pub(super) fn page(names: &Names, snapshot: &Snapshot, port: u16) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(html(names, snapshot, port))));
+    document(html(names, snapshot, port))
+}
+
+/// A page that says why the page is not shown.
+pub(super) fn refusal(reason: &str) -> Response<Full<Bytes>> {
+    let reason = escape(reason);
+    let mut response = document(format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Forbidden</title>\
+         <style>{STYLE}</style></head><body><h1>Forbidden</h1><p>{reason}</p></body></html>\n"
+    ));
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    response
+}
+
+fn document(html: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(html)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

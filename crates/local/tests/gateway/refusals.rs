@@ -162,8 +162,10 @@ async fn what_is_too_large_is_a_413() {
     assert_eq!((answer.status, answer.text()), (200, (5 * 1024 * 1024).to_string().as_str()));
     // A client that asks first is told so before it sends anything.
     let mut stream = std::net::TcpStream::connect(running.server.address()).unwrap();
-    let head =
-        "POST /dev/open HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n";
+    let host = running.server.address();
+    let head = format!(
+        "POST /dev/open HTTP/1.1\r\nHost: {host}\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).unwrap();
     let mut answer = [0; 12];
     tokio::task::block_in_place(|| stream.read_exact(&mut answer)).unwrap();

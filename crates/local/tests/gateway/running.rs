@@ -23,6 +23,11 @@ impl Running {
     }
 
     pub(crate) async fn serve(fixture: Fixture) -> Self {
+        Self::serve_as(fixture, &[]).await
+    }
+
+    /// Serves what was applied, under some names too.
+    pub(crate) async fn serve_as(fixture: Fixture, hosts: &[&str]) -> Self {
         let lines = Arc::<Mutex<Vec<String>>>::default();
         let news = Arc::<Notify>::default();
         let observer: Observer = {
@@ -32,7 +37,9 @@ impl Running {
                 news.notify_one();
             })
         };
-        let server = Server::start(&fixture.provider(), Some(0), observer).await.unwrap();
+        let listener = Server::bind(0).await.unwrap();
+        let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
+        let server = Server::serve(&fixture.provider(), listener, hosts, observer).await.unwrap();
         Self { fixture, server, lines, news }
     }
 

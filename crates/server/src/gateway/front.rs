@@ -33,4 +33,9 @@ impl Front {
             api,
         }
     }
+
+    /// Whether pages of other origins may call the API.
+    pub fn allows_cors(&self) -> bool {
+        self.api.as_ref().is_some_and(|api| api.cors)
+    }
 }
