@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use mdo_local::{Activity, DEFAULT_PORT, HostName, Observer, Server};
-use mdo_model::project::{Project, StageName};
+use mdo_model::project::{Names, Project, StageName};
 use mdo_model::stack::{Action, Kind};
 
 use super::applying::{self, Manner};
@@ -52,6 +52,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     };
     target.environment.env_file.splice(0..0, own_environment()?);
     let session = Session::open(&target.place, &target.overrides()).await?;
+    let mut served = Served::new(&session, &mut target);
     // Before anything is changed: a port that is taken is most often that of another `mdo dev`.
     let listener = Server::bind(args.port).await?;
     schema::write_for_editors(session.project.root())?;
@@ -76,7 +77,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     {
         output::message(&format!("warning: cannot open a browser: {error}"));
     }
-    follow(files, &target, &server, interrupt).await;
+    follow(files, &target, &mut served, &server, interrupt).await;
     server.shutdown().await;
     Ok(())
 }
@@ -105,15 +106,60 @@ async fn apply(
     .map(|_| ())
 }
 
+/// The stack that is served until the end, whatever project.toml says meanwhile: another stage has other keys, and another port.
+struct Served {
+    names: Names,
+    /// Whether the stage was the default one, and nobody was told yet that there is another default.
+    follows_default: bool,
+}
+
+impl Served {
+    /// Holds on to the stage that was found.
+    fn new(session: &Session, target: &mut Target) -> Self {
+        let names = session.settings.names();
+        let named = target.place.stage.replace(names.stage.clone());
+        Self { names, follows_default: named.is_none() }
+    }
+
+    /// Says once that the default is another stage now. A failure when the project is another one.
+    fn check(&mut self, session: &Session) -> Result<(), Failure> {
+        let Names { project, stage } = &self.names;
+        let default = session.project.default_stage();
+        if default != stage && std::mem::take(&mut self.follows_default) {
+            output::message(&format!(
+                "warning: default_stage is {default} now, and this serves {stage} until it ends; to serve {default}: mdo dev \
+                 --stage {default}"
+            ));
+        }
+        if session.project.name() == project {
+            return Ok(());
+        }
+        Err(Failure::with_help(
+            exit_code::FAILED,
+            format!(
+                "project.toml names the project {} now, and this serves {project}",
+                session.project.name()
+            ),
+            "end mdo dev and start it again to serve it under its new name",
+        ))
+    }
+}
+
 /// Serves what the files say, until the user ends it.
-async fn follow(mut files: Watch, target: &Target, server: &Server, interrupt: &Interrupt) {
+async fn follow(
+    mut files: Watch,
+    target: &Target,
+    served: &mut Served,
+    server: &Server,
+    interrupt: &Interrupt,
+) {
     let mut is_mistaken = false;
     loop {
         tokio::select! {
             () = interrupt.token.cancelled() => return,
             () = files.changed() => {}
         }
-        match reload(target, server, interrupt).await {
+        match reload(target, served, server, interrupt).await {
             Err(failure) => {
                 is_mistaken = true;
                 if !failure.text.is_empty() {
@@ -134,9 +180,15 @@ async fn follow(mut files: Watch, target: &Target, server: &Server, interrupt: &
 }
 
 /// Reads the files anew, applies what changed, and serves it. False when nothing did.
-async fn reload(target: &Target, server: &Server, interrupt: &Interrupt) -> Result<bool, Failure> {
+async fn reload(
+    target: &Target,
+    served: &mut Served,
+    server: &Server,
+    interrupt: &Interrupt,
+) -> Result<bool, Failure> {
     let start = Instant::now();
     let session = Session::open(&target.place, &target.overrides()).await?;
+    served.check(&session)?;
     let planned = tokio::select! {
         planned = planning::plan(&session, target) => planned?,
         // A build may take minutes.
