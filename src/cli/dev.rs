@@ -52,7 +52,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     };
     target.environment.env_file.splice(0..0, own_environment()?);
     let session = Session::open(&target.place, &target.overrides()).await?;
-    let mut served = Served::new(&session, &mut target);
+    let mut pinned = PinnedStage::new(&session, &mut target);
     // Before anything is changed: a port that is taken is most often that of another `mdo dev`.
     let listener = Server::bind(args.port).await?;
     schema::write_for_editors(session.project.root())?;
@@ -77,7 +77,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     {
         output::message(&format!("warning: cannot open a browser: {error}"));
     }
-    follow(files, &target, &mut served, &server, interrupt).await;
+    follow(files, &target, &mut pinned, &server, interrupt).await;
     server.shutdown().await;
     Ok(())
 }
@@ -107,13 +107,13 @@ async fn apply(
 }
 
 /// The stack that is served until the end, whatever project.toml says meanwhile: another stage has other keys, and another port.
-struct Served {
+struct PinnedStage {
     names: Names,
     /// Whether the stage was the default one, and nobody was told yet that there is another default.
     follows_default: bool,
 }
 
-impl Served {
+impl PinnedStage {
     /// Holds on to the stage that was found.
     fn new(session: &Session, target: &mut Target) -> Self {
         let names = session.settings.names();
@@ -149,7 +149,7 @@ impl Served {
 async fn follow(
     mut files: Watch,
     target: &Target,
-    served: &mut Served,
+    pinned: &mut PinnedStage,
     server: &Server,
     interrupt: &Interrupt,
 ) {
@@ -159,7 +159,7 @@ async fn follow(
             () = interrupt.token.cancelled() => return,
             () = files.changed() => {}
         }
-        match reload(target, served, server, interrupt).await {
+        match reload(target, pinned, server, interrupt).await {
             Err(failure) => {
                 is_mistaken = true;
                 if !failure.text.is_empty() {
@@ -182,13 +182,13 @@ async fn follow(
 /// Reads the files anew, applies what changed, and serves it. False when nothing did.
 async fn reload(
     target: &Target,
-    served: &mut Served,
+    pinned: &mut PinnedStage,
     server: &Server,
     interrupt: &Interrupt,
 ) -> Result<bool, Failure> {
     let start = Instant::now();
     let session = Session::open(&target.place, &target.overrides()).await?;
-    served.check(&session)?;
+    pinned.check(&session)?;
     let planned = tokio::select! {
         planned = planning::plan(&session, target) => planned?,
         // A build may take minutes.

@@ -8,7 +8,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, Header
 use hyper::{Response, StatusCode};
 use mdo_model::project::{Names, Security};
 
-use super::live::Snapshot;
+use super::live::ServedStack;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--line:#8884}\
@@ -21,8 +21,8 @@ th{font-weight:500;opacity:.7}\
 code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}";
 
 /// The page.
-pub(super) fn page(names: &Names, snapshot: &Snapshot, port: u16) -> Response<Full<Bytes>> {
-    document(html(names, snapshot, port))
+pub(super) fn page(names: &Names, stack: &ServedStack, port: u16) -> Response<Full<Bytes>> {
+    document(html(names, stack, port))
 }
 
 /// A page that says why the page is not shown.
@@ -48,7 +48,7 @@ fn document(html: String) -> Response<Full<Bytes>> {
     response
 }
 
-fn html(names: &Names, snapshot: &Snapshot, port: u16) -> String {
+fn html(names: &Names, stack: &ServedStack, port: u16) -> String {
     let title = format!("{} · {}", escape(names.project.as_str()), escape(names.stage.as_str()));
     let base = format!("http://127.0.0.1:{port}/{}", names.stage);
     let mut page = format!(
@@ -57,7 +57,7 @@ fn html(names: &Names, snapshot: &Snapshot, port: u16) -> String {
          <style>{STYLE}</style></head><body><h1>{title}</h1><p>local stack at <code>{}</code></p>",
         escape(&base)
     );
-    let routes = snapshot.front.api.iter().flat_map(|api| api.parsed_routes());
+    let routes = stack.front.api.iter().flat_map(|api| api.parsed_routes());
     table(
         &mut page,
         "Routes",
@@ -72,7 +72,7 @@ fn html(names: &Names, snapshot: &Snapshot, port: u16) -> String {
             ]
         }),
     );
-    let functions = snapshot.functions.0.iter();
+    let functions = stack.functions.0.iter();
     table(
         &mut page,
         "Functions",
@@ -83,11 +83,11 @@ fn html(names: &Names, snapshot: &Snapshot, port: u16) -> String {
         &mut page,
         "Keys",
         &["key", "value"],
-        snapshot.front.keys.names().map(|name| {
+        stack.front.keys.names().map(|name| {
             vec![name.to_string(), format!("mdo key show {name} --local --stage {}", names.stage)]
         }),
     );
-    let rules = snapshot.warm_rules.iter().filter(|(_, rule)| rule.enabled);
+    let rules = stack.warm_rules.iter().filter(|(_, rule)| rule.enabled);
     table(
         &mut page,
         "Warm rules",

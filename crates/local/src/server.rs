@@ -41,14 +41,14 @@ pub struct Reloaded {
 }
 
 /// What requests reach.
-struct Front {
+struct Entrance {
     live: Arc<Live>,
     gateway: Gateway,
     admission: Admission,
     port: u16,
 }
 
-impl Front {
+impl Entrance {
     fn new(live: &Arc<Live>, port: u16, hosts: Vec<HostName>) -> Self {
         let observer = Arc::clone(&live.observer);
         let observer = Arc::new(move |activity| observer(Activity::Served(activity)));
@@ -106,10 +106,10 @@ impl Server {
         let live = Live::start(provider.clone(), observer).await?;
         provider.store.save_port(address.port())?;
         let stop = CancellationToken::new();
-        let front = Arc::new(Front::new(&live, address.port(), hosts));
+        let entrance = Arc::new(Entrance::new(&live, address.port(), hosts));
         let handler = move |request, peer| {
-            let front = Arc::clone(&front);
-            async move { answer(&front, request, peer).await }
+            let entrance = Arc::clone(&entrance);
+            async move { answer(&entrance, request, peer).await }
         };
         let tasks = vec![
             tokio::spawn(accept(listener, handler, stop.clone().cancelled_owned())),
@@ -172,14 +172,14 @@ fn cannot_listen(port: u16, error: &io::Error) -> Error {
 }
 
 /// The page at `/`, and the stage below its name, for whom they are meant.
-async fn answer(front: &Front, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+async fn answer(entrance: &Entrance, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
     let is_page = request.uri().path() == "/" && matches!(*request.method(), Method::GET | Method::HEAD);
-    let snapshot = front.live.current().await;
-    let part = if is_page { Part::Page } else { Part::Api { cors: snapshot.front.allows_cors() } };
+    let stack = entrance.live.current().await;
+    let part = if is_page { Part::Page } else { Part::Api { cors: stack.front.allows_cors() } };
     let (head, body) = request.into_parts();
-    if let Err(unwelcome) = front.admission.check(&head, part) {
+    if let Err(unwelcome) = entrance.admission.check(&head, part) {
         let reason = unwelcome.reason(part);
-        (front.live.observer)(Activity::problem(format!(
+        (entrance.live.observer)(Activity::problem(format!(
             "refused {} {}: {reason}",
             head.method,
             head.uri.path()
@@ -187,9 +187,9 @@ async fn answer(front: &Front, request: Request<Incoming>, peer: SocketAddr) -> 
         return admission::refusal(&reason, part);
     }
     if is_page {
-        return console::page(&front.live.provider.names, &snapshot, front.port);
+        return console::page(&entrance.live.provider.names, &stack, entrance.port);
     }
-    front.gateway.handle(Request::from_parts(head, body), peer).await
+    entrance.gateway.handle(Request::from_parts(head, body), peer).await
 }
 
 /// Sees changes by other processes, and writes usage down, also when no request asks.
