@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::document::Document;
-use super::function_file::{self, FunctionFile};
+use super::function_file;
+use super::loaded_function::LoadedFunction;
 use super::manifest::{self, Manifest};
 use super::problem::{Place, Problem, Problems};
 use super::schema::{self, SchemaKind};
@@ -26,13 +27,6 @@ pub struct Project {
     pub(super) functions: BTreeMap<FunctionName, LoadedFunction>,
     default_stage: StageName,
     warnings: Vec<Problem>,
-}
-
-/// One function as written.
-#[derive(Clone, Debug)]
-pub(super) struct LoadedFunction {
-    pub file: FunctionFile,
-    pub document: Document,
 }
 
 impl Project {

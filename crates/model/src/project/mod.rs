@@ -12,6 +12,7 @@ mod environment;
 mod format;
 mod function_file;
 mod load;
+mod loaded_function;
 mod manifest;
 mod name;
 mod names;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::environment::{self, Layer, Overrides};
-use super::load::{LoadedFunction, Project};
+use super::load::Project;
+use super::loaded_function::LoadedFunction;
 use super::manifest::{ApiTable, QuotaTable, StageTable, ThrottleTable};
 use super::problem::{Problem, Problems};
 use super::shape::{OrOff, WarmSetting};
