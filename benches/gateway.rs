@@ -100,7 +100,8 @@ fn connect(address: SocketAddr) -> BufReader<TcpStream> {
 }
 
 fn exchange(connection: &mut BufReader<TcpStream>, key: &str) -> Message {
-    let request = format!("GET /dev/sample_producer HTTP/1.1\r\nHost: localhost\r\nx-api-key: {key}\r\n\r\n");
+    let host = connection.get_ref().peer_addr().unwrap();
+    let request = format!("GET /dev/sample_producer HTTP/1.1\r\nHost: {host}\r\nx-api-key: {key}\r\n\r\n");
     connection.get_mut().write_all(request.as_bytes()).unwrap();
     let answer = Message::read_response(connection, "GET").unwrap();
     assert_eq!(answer.status(), 200, "{}", answer.text());

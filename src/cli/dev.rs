@@ -5,8 +5,8 @@ use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use clap::Parser;
-use mdo_local::{Activity, DEFAULT_PORT, Observer, Server};
-use mdo_model::project::{Project, StageName};
+use mdo_local::{Activity, DEFAULT_PORT, HostName, Observer, Server};
+use mdo_model::project::{Names, Project, StageName};
 use mdo_model::stack::{Action, Kind};
 
 use super::applying::{self, RunOptions};
@@ -35,6 +35,9 @@ pub(super) struct Args {
     /// The port on 127.0.0.1; 0 lets the system choose
     #[arg(long, default_value_t = DEFAULT_PORT)]
     port: u16,
+    /// A further name that the server goes by, and whose pages may call the API; may be repeated
+    #[arg(long, value_name = "NAME[:PORT]")]
+    host: Vec<HostName>,
     /// Open the page in a browser
     #[arg(long)]
     open: bool,
@@ -49,6 +52,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     };
     target.environment.env_file.splice(0..0, own_environment()?);
     let session = Session::open(&target.place, &target.overrides()).await?;
+    let mut pinned = PinnedStage::new(&session, &mut target);
     // Before anything is changed: a port that is taken is most often that of another `mdo dev`.
     let listener = Server::bind(args.port).await?;
     schema::write_for_editors(session.project.root())?;
@@ -64,7 +68,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     }
     let provider =
         session.connection.local.as_ref().ok_or_else(|| anyhow::anyhow!("dev serves this machine"))?;
-    let server = Server::serve(provider, listener, teller()).await?;
+    let server = Server::serve(provider, listener, args.host, teller()).await?;
     output::data(&format!("\nServing {} until Ctrl-C.\n", server.url()));
     output::data(&deploy::closing(&session, &planned, &server.url()));
     output::data(&format!("  page  http://{}/\n\n", server.address()));
@@ -73,7 +77,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     {
         output::message(&format!("warning: cannot open a browser: {error}"));
     }
-    follow(files, &target, &server, interrupt).await;
+    follow(files, &target, &mut pinned, &server, interrupt).await;
     server.shutdown().await;
     Ok(())
 }
@@ -102,15 +106,60 @@ async fn apply(
     .map(|_| ())
 }
 
+/// The stack that is served until the end, whatever project.toml says meanwhile: another stage has other keys, and another port.
+struct PinnedStage {
+    names: Names,
+    /// Whether the stage was the default one, and nobody was told yet that there is another default.
+    follows_default: bool,
+}
+
+impl PinnedStage {
+    /// Holds on to the stage that was found.
+    fn new(session: &Session, target: &mut Target) -> Self {
+        let names = session.settings.names();
+        let named = target.place.stage.replace(names.stage.clone());
+        Self { names, follows_default: named.is_none() }
+    }
+
+    /// Says once that the default is another stage now. A failure when the project is another one.
+    fn check(&mut self, session: &Session) -> Result<(), Failure> {
+        let Names { project, stage } = &self.names;
+        let default = session.project.default_stage();
+        if default != stage && std::mem::take(&mut self.follows_default) {
+            output::message(&format!(
+                "warning: default_stage is {default} now, and this serves {stage} until it ends; to serve {default}: mdo dev \
+                 --stage {default}"
+            ));
+        }
+        if session.project.name() == project {
+            return Ok(());
+        }
+        Err(Failure::with_help(
+            exit_code::FAILED,
+            format!(
+                "project.toml names the project {} now, and this serves {project}",
+                session.project.name()
+            ),
+            "end mdo dev and start it again to serve it under its new name",
+        ))
+    }
+}
+
 /// Serves what the files say, until the user ends it.
-async fn follow(mut files: Watch, target: &Target, server: &Server, interrupt: &Interrupt) {
+async fn follow(
+    mut files: Watch,
+    target: &Target,
+    pinned: &mut PinnedStage,
+    server: &Server,
+    interrupt: &Interrupt,
+) {
     let mut is_mistaken = false;
     loop {
         tokio::select! {
             () = interrupt.token.cancelled() => return,
             () = files.changed() => {}
         }
-        match reload(target, server, interrupt).await {
+        match reload(target, pinned, server, interrupt).await {
             Err(failure) => {
                 is_mistaken = true;
                 if !failure.text.is_empty() {
@@ -131,9 +180,15 @@ async fn follow(mut files: Watch, target: &Target, server: &Server, interrupt: &
 }
 
 /// Reads the files anew, applies what changed, and serves it. False when nothing did.
-async fn reload(target: &Target, server: &Server, interrupt: &Interrupt) -> Result<bool, Failure> {
+async fn reload(
+    target: &Target,
+    pinned: &mut PinnedStage,
+    server: &Server,
+    interrupt: &Interrupt,
+) -> Result<bool, Failure> {
     let start = Instant::now();
     let session = Session::open(&target.place, &target.overrides()).await?;
+    pinned.check(&session)?;
     let planned = tokio::select! {
         planned = planning::plan(&session, target) => planned?,
         // A build may take minutes.

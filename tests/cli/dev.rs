@@ -190,3 +190,75 @@ fn keys_survive_a_branch_without_functions() {
     serving.says("reloaded echo version 2");
     assert_eq!(echo(&serving, &key)["edition"], "second");
 }
+
+#[test]
+fn another_default_stage_under_a_running_server_is_not_served() {
+    let project = TestProject::local_with_echo();
+    let mut serving = project.mdo("dev --port 0").serves();
+    let key = project.key("default");
+    let manifest = project.read("project.toml");
+    project.write("project.toml", &format!("default_stage = \"prod\"\n{manifest}"));
+    let said = serving.says("default_stage");
+    assert_eq!(
+        said,
+        "warning: default_stage is prod now, and this serves dev until it ends; to serve prod: mdo dev --stage prod"
+    );
+    project.set_edition("echo", "second");
+    serving.says("reloaded echo version 2");
+    assert_eq!(echo(&serving, &key)["edition"], "second");
+    assert!(!project.path(".mdo/stages/prod").exists());
+    serving.signal("INT");
+    let later = serving.exits(0);
+    assert_eq!(later.iter().filter(|line| line.contains("default_stage")).count(), 1, "{later:#?}");
+}
+
+#[test]
+fn another_project_name_under_a_running_server_is_refused() {
+    let project = TestProject::local_with_echo();
+    let mut serving = project.mdo("dev --port 0").serves();
+    let manifest = project.read("project.toml");
+    project.write("project.toml", &manifest.replace("shop", "store"));
+    serving.says("error: project.toml names the project store now, and this serves shop");
+    serving.says("what was served before goes on being served");
+    assert_eq!(echo(&serving, &project.key("default"))["function"], "shop_echo");
+}
+
+#[test]
+fn two_servers_of_two_stages_do_not_disturb_each_other() {
+    let project = TestProject::local_with_echo();
+    let one = project.mdo("dev --port 0").serves();
+    let two = project.mdo("dev --stage alice --port 0 -s GREETING=hello").serves();
+    assert_ne!(one.address(), two.address());
+    let alice = project.mdo("key show default --local --stage alice").succeeds().stdout.trim_end().to_owned();
+    let dev = project.key("default");
+    assert_ne!(alice, dev);
+    assert_eq!(one.get("/echo", Some(&alice)).status(), 403);
+    assert_eq!(two.get("/echo", Some(&dev)).status(), 403);
+    assert_eq!(echo(&two, &alice)["greeting"], "hello");
+    assert_eq!(echo(&one, &dev)["greeting"], Value::Null);
+
+    // The code that both run is in one folder. It stays as long as either refers to it.
+    project.mdo("destroy --local --yes").succeeds();
+    assert_eq!(one.get("/echo", Some(&dev)).status(), 403);
+    let code = fs::read_dir(project.path(".mdo/code")).unwrap().map(Result::unwrap);
+    assert_eq!(code.filter(|entry| entry.path().is_dir()).count(), 1);
+    assert_eq!(echo(&two, &alice)["greeting"], "hello");
+}
+
+#[test]
+fn a_name_for_the_server_is_a_host() {
+    let project = TestProject::local_with_echo();
+    project.mdo("dev --host http://shop.test --port 0").exits(2).prints("").complains(
+        "error: invalid value 'http://shop.test' for '--host <NAME[:PORT]>': expected a host name, with a port or \
+         without one, as in `shop.test` or `localhost:5173`
+
+For more information, try '--help'.
+",
+    );
+    let serving = project.mdo("dev --host shop.test --host LOCALHOST:8080 --port 0").serves();
+    for (host, status) in [("shop.test", 200), ("localhost:8080", 200), ("evil.example", 403)] {
+        let page =
+            crate::support::http::request(serving.address(), "GET", "/", &[("Host", host)], b"").unwrap();
+        assert_eq!(page.status(), status, "{host}");
+    }
+}

@@ -132,8 +132,10 @@ pub fn request(
     body: &[u8],
 ) -> io::Result<Response> {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    let mut all = vec![owned(&("Host", &address.to_string())), owned(&("Connection", "close"))];
-    all.extend(headers.iter().map(owned));
+    let is_given = |name: &str| headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+    let usual = [("Host", address.to_string()), ("Connection", "close".to_owned())].into_iter();
+    let usual = usual.filter(|(name, _)| !is_given(name)).map(|(name, value)| (name.to_owned(), value));
+    let all = usual.chain(headers.iter().map(owned)).collect();
     let request = Message { start: format!("{method} {path} HTTP/1.1"), headers: all, body: body.to_vec() };
     let mut stream = connect(address)?;
     request.write(&mut stream)?;

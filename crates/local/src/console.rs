@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::Response;
 use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
 use mdo_model::project::{Names, Security};
 
-use super::live::Snapshot;
+use super::live::ServedStack;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--line:#8884}\
@@ -21,8 +21,23 @@ th{font-weight:500;opacity:.7}\
 code{font:13px ui-monospace,monospace;overflow-wrap:anywhere}";
 
 /// The page.
-pub(super) fn page(names: &Names, snapshot: &Snapshot, port: u16) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(html(names, snapshot, port))));
+pub(super) fn page(names: &Names, stack: &ServedStack, port: u16) -> Response<Full<Bytes>> {
+    document(html(names, stack, port))
+}
+
+/// A page that says why the page is not shown.
+pub(super) fn refusal(reason: &str) -> Response<Full<Bytes>> {
+    let reason = escape(reason);
+    let mut response = document(format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Forbidden</title>\
+         <style>{STYLE}</style></head><body><h1>Forbidden</h1><p>{reason}</p></body></html>\n"
+    ));
+    *response.status_mut() = StatusCode::FORBIDDEN;
+    response
+}
+
+fn document(html: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(html)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -33,7 +48,7 @@ pub(super) fn page(names: &Names, snapshot: &Snapshot, port: u16) -> Response<Fu
     response
 }
 
-fn html(names: &Names, snapshot: &Snapshot, port: u16) -> String {
+fn html(names: &Names, stack: &ServedStack, port: u16) -> String {
     let title = format!("{} · {}", escape(names.project.as_str()), escape(names.stage.as_str()));
     let base = format!("http://127.0.0.1:{port}/{}", names.stage);
     let mut page = format!(
@@ -42,7 +57,7 @@ fn html(names: &Names, snapshot: &Snapshot, port: u16) -> String {
          <style>{STYLE}</style></head><body><h1>{title}</h1><p>local stack at <code>{}</code></p>",
         escape(&base)
     );
-    let routes = snapshot.front.definition.iter().flat_map(|definition| &definition.routes);
+    let routes = stack.front.definition.iter().flat_map(|definition| &definition.routes);
     table(
         &mut page,
         "Routes",
@@ -57,7 +72,7 @@ fn html(names: &Names, snapshot: &Snapshot, port: u16) -> String {
             ]
         }),
     );
-    let functions = snapshot.functions.0.iter();
+    let functions = stack.functions.0.iter();
     table(
         &mut page,
         "Functions",
@@ -68,11 +83,11 @@ fn html(names: &Names, snapshot: &Snapshot, port: u16) -> String {
         &mut page,
         "Keys",
         &["key", "value"],
-        snapshot.front.keys.names().map(|name| {
+        stack.front.keys.names().map(|name| {
             vec![name.to_string(), format!("mdo key show {name} --local --stage {}", names.stage)]
         }),
     );
-    let rules = snapshot.warm_rules.iter().filter(|(_, rule)| rule.enabled);
+    let rules = stack.warm_rules.iter().filter(|(_, rule)| rule.enabled);
     table(
         &mut page,
         "Warm rules",

@@ -2,6 +2,7 @@
 //! know the cloud's provider.
 
 mod activity;
+mod admission;
 mod code;
 mod console;
 mod files;
@@ -28,6 +29,7 @@ use mdo_server::runtime::{InvokeContext, LogSink};
 use mdo_server::{FunctionSite, ServedFunction, obstacle};
 
 pub use activity::{Activity, Observer};
+pub use admission::{HostName, InvalidHostName};
 pub use server::{DEFAULT_PORT, Reloaded, Server};
 
 use code::Code;

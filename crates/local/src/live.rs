@@ -1,4 +1,4 @@
-//! What a running server serves: a snapshot of the store that follows it, the functions' sandboxes, and the warm rules.
+//! What a running server serves: the stack as the store has it now, the functions' sandboxes, and the warm rules.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,7 +24,7 @@ use super::{LocalProvider, Reloaded};
 
 /// The functions and the front, as the store had them at one moment.
 #[derive(Clone, Default)]
-pub(super) struct Snapshot {
+pub(super) struct ServedStack {
     stamp: Option<Stamp>,
     pub(super) front: Arc<Front>,
     pub(super) functions: Arc<ServedFunctions>,
@@ -36,7 +36,7 @@ pub(super) struct Live {
     pub(super) provider: LocalProvider,
     pub(super) observer: Observer,
     pub(super) meter: Arc<Mutex<Meter>>,
-    snapshot: ArcSwap<Snapshot>,
+    stack: ArcSwap<ServedStack>,
     following: tokio::sync::Mutex<()>,
     schedule: Schedule,
     /// Held by the one server of the stage that fires its warm rules.
@@ -51,7 +51,7 @@ impl Live {
             provider,
             observer,
             meter: Arc::new(Mutex::new(Meter::new(usage))),
-            snapshot: ArcSwap::default(),
+            stack: ArcSwap::default(),
             following: tokio::sync::Mutex::default(),
             schedule: Schedule::new(fire(weak.clone())),
             clock: Mutex::default(),
@@ -61,14 +61,14 @@ impl Live {
         Ok(live)
     }
 
-    /// The present snapshot; a change of the store by any process is seen first.
-    pub(super) async fn current(&self) -> Arc<Snapshot> {
-        if self.provider.store.stamp() != self.snapshot.load().stamp
+    /// The present stack; a change of the store by any process is seen first.
+    pub(super) async fn current(&self) -> Arc<ServedStack> {
+        if self.provider.store.stamp() != self.stack.load().stamp
             && let Err(error) = self.follow(false).await
         {
             (self.observer)(Activity::problem(format!("went on with the last good state: {error}")));
         }
-        self.snapshot.load_full()
+        self.stack.load_full()
     }
 
     /// Follows the store. Functions that did not change keep their sandboxes; those of others end with the last event
@@ -76,7 +76,7 @@ impl Live {
     pub(super) async fn follow(&self, even_if_unchanged: bool) -> Result<Vec<Reloaded>, Error> {
         let _alone = self.following.lock().await;
         let stamp = self.provider.store.stamp();
-        let before = self.snapshot.load_full();
+        let before = self.stack.load_full();
         if stamp == before.stamp && !even_if_unchanged {
             return Ok(Vec::new());
         }
@@ -84,7 +84,7 @@ impl Live {
             Ok(state) => state,
             Err(error) => {
                 // Told once, not at every request.
-                self.snapshot.store(Arc::new(Snapshot { stamp, ..before.as_ref().clone() }));
+                self.stack.store(Arc::new(ServedStack { stamp, ..before.as_ref().clone() }));
                 return Err(error);
             }
         };
@@ -100,7 +100,7 @@ impl Live {
             self.lock_meter().set(stage.throttle, stage.quota, &keys);
         }
         self.schedule.set(&warm_rules);
-        self.snapshot.store(Arc::new(Snapshot {
+        self.stack.store(Arc::new(ServedStack {
             stamp,
             front: Arc::new(front),
             functions: Arc::new(ServedFunctions(functions)),
@@ -115,7 +115,7 @@ impl Live {
     fn functions(
         &self,
         state: &StoredStack,
-        before: &Snapshot,
+        before: &ServedStack,
     ) -> (BTreeMap<FunctionName, ServedFunction>, Vec<Reloaded>) {
         let mut functions = BTreeMap::new();
         let mut reloaded = Vec::new();
@@ -161,7 +161,7 @@ impl Live {
     /// Ends the warm rules and every sandbox, after the events in flight.
     pub(super) async fn stop(&self) {
         self.schedule.set(&BTreeMap::new());
-        let last = self.snapshot.swap(Arc::default());
+        let last = self.stack.swap(Arc::default());
         join_all(last.functions.0.values().map(|function| function.runtime.clone().retire())).await;
     }
 
@@ -199,8 +199,8 @@ impl Live {
     }
 
     async fn send_pings(&self, name: &FunctionName, rule: &WarmRule, count: usize) -> Result<(), String> {
-        let snapshot = self.current().await;
-        let function = snapshot.functions.0.get(name).ok_or("there is no such function")?;
+        let stack = self.current().await;
+        let function = stack.functions.0.get(name).ok_or("there is no such function")?;
         if !function.allows(Invoker::WarmRule) {
             return Err("the function does not let its warm rule call it".to_owned());
         }
@@ -219,8 +219,8 @@ impl Live {
 #[async_trait]
 impl Source for Live {
     async fn current(&self) -> Served {
-        let snapshot = Live::current(self).await;
-        Served { front: Arc::clone(&snapshot.front), functions: Arc::clone(&snapshot.functions) as _ }
+        let stack = Live::current(self).await;
+        Served { front: Arc::clone(&stack.front), functions: Arc::clone(&stack.functions) as _ }
     }
 }
 

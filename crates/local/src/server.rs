@@ -18,8 +18,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Observer};
+use super::admission::{Admission, HostName, Part};
 use super::live::Live;
-use super::{LocalProvider, console};
+use super::{LocalProvider, admission, console};
 
 /// The port of a server when none is asked for.
 pub const DEFAULT_PORT: u16 = 3000;
@@ -40,19 +41,21 @@ pub struct Reloaded {
 }
 
 /// What requests reach.
-struct Front {
+struct Entrance {
     live: Arc<Live>,
     gateway: Gateway,
+    admission: Admission,
     port: u16,
 }
 
-impl Front {
-    fn new(live: &Arc<Live>, port: u16) -> Self {
+impl Entrance {
+    fn new(live: &Arc<Live>, port: u16, hosts: Vec<HostName>) -> Self {
         let observer = Arc::clone(&live.observer);
         let observer = Arc::new(move |activity| observer(Activity::Served(activity)));
         let source = Arc::clone(live) as Arc<dyn Source>;
         let (names, meter) = (live.provider.names.clone(), Arc::clone(&live.meter));
-        Self { live: Arc::clone(live), gateway: Gateway::new(source, names, meter, observer, port), port }
+        let gateway = Gateway::new(source, names, meter, observer, port);
+        Self { live: Arc::clone(live), gateway, admission: Admission::new(port, hosts), port }
     }
 }
 
@@ -66,7 +69,7 @@ pub struct Server {
 
 impl Server {
     /// Serves what was applied, on [`DEFAULT_PORT`] or another; port 0 lets the system choose. It follows later changes
-    /// of the store, those of other processes included.
+    /// of the store, those of other processes included. It goes by the names of this machine alone.
     ///
     /// # Errors
     /// When the port is taken, or the state cannot be read.
@@ -76,7 +79,7 @@ impl Server {
         observer: Observer,
     ) -> Result<Self, Error> {
         let listener = Self::bind(port.unwrap_or(DEFAULT_PORT)).await?;
-        Self::serve(provider, listener, observer).await
+        Self::serve(provider, listener, Vec::new(), observer).await
     }
 
     /// Takes a port and lets requests wait; 0 lets the system choose.
@@ -89,23 +92,24 @@ impl Server {
         listener.map_err(|error| cannot_listen(port, &error))
     }
 
-    /// As [`Server::start`], on a port that was taken before.
+    /// As [`Server::start`], on a port that was taken before; it goes by the names `hosts` too.
     ///
     /// # Errors
     /// When the state cannot be read.
     pub async fn serve(
         provider: &LocalProvider,
         listener: TcpListener,
+        hosts: Vec<HostName>,
         observer: Observer,
     ) -> Result<Self, Error> {
         let address = listener.local_addr()?;
         let live = Live::start(provider.clone(), observer).await?;
         provider.store.save_port(address.port())?;
         let stop = CancellationToken::new();
-        let front = Arc::new(Front::new(&live, address.port()));
+        let entrance = Arc::new(Entrance::new(&live, address.port(), hosts));
         let handler = move |request, peer| {
-            let front = Arc::clone(&front);
-            async move { answer(&front, request, peer).await }
+            let entrance = Arc::clone(&entrance);
+            async move { answer(&entrance, request, peer).await }
         };
         let tasks = vec![
             tokio::spawn(accept(listener, handler, stop.clone().cancelled_owned())),
@@ -167,14 +171,25 @@ fn cannot_listen(port: u16, error: &io::Error) -> Error {
     }
 }
 
-/// The page at `/`, and the stage below its name.
-async fn answer(front: &Front, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+/// The page at `/`, and the stage below its name, for whom they are meant.
+async fn answer(entrance: &Entrance, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
     let is_page = request.uri().path() == "/" && matches!(*request.method(), Method::GET | Method::HEAD);
-    if is_page {
-        let snapshot = front.live.current().await;
-        return console::page(&front.live.provider.names, &snapshot, front.port);
+    let stack = entrance.live.current().await;
+    let part = if is_page { Part::Page } else { Part::Api { cors: stack.front.allows_cors() } };
+    let (head, body) = request.into_parts();
+    if let Err(unwelcome) = entrance.admission.check(&head, part) {
+        let reason = unwelcome.reason(part);
+        (entrance.live.observer)(Activity::problem(format!(
+            "refused {} {}: {reason}",
+            head.method,
+            head.uri.path()
+        )));
+        return admission::refusal(&reason, part);
     }
-    front.gateway.handle(request, peer).await
+    if is_page {
+        return console::page(&entrance.live.provider.names, &stack, entrance.port);
+    }
+    entrance.gateway.handle(Request::from_parts(head, body), peer).await
 }
 
 /// Sees changes by other processes, and writes usage down, also when no request asks.

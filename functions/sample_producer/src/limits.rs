@@ -1,9 +1,9 @@
 //! What this function takes on: samples that fit in the answer, the memory and the time of a 128 MB function.
 //! Everything is estimated before anything is drawn or allocated.
 
+use crate::clusters::Clusters;
 use crate::errors::{Reason, Refusal};
 use crate::hypercube::{CHOSEN_DIMENSIONS, Choice};
-use crate::parameters::Parameters;
 use crate::python::Integer;
 use crate::query::Query;
 use crate::validation::{Checked, OneOrEach};
@@ -136,9 +136,13 @@ pub(crate) fn check(query: &Query, checked: &Checked) -> Result<(), Refusal> {
 
 /// Refuses products that take too long. Their number of rows is known only once the rows are shared out, because
 /// clusters may overlap when weights are negative.
-pub(crate) fn check_products(query: &Query, parameters: &Parameters) -> Result<(), Refusal> {
-    let rows: f64 = parameters.clusters.ranges().map(|rows| rows.len() as f64).sum();
-    let dimensions = parameters.n_informative as f64;
+pub(crate) fn check_products(
+    query: &Query,
+    clusters: &Clusters,
+    n_informative: usize,
+) -> Result<(), Refusal> {
+    let rows: f64 = clusters.ranges().map(|rows| rows.len() as f64).sum();
+    let dimensions = n_informative as f64;
     if rows * dimensions * dimensions * MULTIPLY_ADD > WORK_NANOSECONDS / 2.0 {
         return Err(too_slow(query.culprit(&["n_informative", "weights"])));
     }

@@ -101,7 +101,7 @@ impl Parameters {
             shuffle: checked.shuffle,
             random_state: checked.random_state,
         };
-        limits::check_products(query, &parameters)?;
+        limits::check_products(query, &parameters.clusters, parameters.n_informative)?;
         Ok(parameters)
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use mdo_engine::apply::{self, Report};
 use mdo_engine::{Keys, Packages, Provider, Scope};
@@ -63,9 +63,11 @@ while True:
 /// A project folder with a stack that is not applied yet.
 pub struct Fixture {
     /// The project's root.
-    pub root: TempDir,
+    pub root: Arc<TempDir>,
     /// What is applied by [`Fixture::deploy`].
     pub desired: Stack,
+    /// Project and stage.
+    pub names: Names,
     packages: Packages,
 }
 
@@ -79,7 +81,7 @@ fn python() -> &'static str {
     &PYTHON
 }
 
-/// The names of the stack.
+/// The names of a stack that is given no others.
 pub fn names() -> Names {
     Names { project: "ml_api".parse().unwrap(), stage: "dev".parse().unwrap() }
 }
@@ -88,12 +90,18 @@ impl Fixture {
     /// A project without functions.
     pub fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        Self { root, desired: Stack::default(), packages: Packages::new() }
+        Self { root: Arc::new(root), desired: Stack::default(), names: names(), packages: Packages::new() }
+    }
+
+    /// A stack at another stage of the same project, without functions.
+    pub fn beside(&self, stage: &str) -> Self {
+        let names = Names { stage: stage.parse().unwrap(), ..self.names.clone() };
+        Self { root: Arc::clone(&self.root), names, ..Self::new() }
     }
 
     /// The provider of the stage, opened anew.
     pub fn provider(&self) -> LocalProvider {
-        LocalProvider::open(self.root.path(), names(), None)
+        LocalProvider::open(self.root.path(), self.names.clone(), None)
     }
 
     /// Adds a function with the usual bootstrap.
@@ -168,11 +176,12 @@ impl Fixture {
     }
 
     fn definition(&mut self) -> &mut Definition {
+        let alias = self.names.stage.to_string();
         self.desired.api = Some(Api { owned: true });
         let stage = self.desired.stage.get_or_insert_with(|| ApiStage {
             definition: Definition::default(),
             deployed_by_mdo: true,
-            variables: BTreeMap::from([("alias".to_owned(), "dev".to_owned())]),
+            variables: BTreeMap::from([("alias".to_owned(), alias)]),
             throttle: None,
             quota: None,
         });
@@ -211,7 +220,7 @@ impl Fixture {
         let observed = self.provider().observe(&scope).await.unwrap();
         let nothing = (BTreeSet::new(), BTreeSet::new());
         let desired = self.desired.clone();
-        stack::plan(&names(), desired, &observed.stack, &Selection::All, &nothing.0, &nothing.1)
+        stack::plan(&self.names, desired, &observed.stack, &Selection::All, &nothing.0, &nothing.1)
     }
 
     /// Applies the stack, whole.
@@ -225,7 +234,7 @@ impl Fixture {
     pub async fn destroy(&self) -> Report {
         let scope = Scope { functions: BTreeSet::new(), adopt: false, thorough: false };
         let observed = self.provider().observe(&scope).await.unwrap();
-        let report = self.run(&stack::destroy(&names(), &observed.stack, &observed.shared)).await;
+        let report = self.run(&stack::destroy(&self.names, &observed.stack, &observed.shared)).await;
         assert!(report.is_complete(), "{report:?}");
         report
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::document::Document;
 use super::function_file::VpcSetting;
-use super::load::LoadedFunction;
+use super::loaded_function::LoadedFunction;
 use super::manifest::Manifest;
 use super::problem::Problem;
 use super::{FunctionName, routes, runtime};

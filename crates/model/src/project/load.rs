@@ -7,33 +7,17 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::document::Document;
-use super::function_file::{self, FunctionFile};
+use super::function_file;
+use super::loaded_function::LoadedFunction;
 use super::manifest::{self, Manifest};
 use super::problem::{Place, Problem, Problems};
 use super::schema::{self, SchemaKind};
 use super::validate::{Hint, validate};
-use super::{FunctionName, ProjectName, StageName, check, environment};
+use super::written::Project;
+use super::{FunctionName, check, environment};
 
 /// The file that makes a folder a project.
 pub const PROJECT_FILE: &str = "project.toml";
-
-/// A project as written: valid, with nothing merged yet.
-#[derive(Clone, Debug)]
-pub struct Project {
-    pub(super) root: PathBuf,
-    pub(super) manifest: Manifest,
-    pub(super) document: Document,
-    pub(super) functions: BTreeMap<FunctionName, LoadedFunction>,
-    default_stage: StageName,
-    warnings: Vec<Problem>,
-}
-
-/// One function as written.
-#[derive(Clone, Debug)]
-pub(super) struct LoadedFunction {
-    pub file: FunctionFile,
-    pub document: Document,
-}
 
 impl Project {
     /// The folder at or above `start` that holds `project.toml`.
@@ -84,51 +68,6 @@ impl Project {
         // What is wrong with a stage as a whole is told at once too, as far as the files can be read.
         problems.extend(project.problems_at(&project.default_stage));
         Err(Problems::sorted_by_file(problems))
-    }
-
-    /// The folder that holds `project.toml`.
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
-    /// The project's name.
-    pub fn name(&self) -> &ProjectName {
-        &self.manifest.name
-    }
-
-    /// The stage of a command that names none.
-    pub fn default_stage(&self) -> &StageName {
-        &self.default_stage
-    }
-
-    /// Whether `project.toml` overrides the warm rules of functions at a stage.
-    pub fn overrides_warm(&self, stage: &StageName) -> bool {
-        self.manifest.stages.get(stage).is_some_and(|table| table.warm.is_some())
-    }
-
-    /// The stages that `project.toml` has overrides for.
-    pub fn stages(&self) -> impl Iterator<Item = &StageName> {
-        self.manifest.stages.keys()
-    }
-
-    /// The functions, by name.
-    pub fn functions(&self) -> impl Iterator<Item = &FunctionName> {
-        self.functions.keys()
-    }
-
-    /// What works today and will not for long.
-    pub fn warnings(&self) -> &[Problem] {
-        &self.warnings
-    }
-
-    /// Where a function's setting was written: the value of `key` in its `function.json`, else in `[defaults]`.
-    ///
-    /// `key` may be a path with dots, such as `hooks.build`.
-    pub fn place(&self, function: &FunctionName, key: &str) -> Option<Place> {
-        let path: Vec<&str> = key.split('.').collect();
-        let in_defaults: Vec<&str> = std::iter::once("defaults").chain(path.iter().copied()).collect();
-        let function = self.functions.get(function)?;
-        function.document.place(&path).or_else(|| self.document.place(&in_defaults))
     }
 }
 

@@ -12,6 +12,7 @@ mod environment;
 mod format;
 mod function_file;
 mod load;
+mod loaded_function;
 mod manifest;
 mod name;
 mod names;
@@ -27,12 +28,13 @@ mod settings;
 mod shape;
 mod suggest;
 mod validate;
+mod written;
 
 pub use architecture::Architecture;
 pub use configuration::FunctionConfiguration;
 pub use edit::set_key;
 pub use environment::{Assignment, InvalidAssignment, Overrides};
-pub use load::{PROJECT_FILE, Project};
+pub use load::PROJECT_FILE;
 pub use name::{AccountId, FunctionName, InvalidName, KeyName, ProjectName, StageName};
 pub use names::Names;
 pub use problem::{Place, Problem, Problems};
@@ -45,3 +47,4 @@ pub use settings::{
     Tracing, Vpc, Warm,
 };
 pub use suggest::nearest;
+pub use written::Project;

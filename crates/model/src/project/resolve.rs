@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::environment::{self, Layer, Overrides};
-use super::load::{LoadedFunction, Project};
+use super::loaded_function::LoadedFunction;
 use super::manifest::{ApiTable, QuotaTable, StageTable, ThrottleTable};
 use super::problem::{Problem, Problems};
 use super::shape::{OrOff, WarmSetting};
+use super::written::Project;
 use super::{
     ApiSettings, FunctionConfiguration, FunctionName, FunctionSettings, Names, Period, Quota, RouteSettings,
     Security, Settings, StageName, Throttle, Warm, format, routes,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::load::LoadedFunction;
+use super::loaded_function::LoadedFunction;
 use super::problem::{Place, Problem};
 use super::{FunctionName, Method, Route, Security};
 

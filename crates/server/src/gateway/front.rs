@@ -38,4 +38,9 @@ impl Front {
             definition,
         }
     }
+
+    /// Whether pages of other origins may call the API.
+    pub fn allows_cors(&self) -> bool {
+        self.definition.as_ref().is_some_and(|definition| definition.cors)
+    }
 }

@@ -168,7 +168,7 @@ impl Gateway {
         let served = self.source.current().await;
         let at = OffsetDateTime::now_utc();
         let identity = Identity::new(&parts.headers, at.unix_timestamp());
-        let cors = served.front.definition.as_ref().is_some_and(|definition| definition.cors);
+        let cors = served.front.allows_cors();
         let stage = self.names.stage.as_str();
         let below = below_stage(path, stage).filter(|_| served.front.definition.is_some());
         let answered = match below {
@@ -193,7 +193,7 @@ impl Gateway {
     ) -> Result<Response<Bytes>, Refusal> {
         let front = &call.served.front;
         let found = front.router.find(call.path).ok_or(Refusal::MissingAuthenticationToken)?;
-        if front.definition.as_ref().is_some_and(|definition| definition.cors)
+        if front.allows_cors()
             && call.parts.method == HttpMethod::OPTIONS
             && !found.resource.names(Method::Options)
         {

@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 use super::failure::Failure;
 use super::logs::SandboxLog;
-use super::mailbox::{Answer, Answered, Event};
-use super::places::Place;
+use super::mailbox::{Answer, Answered, PendingEvent};
 use super::pool::{Lease, Pool};
 use super::sandbox::{Ending, Sandbox};
+use super::slots::Slot;
 use super::spec::{FunctionError, FunctionSpec, InvokeContext, InvokeResult};
 
 /// An event to run, as often as it takes to find a sandbox that lives.
@@ -43,11 +43,11 @@ impl Call {
         Self { request_id, payload, headers }
     }
 
-    fn event(&self, remaining: Duration) -> Event {
+    fn event(&self, remaining: Duration) -> PendingEvent {
         let mut headers = self.headers.clone();
         let deadline = since_epoch() + remaining;
         headers.insert("lambda-runtime-deadline-ms", whole_millis(deadline).into());
-        Event { request_id: self.request_id.clone(), headers, payload: self.payload.clone() }
+        PendingEvent { request_id: self.request_id.clone(), headers, payload: self.payload.clone() }
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn run(pool: Arc<Pool>, mut lease: Lease, call: Call) -> Invoke
                 continue;
             }
             Lease::Warm(sandbox) => sandbox,
-            Lease::Cold(place) => match start(&pool, place, Some(&call.request_id)).await {
+            Lease::Cold(slot) => match start(&pool, slot, Some(&call.request_id)).await {
                 Ok(sandbox) => sandbox,
                 Err((failure, log, duration)) => {
                     log.write(start_line(spec, &call));
@@ -106,13 +106,13 @@ pub(super) async fn run(pool: Arc<Pool>, mut lease: Lease, call: Call) -> Invoke
 
 async fn start(
     pool: &Arc<Pool>,
-    place: Place,
+    slot: Slot,
     request_id: Option<&str>,
 ) -> Result<Sandbox, (Failure, Arc<SandboxLog>, Duration)> {
     let log = pool.open_log();
     log.attribute(request_id.map(Into::into));
     let begun = Instant::now();
-    match Sandbox::start(pool.spec(), pool.limits(), Arc::clone(&log), place).await {
+    match Sandbox::start(pool.spec(), pool.limits(), Arc::clone(&log), slot).await {
         Ok(sandbox) => {
             pool.watch_exit(&sandbox);
             Ok(sandbox)

@@ -42,11 +42,12 @@ pub(super) struct SandboxLog {
     function: Arc<str>,
     stream: Arc<str>,
     sink: LogSink,
-    state: Mutex<State>,
+    buffer: Mutex<LogBuffer>,
 }
 
+/// What was read and is not told yet, and what is known of the event that it belongs to.
 #[derive(Default)]
-struct State {
+struct LogBuffer {
     pipe: Option<PipeReader>,
     partial: Vec<u8>,
     request_id: Option<Arc<str>>,
@@ -63,7 +64,7 @@ enum Left {
 
 impl SandboxLog {
     pub(super) fn new(function: Arc<str>, stream: Arc<str>, sink: LogSink) -> Self {
-        Self { function, stream, sink, state: Mutex::default() }
+        Self { function, stream, sink, buffer: Mutex::default() }
     }
 
     pub(super) fn stream(&self) -> &str {
@@ -73,7 +74,7 @@ impl SandboxLog {
     /// Reads from a pipe as long as somebody can write to it. The future ends with the pipe.
     pub(super) fn follow(self: &Arc<Self>, pipe: PipeReader) -> io::Result<impl Future<Output = ()> + use<>> {
         let receiver = Receiver::from_owned_fd(pipe.try_clone()?.into())?;
-        lock(&self.state).pipe = Some(pipe);
+        lock(&self.buffer).pipe = Some(pipe);
         let log = Arc::clone(self);
         Ok(async move {
             while receiver.readable().await.is_ok() {
@@ -88,63 +89,67 @@ impl SandboxLog {
 
     /// From here on, lines belong to this event.
     pub(super) fn attribute(&self, request_id: Option<Arc<str>>) {
-        let mut state = lock(&self.state);
-        self.read(&mut state);
-        state.request_id = request_id;
+        let mut buffer = lock(&self.buffer);
+        self.read(&mut buffer);
+        buffer.request_id = request_id;
     }
 
     /// Writes a line of the platform's own.
     pub(super) fn write(&self, text: String) {
-        let mut state = lock(&self.state);
-        self.emit(&mut state, text);
+        let mut buffer = lock(&self.buffer);
+        self.emit(&mut buffer, text);
     }
 
     /// Reads what is still in the pipe, a line that is not ended included.
     pub(super) fn settle(&self) {
-        let mut state = lock(&self.state);
-        self.read(&mut state);
-        self.flush(&mut state);
+        let mut buffer = lock(&self.buffer);
+        self.read(&mut buffer);
+        self.flush(&mut buffer);
     }
 
     /// The end of an event: what is still in the pipe, then the platform's lines. Answers the tail of the event's log.
     pub(super) fn finish(&self, lines: impl IntoIterator<Item = String>) -> Vec<u8> {
-        let mut state = lock(&self.state);
-        self.read(&mut state);
-        self.flush(&mut state);
+        let mut buffer = lock(&self.buffer);
+        self.read(&mut buffer);
+        self.flush(&mut buffer);
         for line in lines {
-            self.emit(&mut state, line);
+            self.emit(&mut buffer, line);
         }
-        state.request_id = None;
-        let mut tail = std::mem::take(&mut state.tail);
+        buffer.request_id = None;
+        let mut tail = std::mem::take(&mut buffer.tail);
         trim(&mut tail);
         tail
     }
 
     /// Reads what the reactor knows of.
     fn drain(&self, receiver: &Receiver) -> Left {
-        let mut state = lock(&self.state);
-        let left = self.read_from(&mut state, |chunk| receiver.try_read(chunk));
+        let mut buffer = lock(&self.buffer);
+        let left = self.read_from(&mut buffer, |chunk| receiver.try_read(chunk));
         if left == Left::Closed {
-            self.flush(&mut state);
+            self.flush(&mut buffer);
         }
         left
     }
 
     /// Reads what there is, whether or not the reactor knows of it yet.
-    fn read(&self, state: &mut State) {
-        if let Some(mut pipe) = state.pipe.take()
-            && self.read_from(state, |chunk| pipe.read(chunk)) != Left::Closed
+    fn read(&self, buffer: &mut LogBuffer) {
+        if let Some(mut pipe) = buffer.pipe.take()
+            && self.read_from(buffer, |chunk| pipe.read(chunk)) != Left::Closed
         {
-            state.pipe = Some(pipe);
+            buffer.pipe = Some(pipe);
         }
     }
 
-    fn read_from(&self, state: &mut State, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> Left {
+    fn read_from(
+        &self,
+        buffer: &mut LogBuffer,
+        mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
+    ) -> Left {
         let mut chunk = [0; CHUNK];
         for _ in 0..CHUNKS {
             match read(&mut chunk) {
                 Ok(0) => return Left::Closed,
-                Ok(count) => self.split(state, &chunk[..count]),
+                Ok(count) => self.split(buffer, &chunk[..count]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Left::Nothing,
                 Err(_) => return Left::Closed,
@@ -153,46 +158,46 @@ impl SandboxLog {
         Left::More
     }
 
-    fn split(&self, state: &mut State, bytes: &[u8]) {
+    fn split(&self, buffer: &mut LogBuffer, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             match piece.strip_suffix(b"\n") {
                 Some(end) => {
-                    state.partial.extend_from_slice(end);
-                    self.emit_partial(state);
+                    buffer.partial.extend_from_slice(end);
+                    self.emit_partial(buffer);
                 }
-                None => state.partial.extend_from_slice(piece),
+                None => buffer.partial.extend_from_slice(piece),
             }
-            if state.partial.len() >= MAX_LINE {
-                self.emit_partial(state);
+            if buffer.partial.len() >= MAX_LINE {
+                self.emit_partial(buffer);
             }
         }
     }
 
-    fn flush(&self, state: &mut State) {
-        if !state.partial.is_empty() {
-            self.emit_partial(state);
+    fn flush(&self, buffer: &mut LogBuffer) {
+        if !buffer.partial.is_empty() {
+            self.emit_partial(buffer);
         }
     }
 
-    fn emit_partial(&self, state: &mut State) {
-        let line = std::mem::take(&mut state.partial);
+    fn emit_partial(&self, buffer: &mut LogBuffer) {
+        let line = std::mem::take(&mut buffer.partial);
         let line = line.strip_suffix(b"\r").unwrap_or(&line);
-        self.emit(state, String::from_utf8_lossy(line).into_owned());
+        self.emit(buffer, String::from_utf8_lossy(line).into_owned());
     }
 
-    fn emit(&self, state: &mut State, text: String) {
-        if state.request_id.is_some() {
+    fn emit(&self, buffer: &mut LogBuffer, text: String) {
+        if buffer.request_id.is_some() {
             let kept = text.len().saturating_sub(TAIL);
-            state.tail.extend_from_slice(&text.as_bytes()[kept..]);
-            state.tail.push(b'\n');
-            if state.tail.len() > 4 * TAIL {
-                trim(&mut state.tail);
+            buffer.tail.extend_from_slice(&text.as_bytes()[kept..]);
+            buffer.tail.push(b'\n');
+            if buffer.tail.len() > 4 * TAIL {
+                trim(&mut buffer.tail);
             }
         }
         (self.sink)(LogLine {
             at: SystemTime::now(),
             function: Arc::clone(&self.function),
-            request_id: state.request_id.clone(),
+            request_id: buffer.request_id.clone(),
             stream: Arc::clone(&self.stream),
             text,
         });

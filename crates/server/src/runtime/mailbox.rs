@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::lock;
 
-/// An event as the function gets it.
+/// An event that waits for the function to fetch it.
 #[derive(Clone, Debug)]
-pub(super) struct Event {
+pub(super) struct PendingEvent {
     pub request_id: String,
     pub headers: HeaderMap,
     pub payload: Bytes,
@@ -48,10 +48,11 @@ pub(super) enum Misuse {
     WrongState,
 }
 
+/// How far the sandbox and the one who gives it events have come with each other.
 #[derive(Default)]
-struct State {
+struct Exchange {
     starting: Option<oneshot::Sender<Result<(), Report>>>,
-    offered: Option<(Event, oneshot::Sender<Answered>)>,
+    offered: Option<(PendingEvent, oneshot::Sender<Answered>)>,
     running: Option<Running>,
 }
 
@@ -63,7 +64,7 @@ struct Running {
 
 /// The meeting point of one sandbox.
 pub(super) struct Mailbox {
-    state: Mutex<State>,
+    exchange: Mutex<Exchange>,
     offered: Notify,
 }
 
@@ -71,26 +72,26 @@ impl Mailbox {
     /// A mailbox, and the end of the initialisation: the first call for an event, or an error.
     pub(super) fn new() -> (Self, oneshot::Receiver<Result<(), Report>>) {
         let (started, start) = oneshot::channel();
-        let state = State { starting: Some(started), ..State::default() };
-        (Self { state: Mutex::new(state), offered: Notify::new() }, start)
+        let exchange = Exchange { starting: Some(started), ..Exchange::default() };
+        (Self { exchange: Mutex::new(exchange), offered: Notify::new() }, start)
     }
 
     /// Puts an event down for the function to fetch.
-    pub(super) fn offer(&self, event: Event) -> oneshot::Receiver<Answered> {
+    pub(super) fn offer(&self, event: PendingEvent) -> oneshot::Receiver<Answered> {
         let (reply, answer) = oneshot::channel();
-        lock(&self.state).offered = Some((event, reply));
+        lock(&self.exchange).offered = Some((event, reply));
         self.offered.notify_one();
         answer
     }
 
     /// Takes an event back that was not fetched. Says whether there was one.
     pub(super) fn withdraw(&self) -> bool {
-        lock(&self.state).offered.take().is_some()
+        lock(&self.exchange).offered.take().is_some()
     }
 
     /// Fetches the next event, however long it takes to come.
-    pub(super) async fn next(&self) -> Result<Event, Misuse> {
-        if let Some(started) = lock(&self.state).starting.take() {
+    pub(super) async fn next(&self) -> Result<PendingEvent, Misuse> {
+        if let Some(started) = lock(&self.exchange).starting.take() {
             drop(started.send(Ok(())));
         }
         loop {
@@ -102,24 +103,24 @@ impl Mailbox {
         }
     }
 
-    fn deliver(&self) -> Result<Option<Event>, Misuse> {
-        let mut state = lock(&self.state);
-        if state.running.is_some() {
+    fn deliver(&self) -> Result<Option<PendingEvent>, Misuse> {
+        let mut exchange = lock(&self.exchange);
+        if exchange.running.is_some() {
             return Err(Misuse::WrongState);
         }
-        let Some((event, reply)) = state.offered.take() else { return Ok(None) };
+        let Some((event, reply)) = exchange.offered.take() else { return Ok(None) };
         let request_id = event.request_id.clone();
-        state.running = Some(Running { request_id, delivered: Instant::now(), reply });
+        exchange.running = Some(Running { request_id, delivered: Instant::now(), reply });
         Ok(Some(event))
     }
 
     /// Answers the running event.
     pub(super) fn answer(&self, request_id: &str, answer: Answer) -> Result<(), Misuse> {
-        let mut state = lock(&self.state);
-        match state.running.take() {
+        let mut exchange = lock(&self.exchange);
+        match exchange.running.take() {
             None => Err(Misuse::WrongState),
             Some(running) if running.request_id != request_id => {
-                state.running = Some(running);
+                exchange.running = Some(running);
                 Err(Misuse::UnknownRequest)
             }
             Some(Running { delivered, reply, .. }) => {
@@ -131,7 +132,7 @@ impl Mailbox {
 
     /// Says that the initialisation failed.
     pub(super) fn fail_start(&self, report: Report) -> Result<(), Misuse> {
-        let started = lock(&self.state).starting.take().ok_or(Misuse::WrongState)?;
+        let started = lock(&self.exchange).starting.take().ok_or(Misuse::WrongState)?;
         drop(started.send(Err(report)));
         Ok(())
     }

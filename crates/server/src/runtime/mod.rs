@@ -9,10 +9,10 @@ mod invocation;
 mod logs;
 mod mailbox;
 mod memory;
-mod places;
 mod pool;
 mod process;
 mod sandbox;
+mod slots;
 mod spec;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use super::lock;
 use super::logs::{LogSink, SandboxLog};
-use super::places::{Place, Places};
 use super::process::wait_for_exit;
 use super::sandbox::Sandbox;
+use super::slots::{Slot, Slots};
 use super::spec::{FunctionSpec, Limits, Occupancy, Refused, Sandboxes};
 
 /// The sandboxes of one function.
@@ -20,15 +20,16 @@ pub(super) struct Pool {
     limits: Limits,
     name: Arc<str>,
     logs: LogSink,
-    places: Places,
-    state: Mutex<State>,
+    slots: Slots,
+    idle: Mutex<IdleSandboxes>,
     reaper: AbortHandle,
 }
 
+/// The sandboxes that wait for an event; none do once the function is retired.
 #[derive(Default)]
-struct State {
+struct IdleSandboxes {
     /// Sorted by how long they have been idle, the most recently used at the end.
-    idle: Vec<Idle>,
+    sandboxes: Vec<Idle>,
     retired: bool,
 }
 
@@ -42,7 +43,7 @@ pub(super) enum Lease {
     /// In a sandbox that is there.
     Warm(Sandbox),
     /// In one that is to be started.
-    Cold(Place),
+    Cold(Slot),
 }
 
 impl Pool {
@@ -52,10 +53,10 @@ impl Pool {
             name: spec.name.as_str().into(),
             limits,
             logs,
-            places: Places::new(match spec.sandboxes {
+            slots: Slots::new(match spec.sandboxes {
                 Sandboxes::Reserved(all) | Sandboxes::Shared(all) => all,
             }),
-            state: Mutex::default(),
+            idle: Mutex::default(),
             reaper: tokio::spawn(reap(Weak::clone(pool), limits)).abort_handle(),
             spec,
         })
@@ -72,7 +73,7 @@ impl Pool {
     /// Who runs the next event: the sandbox that was used last, else a new one. Waits for one where nothing is reserved.
     pub(super) async fn lease(&self) -> Result<Lease, Refused> {
         loop {
-            let freed = self.places.freed();
+            let freed = self.slots.freed();
             tokio::pin!(freed);
             // From here on nothing that becomes free goes unnoticed.
             freed.as_mut().enable();
@@ -85,13 +86,13 @@ impl Pool {
     }
 
     fn lease_now(&self) -> Result<Option<Lease>, Refused> {
-        let mut state = lock(&self.state);
-        if state.retired {
+        let mut idle = lock(&self.idle);
+        if idle.retired {
             return Err(Refused::Retired);
         }
-        Ok(match state.idle.pop() {
-            Some(idle) => Some(Lease::Warm(idle.sandbox)),
-            None => self.places.take().map(Lease::Cold),
+        Ok(match idle.sandboxes.pop() {
+            Some(last) => Some(Lease::Warm(last.sandbox)),
+            None => self.slots.take().map(Lease::Cold),
         })
     }
 
@@ -106,12 +107,12 @@ impl Pool {
     /// A sandbox is free for the next event.
     pub(super) async fn release(&self, sandbox: Sandbox) {
         let refused = {
-            let mut state = lock(&self.state);
-            if state.retired || sandbox.has_ended() {
+            let mut idle = lock(&self.idle);
+            if idle.retired || sandbox.has_ended() {
                 Some(sandbox)
             } else {
-                state.idle.push(Idle { sandbox, since: Instant::now() });
-                self.places.free_one();
+                idle.sandboxes.push(Idle { sandbox, since: Instant::now() });
+                self.slots.free_one();
                 None
             }
         };
@@ -133,25 +134,25 @@ impl Pool {
     }
 
     fn take_idle(&self, unwanted: impl Fn(&Idle) -> bool) -> Vec<Idle> {
-        lock(&self.state).idle.extract_if(.., |idle| unwanted(idle)).collect()
+        lock(&self.idle).sandboxes.extract_if(.., |idle| unwanted(idle)).collect()
     }
 
     pub(super) fn occupancy(&self) -> Occupancy {
-        let idle = lock(&self.state).idle.len();
-        Occupancy { idle, busy: self.places.taken().saturating_sub(idle) }
+        let idle = lock(&self.idle).sandboxes.len();
+        Occupancy { idle, busy: self.slots.taken().saturating_sub(idle) }
     }
 
     pub(super) async fn retire(&self) {
         let idle = {
-            let mut state = lock(&self.state);
-            state.retired = true;
-            std::mem::take(&mut state.idle)
+            let mut idle = lock(&self.idle);
+            idle.retired = true;
+            std::mem::take(&mut idle.sandboxes)
         };
-        self.places.wake_all();
+        self.slots.wake_all();
         for idle in idle {
             drop(idle.sandbox.end().await);
         }
-        self.places.all_free().await;
+        self.slots.all_free().await;
     }
 }
 
@@ -170,7 +171,7 @@ async fn reap(pool: Weak<Pool>, limits: Limits) {
         for idle in pool.take_idle(|idle| now.duration_since(idle.since) >= limits.idle) {
             drop(idle.sandbox.end().await);
         }
-        let oldest = lock(&pool.state).idle.first().map_or(now, |idle| idle.since);
+        let oldest = lock(&pool.idle).sandboxes.first().map_or(now, |idle| idle.since);
         wake = oldest + limits.idle;
     }
 }

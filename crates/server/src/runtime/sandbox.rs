@@ -16,9 +16,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::environment::{Placement, environment};
 use super::failure::{Failure, entrypoint};
 use super::logs::SandboxLog;
-use super::mailbox::{Answered, Event, Mailbox, Report};
-use super::places::Place;
+use super::mailbox::{Answered, Mailbox, PendingEvent, Report};
 use super::process::Process;
+use super::slots::Slot;
 use super::spec::{FunctionSpec, Limits};
 use super::{api, memory};
 
@@ -41,7 +41,7 @@ pub(super) struct Sandbox {
     pub free_until: Instant,
     _tasks: JoinSet<()>,
     _temporary: TempDir,
-    place: Place,
+    slot: Slot,
 }
 
 /// How an event ended.
@@ -65,9 +65,9 @@ impl Sandbox {
         spec: &FunctionSpec,
         limits: Limits,
         log: Arc<SandboxLog>,
-        place: Place,
+        slot: Slot,
     ) -> Result<Self, Failure> {
-        let (mut sandbox, ready) = Self::launch(spec, limits, log, place).await?;
+        let (mut sandbox, ready) = Self::launch(spec, limits, log, slot).await?;
         let begun = sandbox.free_until - limits.init;
         let deadline = sandbox.free_until + spec.timeout;
         let failure = match sandbox.watch(ready, deadline).await {
@@ -90,7 +90,7 @@ impl Sandbox {
         spec: &FunctionSpec,
         limits: Limits,
         log: Arc<SandboxLog>,
-        place: Place,
+        slot: Slot,
     ) -> Result<(Self, oneshot::Receiver<Result<(), Report>>), Failure> {
         let host = |what: &str, error: std::io::Error| Failure::Host(format!("{what}: {error}"));
         let begun = Instant::now();
@@ -122,13 +122,13 @@ impl Sandbox {
             free_until: begun + limits.init,
             _tasks: tasks,
             _temporary: temporary,
-            place,
+            slot,
         };
         Ok((sandbox, ready))
     }
 
     /// Gives an event to the function and waits for what comes of it. After a failure the processes are gone.
-    pub(super) async fn handle(&mut self, event: Event, deadline: Instant, limit: Duration) -> Ending {
+    pub(super) async fn handle(&mut self, event: PendingEvent, deadline: Instant, limit: Duration) -> Ending {
         let answer = self.mailbox.offer(event);
         let failure = match self.watch(answer, deadline).await {
             Watched::Came(answered) => return Ending::Answered(answered),
@@ -201,9 +201,9 @@ impl Sandbox {
         drop(timeout(KILL_WAIT, self.process.exited()).await);
     }
 
-    /// Ends the sandbox and waits for it. Answers its place, for a successor.
-    pub(super) async fn end(mut self) -> Place {
+    /// Ends the sandbox and waits for it. Answers its slot, for a successor.
+    pub(super) async fn end(mut self) -> Slot {
         self.kill().await;
-        self.place
+        self.slot
     }
 }

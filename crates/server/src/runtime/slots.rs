@@ -5,21 +5,21 @@ use std::sync::Arc;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, watch};
 
-/// The places of one function. Clones are the same places.
+/// The slots of one function. Clones are the same slots.
 #[derive(Clone)]
-pub(super) struct Places {
+pub(super) struct Slots {
     taken: watch::Sender<usize>,
     freed: Arc<Notify>,
     all: usize,
 }
 
 /// The right to be a sandbox, given back when dropped.
-pub(super) struct Place {
+pub(super) struct Slot {
     taken: watch::Sender<usize>,
     freed: Arc<Notify>,
 }
 
-impl Places {
+impl Slots {
     pub(super) fn new(all: usize) -> Self {
         Self { taken: watch::Sender::new(0), freed: Arc::default(), all }
     }
@@ -30,22 +30,22 @@ impl Places {
     }
 
     /// Takes one, if there is one left.
-    pub(super) fn take(&self) -> Option<Place> {
+    pub(super) fn take(&self) -> Option<Slot> {
         let is_free = |taken: &mut usize| {
             let is_free = *taken < self.all;
             *taken += usize::from(is_free);
             is_free
         };
-        let place = || Place { taken: self.taken.clone(), freed: Arc::clone(&self.freed) };
-        self.taken.send_if_modified(is_free).then(place)
+        let slot = || Slot { taken: self.taken.clone(), freed: Arc::clone(&self.freed) };
+        self.taken.send_if_modified(is_free).then(slot)
     }
 
-    /// Resolves when a place, or the sandbox in one, becomes free.
+    /// Resolves when a slot, or the sandbox in one, becomes free.
     pub(super) fn freed(&self) -> Notified<'_> {
         self.freed.notified()
     }
 
-    /// Says that the sandbox in a place is free.
+    /// Says that the sandbox in a slot is free.
     pub(super) fn free_one(&self) {
         self.freed.notify_one();
     }
@@ -62,7 +62,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.taken.send_modify(|taken| *taken -= 1);
         self.freed.notify_one();

@@ -1,0 +1,173 @@
+//! Who is refused, and what goes wrong: in API Gateway's words.
+
+use std::io::{Read, Write};
+
+use mdo_model::project::{Period, Quota, Security, Throttle};
+
+use crate::connection::{Answer, send};
+use crate::running::{Running, fifo, keyed, open, raw, refused};
+use crate::stack;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_served_is_refused_as_api_gateway_does() {
+    let fixture = keyed().route("POST /post/{id}", "sample", Security::Open);
+    let fixture = fixture.route("GET /signed", "sample", Security::Iam);
+    let running = Running::start(fixture).await;
+    let token = "Missing Authentication Token";
+    for path in
+        ["/dev/nowhere", "/dev", "/dev/", "/dev/keyed/more", "/dev/post", "/dev/post/1", "/dev/signed"]
+    {
+        refused(&running.get(path).await, 403, "MissingAuthenticationTokenException", token);
+    }
+    for method in ["POST", "HEAD", "OPTIONS", "TRACE", "ANY"] {
+        let answer = running.send(method, "/dev/keyed", &[], b"").await;
+        assert_eq!(
+            answer.header("x-amzn-errortype"),
+            Some("MissingAuthenticationTokenException"),
+            "{method}"
+        );
+    }
+    for path in ["/prod/keyed", "/devious", "/favicon.ico", "//", "/dev%2Fkeyed"] {
+        refused(&running.get(path).await, 403, "ForbiddenException", "Forbidden");
+    }
+    refused(&running.send("POST", "/", &[], b"").await, 403, "ForbiddenException", "Forbidden");
+    let signed =
+        running.send("GET", "/dev/signed", &[("Authorization", "AWS4-HMAC-SHA256 Credential=x")], b"");
+    assert_eq!(signed.await.status, 200);
+    let basic = running.send("GET", "/dev/signed", &[("Authorization", "Basic x")], b"").await;
+    refused(&basic, 403, "MissingAuthenticationTokenException", token);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keyed_route_lets_in_whoever_has_an_enabled_key_of_the_stage() {
+    let running = Running::start(keyed()).await;
+    let default = running.fixture.key_value("default").await;
+    let with = |key: String| {
+        let running = &running;
+        async move { running.send("GET", "/dev/keyed", &[("X-API-Key", &key)], b"").await }
+    };
+    for wrong in
+        [String::new(), "x".to_owned(), default[1..].to_owned(), format!("{default}x"), "é".to_owned()]
+    {
+        refused(&with(wrong).await, 403, "ForbiddenException", "Forbidden");
+    }
+    refused(&running.get("/dev/keyed").await, 403, "ForbiddenException", "Forbidden");
+    assert_eq!(with(default.clone()).await.status, 200);
+    assert!(running.said("GET /dev/keyed 200 "));
+    assert!(running.said(" ms sample key default"));
+    assert!(!running.said(&default));
+
+    // Another process creates a key, disables one, deletes one: the next request knows.
+    let mut running = running;
+    running.fixture = running.fixture.key("alice");
+    running.fixture.deploy().await;
+    let alice = running.fixture.key_value("alice").await;
+    let status = |running: &Running, key: String| {
+        let address = running.server.address();
+        async move { send(address, "GET", "/dev/keyed", &[("x-api-key", &key)], b"").await.status }
+    };
+    assert_eq!(status(&running, alice.clone()).await, 200);
+    running.fixture.desired.keys.get_mut(&"alice".parse().unwrap()).unwrap().enabled = false;
+    running.fixture.deploy().await;
+    assert_eq!(status(&running, alice.clone()).await, 403);
+    let mut plan = mdo_model::stack::destroy(&stack::names(), &running.fixture.desired, &Default::default());
+    plan.changes.retain(|change| change.id.name == "default");
+    assert!(running.fixture.run(&plan).await.finished.len() == 1);
+    assert_eq!(status(&running, default).await, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_throttle_and_the_quota_of_the_usage_plan_are_enforced() {
+    let throttle = Some(Throttle { rate: 1e-6, burst: 2 });
+    let fixture = keyed().route("GET /free", "sample", Security::Open).usage_plan(throttle, None);
+    let running = Running::start(fixture).await;
+    let key = running.fixture.key_value("default").await;
+    let statuses = async |running: &Running| {
+        let mut statuses = Vec::new();
+        for _ in 0..3 {
+            statuses.push(running.send("GET", "/dev/keyed", &[("x-api-key", &key)], b"").await);
+        }
+        statuses
+    };
+    let answers = statuses(&running).await;
+    assert_eq!((answers[0].status, answers[1].status), (200, 200));
+    refused(&answers[2], 429, "TooManyRequestsException", "Too Many Requests");
+    assert_eq!(running.get("/dev/free").await.status, 200);
+
+    // Another plan takes effect at the next request.
+    let quota = Quota { limit: 1, period: Period::Month };
+    let mut running = running;
+    running.fixture = running.fixture.usage_plan(None, Some(quota));
+    running.fixture.deploy().await;
+    let answers = statuses(&running).await;
+    assert_eq!(answers[0].status, 200);
+    refused(&answers[1], 429, "LimitExceededException", "Limit Exceeded");
+    assert_eq!(running.get("/dev/free").await.status, 200);
+
+    // What was used is not forgotten with the server.
+    running.server.shutdown().await;
+    let running = Running::serve(running.fixture).await;
+    refused(&statuses(&running).await[0], 429, "LimitExceededException", "Limit Exceeded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_in_a_function_is_a_502_and_the_log_says_what() {
+    let running = Running::start(open()).await;
+    let cases = [
+        ("/dev/open?do=fail".to_owned(), "function sample failed: Oops"),
+        ("/dev/open?do=exit".to_owned(), "function sample failed: Runtime.ExitError"),
+        (raw("[]"), "function sample: Malformed Lambda proxy response: the answer is a list, not an object"),
+        (raw("{}"), "Malformed Lambda proxy response: statusCode is missing"),
+        (raw(r#"{"statusCode":"200"}"#), "Malformed Lambda proxy response: statusCode is a string"),
+        (raw(r#"{"statusCode":200,"body":{}}"#), "Malformed Lambda proxy response: body is an object"),
+    ];
+    for (path, line) in cases {
+        refused(&running.get(&path).await, 502, "InternalServerErrorException", "Internal server error");
+        assert!(running.said(line), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_does_not_let_the_api_call_it_is_a_500() {
+    let fixture = open().with("sample", |function| function.invokers.clear());
+    let running = Running::start(fixture).await;
+    refused(&running.get("/dev/open").await, 500, "InternalServerErrorException", "Internal server error");
+    assert!(running.said("function sample does not let the API call it"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_integration_timeout_is_a_504() {
+    let fixture = open().with_api(|api| {
+        for route in api.routes.values_mut() {
+            route.timeout_ms = 50;
+        }
+    });
+    let running = Running::start(fixture).await;
+    let gate = fifo(&running, "go");
+    let path = "/dev/open?do=gate";
+    refused(&running.get(path).await, 504, "InternalServerErrorException", "Endpoint request timed out");
+    // Whether the function came to the gate or not, it is not left waiting there.
+    std::thread::spawn(move || std::fs::OpenOptions::new().write(true).open(gate));
+    running.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_large_is_a_413() {
+    let running = Running::start(open()).await;
+    let too_long = |answer: Answer| refused(&answer, 413, "RequestTooLargeException", "Request Too Long");
+    too_long(running.send("POST", "/dev/open", &[], &vec![b'x'; 10 * 1024 * 1024 + 1]).await);
+    // Ten megabytes pass the front, but not Lambda.
+    too_long(running.send("POST", "/dev/open", &[], &vec![b'x'; 6 * 1024 * 1024]).await);
+    let answer = running.send("POST", "/dev/open?do=length", &[], &vec![b'x'; 5 * 1024 * 1024]).await;
+    assert_eq!((answer.status, answer.text()), (200, (5 * 1024 * 1024).to_string().as_str()));
+    // A client that asks first is told so before it sends anything.
+    let mut stream = std::net::TcpStream::connect(running.server.address()).unwrap();
+    let host = running.server.address();
+    let head = format!(
+        "POST /dev/open HTTP/1.1\r\nHost: {host}\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    tokio::task::block_in_place(|| stream.read_exact(&mut answer)).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+}

@@ -1,0 +1,156 @@
+//! What a request becomes for a function, and an answer for a client.
+
+use mdo_model::project::Security;
+use serde_json::{Value, json};
+
+use crate::connection::Client;
+use crate::running::{Running, open, raw};
+use crate::stack::Fixture;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_gets_the_proxy_event_of_version_1() {
+    let fixture = Fixture::new().function("sample").route("POST /a/{id}/{rest+}", "sample", Security::Key);
+    let running = Running::start(fixture).await;
+    let key = running.fixture.key_value("default").await;
+    let headers = [
+        ("x-api-key", key.as_str()),
+        ("Accept", "text/plain"),
+        ("Accept", "*/*"),
+        ("User-Agent", "test/1"),
+        ("X-Amzn-Trace-Id", "Root=1-00000000-000000000000000000000000"),
+        ("X-Forwarded-For", "10.0.0.1"),
+    ];
+    let path = "/dev/a/caf%C3%A9%2F1/x%20y/z/?b=2&a=1&a=%2B+&c";
+    let answer = running.send("POST", path, &headers, "{\"é\": 1}".as_bytes()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("x-amzn-trace-id"), Some("Root=1-00000000-000000000000000000000000"));
+    let mut event: Value = serde_json::from_str(answer.text()).unwrap();
+    let context = &mut event["requestContext"];
+    for (field, length) in [("extendedRequestId", 16), ("requestId", 36), ("requestTime", 26)] {
+        assert_eq!(context[field].as_str().unwrap().len(), length, "{field}");
+        context[field] = json!("…");
+    }
+    assert!(context["requestTimeEpoch"].as_u64().unwrap() > 1_700_000_000_000);
+    context["requestTimeEpoch"] = json!(0);
+    assert_eq!(context["identity"]["apiKeyId"].as_str().unwrap().len(), 10);
+    context["identity"]["apiKeyId"] = json!("…");
+    let host = running.server.address().to_string();
+    let port = running.server.address().port().to_string();
+    let expected = json!({
+        "resource": "/a/{id}/{rest+}",
+        "path": "/a/caf%C3%A9%2F1/x%20y/z/",
+        "httpMethod": "POST",
+        "headers": {
+            "Accept": "*/*",
+            "Host": host,
+            "User-Agent": "test/1",
+            "X-Amzn-Trace-Id": "Root=1-00000000-000000000000000000000000",
+            "X-Forwarded-For": "10.0.0.1, 127.0.0.1",
+            "X-Forwarded-Port": port,
+            "X-Forwarded-Proto": "http",
+            "x-api-key": key,
+        },
+        "multiValueHeaders": {
+            "Accept": ["text/plain", "*/*"],
+            "Host": [host],
+            "User-Agent": ["test/1"],
+            "X-Amzn-Trace-Id": ["Root=1-00000000-000000000000000000000000"],
+            "X-Forwarded-For": ["10.0.0.1, 127.0.0.1"],
+            "X-Forwarded-Port": [port],
+            "X-Forwarded-Proto": ["http"],
+            "x-api-key": [key],
+        },
+        "queryStringParameters": {"a": "+ ", "b": "2", "c": ""},
+        "multiValueQueryStringParameters": {"a": ["1", "+ "], "b": ["2"], "c": [""]},
+        "pathParameters": {"id": "caf%C3%A9%2F1", "rest": "x%20y/z"},
+        "stageVariables": {"alias": "dev"},
+        "requestContext": {
+            "resourceId": event["requestContext"]["resourceId"],
+            "resourcePath": "/a/{id}/{rest+}",
+            "httpMethod": "POST",
+            "extendedRequestId": "…",
+            "requestTime": "…",
+            "path": "/dev/a/caf%C3%A9%2F1/x%20y/z/",
+            "accountId": "000000000000",
+            "protocol": "HTTP/1.1",
+            "stage": "dev",
+            "domainPrefix": "127",
+            "requestTimeEpoch": 0,
+            "requestId": "…",
+            "identity": {
+                "cognitoIdentityPoolId": null,
+                "cognitoIdentityId": null,
+                "apiKey": key,
+                "apiKeyId": "…",
+                "principalOrgId": null,
+                "cognitoAuthenticationType": null,
+                "userArn": null,
+                "userAgent": "test/1",
+                "accountId": null,
+                "caller": null,
+                "sourceIp": "127.0.0.1",
+                "accessKey": null,
+                "cognitoAuthenticationProvider": null,
+                "user": null,
+            },
+            "domainName": host,
+            "apiId": event["requestContext"]["apiId"],
+        },
+        "body": "{\"é\": 1}",
+        "isBase64Encoded": false,
+    });
+    assert_eq!(event, expected);
+    assert_eq!(event["requestContext"]["apiId"].as_str().unwrap().len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_request_does_not_have_is_null() {
+    let running = Running::start(open()).await;
+    let event: Value = serde_json::from_str(running.get("/dev/open").await.text()).unwrap();
+    for field in ["queryStringParameters", "multiValueQueryStringParameters", "pathParameters", "body"] {
+        assert_eq!(event[field], Value::Null, "{field}");
+    }
+    assert_eq!(event["requestContext"]["identity"]["apiKey"], Value::Null);
+    assert_eq!(event["isBase64Encoded"], false);
+    // Without binary media types every body is text.
+    let event = running.send("PUT", "/dev/open", &[], b"a\xffb").await;
+    let event: Value = serde_json::from_str(event.text()).unwrap();
+    assert_eq!(event["body"], "a\u{fffd}b");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_serves_many_requests_and_head_has_no_body() {
+    let running = Running::start(open()).await;
+    let mut client = Client::connect(running.server.address()).await;
+    let head = client.send("HEAD", "/dev/open", &[], b"").await;
+    assert_eq!((head.status, head.text()), (200, ""));
+    for _ in 0..3 {
+        let answer =
+            client.send("GET", &raw(r#"{"statusCode":201,"body":"hi","headers":{"A":"b"}}"#), &[], b"").await;
+        assert_eq!((answer.status, answer.text(), answer.header("a")), (201, "hi", Some("b")));
+    }
+    let empty = client.send("GET", &raw(r#"{"statusCode":204,"body":"dropped"}"#), &[], b"").await;
+    assert_eq!((empty.status, empty.text()), (204, ""));
+    let refused = client.send("POST", "/dev/nowhere", &[], &[b'x'; 100_000]).await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(client.send("GET", "/dev/open", &[], b"").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_cors_preflight_is_answered_and_errors_are_readable() {
+    let fixture = open().route("GET /only", "sample", Security::Open).with_api(|api| api.cors = true);
+    let running = Running::start(fixture).await;
+    let preflight = running.send("OPTIONS", "/dev/only", &[("Origin", "https://x")], b"").await;
+    assert_eq!((preflight.status, preflight.text()), (200, ""));
+    assert_eq!(preflight.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(preflight.header("access-control-allow-methods"), Some("GET,OPTIONS"));
+    assert!(preflight.header("access-control-allow-headers").unwrap().contains("X-Api-Key"));
+    let preflight = running.send("OPTIONS", "/dev/open", &[], b"").await;
+    assert_eq!(
+        preflight.header("access-control-allow-methods"),
+        Some("DELETE,GET,HEAD,OPTIONS,PATCH,POST,PUT")
+    );
+    let answer = running.get("/dev/nowhere").await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (403, Some("*")));
+    assert_eq!(running.get("/dev/open").await.header("access-control-allow-origin"), None);
+}

@@ -1,0 +1,68 @@
+//! A project as the user wrote it, and what can be asked of it without merging anything.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::document::Document;
+use super::loaded_function::LoadedFunction;
+use super::manifest::Manifest;
+use super::problem::{Place, Problem};
+use super::{FunctionName, ProjectName, StageName};
+
+/// A project as written: valid, with nothing merged yet.
+#[derive(Clone, Debug)]
+pub struct Project {
+    pub(super) root: PathBuf,
+    pub(super) manifest: Manifest,
+    pub(super) document: Document,
+    pub(super) functions: BTreeMap<FunctionName, LoadedFunction>,
+    pub(super) default_stage: StageName,
+    pub(super) warnings: Vec<Problem>,
+}
+
+impl Project {
+    /// The folder that holds `project.toml`.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The project's name.
+    pub fn name(&self) -> &ProjectName {
+        &self.manifest.name
+    }
+
+    /// The stage of a command that names none.
+    pub fn default_stage(&self) -> &StageName {
+        &self.default_stage
+    }
+
+    /// Whether `project.toml` overrides the warm rules of functions at a stage.
+    pub fn overrides_warm(&self, stage: &StageName) -> bool {
+        self.manifest.stages.get(stage).is_some_and(|table| table.warm.is_some())
+    }
+
+    /// The stages that `project.toml` has overrides for.
+    pub fn stages(&self) -> impl Iterator<Item = &StageName> {
+        self.manifest.stages.keys()
+    }
+
+    /// The functions, by name.
+    pub fn functions(&self) -> impl Iterator<Item = &FunctionName> {
+        self.functions.keys()
+    }
+
+    /// What works today and will not for long.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// Where a function's setting was written: the value of `key` in its `function.json`, else in `[defaults]`.
+    ///
+    /// `key` may be a path with dots, such as `hooks.build`.
+    pub fn place(&self, function: &FunctionName, key: &str) -> Option<Place> {
+        let path: Vec<&str> = key.split('.').collect();
+        let in_defaults: Vec<&str> = std::iter::once("defaults").chain(path.iter().copied()).collect();
+        let function = self.functions.get(function)?;
+        function.document.place(&path).or_else(|| self.document.place(&in_defaults))
+    }
+}

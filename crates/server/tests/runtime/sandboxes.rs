@@ -1,0 +1,143 @@
+//! How many sandboxes there are, who shares one, and when they end.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mdo_server::runtime::{InvokeContext, Occupancy, Refused, Sandboxes};
+use serde_json::json;
+
+use crate::fixture::{
+    ECHO, Fixture, MEET, arrived, eventually, go, invoke, invoke_in_background, is_alive, payload, try_invoke,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_in_turn_share_a_sandbox_and_overlapping_ones_do_not() {
+    let fixture = Fixture::python(MEET);
+    let runtime = fixture.start();
+    let first = invoke(&runtime, json!({})).await;
+    let second = invoke(&runtime, json!({})).await;
+    assert_eq!(first.payload, second.payload);
+    assert_eq!(second.init, None);
+
+    let meeting = fixture.meeting("meeting");
+    let long = invoke_in_background(&runtime, json!({ "meet": meeting }));
+    arrived(&meeting).await;
+    let other = invoke(&runtime, json!({})).await;
+    assert_ne!(other.payload, first.payload);
+    assert_eq!(runtime.occupancy(), Occupancy { idle: 1, busy: 1 });
+    go(&meeting).await;
+    assert_eq!(long.await.unwrap().unwrap().payload, first.payload);
+    assert_eq!(
+        invoke(&runtime, json!({})).await.payload,
+        first.payload,
+        "the most recently used comes first"
+    );
+    assert_eq!(runtime.occupancy(), Occupancy { idle: 2, busy: 0 });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_beyond_the_reserved_sandboxes_is_throttled() {
+    let fixture = Fixture::python(MEET).with(|spec| spec.sandboxes = Sandboxes::Reserved(1));
+    let runtime = fixture.start();
+    let meeting = fixture.meeting("meeting");
+    let long = invoke_in_background(&runtime, json!({ "meet": meeting }));
+    arrived(&meeting).await;
+    let refused = try_invoke(&runtime, json!({})).await.unwrap_err();
+    assert_eq!((refused, refused.code()), (Refused::Throttled, "TooManyRequestsException"));
+    go(&meeting).await;
+    long.await.unwrap().unwrap();
+    invoke(&runtime, json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_beyond_what_this_machine_carries_waits_for_its_turn() {
+    let fixture = Fixture::python(MEET).with(|spec| spec.sandboxes = Sandboxes::Shared(1));
+    let runtime = fixture.start();
+    let meeting = fixture.meeting("meeting");
+    let long = invoke_in_background(&runtime, json!({ "meet": meeting }));
+    arrived(&meeting).await;
+    let waiting: Vec<_> = (0..3).map(|_| invoke_in_background(&runtime, json!({}))).collect();
+    go(&meeting).await;
+    let pid = payload(&long.await.unwrap().unwrap());
+    for result in waiting {
+        assert_eq!(payload(&result.await.unwrap().unwrap()), pid);
+    }
+    assert_eq!(runtime.occupancy(), Occupancy { idle: 1, busy: 0 });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retiring_finishes_the_events_in_flight_and_leaves_no_process() {
+    let fixture = Fixture::python(MEET);
+    let runtime = fixture.start();
+    let meeting = fixture.meeting("meeting");
+    let long = invoke_in_background(&runtime, json!({ "meet": meeting }));
+    arrived(&meeting).await;
+    let idle = payload(&invoke(&runtime, json!({})).await).as_u64().unwrap();
+    let retiring = tokio::spawn(runtime.clone().retire());
+    eventually("it retires", || runtime.occupancy() == Occupancy { idle: 0, busy: 1 }).await;
+    assert_eq!(try_invoke(&runtime, json!({})).await, Err(Refused::Retired));
+    go(&meeting).await;
+    let busy = payload(&long.await.unwrap().unwrap()).as_u64().unwrap();
+    retiring.await.unwrap();
+    assert!(!is_alive(idle) && !is_alive(busy));
+    runtime.retire().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_runs_on_when_nobody_waits_for_it() {
+    let fixture = Fixture::python(MEET).with(|spec| spec.sandboxes = Sandboxes::Reserved(1));
+    let runtime = fixture.start();
+    let meeting = fixture.meeting("meeting");
+    let long = invoke_in_background(&runtime, json!({ "meet": meeting }));
+    arrived(&meeting).await;
+    long.abort();
+    go(&meeting).await;
+    eventually("the sandbox is free again", || runtime.occupancy() == Occupancy { idle: 1, busy: 0 }).await;
+    assert!(fixture.log().last().unwrap().starts_with("REPORT "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_sandboxes_are_ended() {
+    let mut fixture = Fixture::python(ECHO);
+    fixture.limits.idle = Duration::from_millis(20);
+    let runtime = fixture.start();
+    let pid = payload(&invoke(&runtime, json!({})).await)["pid"].as_u64().unwrap();
+    eventually("the sandbox is gone", || runtime.occupancy() == Occupancy::default()).await;
+    eventually("its process is gone", || !is_alive(pid)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandboxes_end_with_the_last_handle() {
+    let fixture = Fixture::python(ECHO);
+    let runtime = fixture.start();
+    let pid = payload(&invoke(&runtime, json!({})).await)["pid"].as_u64().unwrap();
+    drop(runtime);
+    eventually("the process is gone", || !is_alive(pid)).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn sandboxes_end_even_when_their_mdo_is_killed() {
+    const CODE: &str = "MDO_TEST_CODE_OF_THE_KILLED";
+    let body = "open('pid.new', 'w').write(str(os.getpid()))\nos.rename('pid.new', 'pid')\ntime.sleep(3600)";
+    let fixture = Fixture::python(body);
+    if let Some(code) = std::env::var_os(CODE) {
+        let runtime = fixture.with(|spec| spec.code = code.into()).start();
+        let _ = runtime.invoke(Bytes::from_static(b"{}"), InvokeContext::default()).await;
+        return std::future::pending().await;
+    }
+    let mut mdo = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "sandboxes::sandboxes_end_even_when_their_mdo_is_killed"])
+        .env(CODE, fixture.folder.path())
+        .env("TMPDIR", fixture.folder.path())
+        .spawn()
+        .unwrap();
+    let pid = fixture.folder.path().join("pid");
+    eventually("the sandbox is there", || pid.exists()).await;
+    mdo.kill().unwrap();
+    mdo.wait().unwrap();
+    let pid = fs::read_to_string(pid).unwrap().parse().unwrap();
+    eventually("the sandbox is gone", || !is_alive(pid)).await;
+}
