@@ -134,8 +134,8 @@ fn edits_are_served_and_mistakes_are_not() {
 
     project.write("functions/echo/function.json", &settings.replace("/echo", "/shout"));
     serving.says("reloaded echo version 4");
-    assert_eq!(serving.get("/echo", Some(&key)).status(), 403);
-    assert_eq!(serving.get("/shout", Some(&key)).status(), 200);
+    serving.comes_to("/echo", Some(&key), 403);
+    serving.comes_to("/shout", Some(&key), 200);
 
     project.write_executable("functions/echo/bootstrap", "not a program\n");
     serving.says("error: function echo: bootstrap is neither an ELF file nor a script");

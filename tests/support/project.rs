@@ -88,17 +88,25 @@ impl TestProject {
         self.write(&format!("functions/{function}/edition.txt"), &format!("{edition}\n"));
     }
 
-    /// Writes a file of the project.
+    /// Writes a file of the project; one that is there keeps its mode.
     pub fn write(&self, path: &str, text: &str) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        let mode = fs::metadata(self.path(path)).map_or(0o644, |metadata| metadata.permissions().mode());
+        self.replace(path, text, mode);
     }
 
     /// Writes an executable file of the project.
     pub fn write_executable(&self, path: &str, text: &str) {
-        self.write(path, text);
-        fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o755)).unwrap();
+        self.replace(path, text, 0o755);
+    }
+
+    /// Puts a file in place at once, as most editors do: nobody who follows the files sees half of it.
+    fn replace(&self, path: &str, text: &str, mode: u32) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let new = tempfile::NamedTempFile::new_in(self.home.path()).unwrap();
+        fs::write(&new, text).unwrap();
+        fs::set_permissions(&new, fs::Permissions::from_mode(mode)).unwrap();
+        new.persist(path).unwrap();
     }
 
     /// Reads a file of the project.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::http::{self, Response};
 
@@ -66,6 +66,16 @@ impl Serving {
         let stage = self.url.rsplit('/').next().unwrap();
         let headers: Vec<(&str, &str)> = key.map(|key| ("x-api-key", key)).into_iter().collect();
         http::request(self.address(), "GET", &format!("/{stage}{path}"), &headers, b"").unwrap()
+    }
+
+    /// Waits until a path below the stage answers with a status, because a deploy puts one resource in place after another.
+    #[track_caller]
+    pub fn comes_to(&self, path: &str, key: Option<&str>, status: u16) {
+        let end = Instant::now() + PATIENCE;
+        while self.get(path, key).status() != status {
+            assert!(Instant::now() < end, "{path} never answered {status}\n{}", self.transcript());
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Sends it a signal, such as `INT`.
