@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use mdo_engine::apply::Report;
-use mdo_engine::{Applied, ErrorKind, Finished, Outcome};
+use mdo_engine::{Applied, Finished, Outcome};
 use mdo_model::project::{FunctionName, Names, Period, Quota, Throttle};
 use mdo_model::stack::{Action, Change, FieldChange, Kept, KeptKind, Kind, Plan, Resource, Summary};
 use mdo_package::Bytes;
@@ -91,8 +91,7 @@ pub(crate) fn report(plan: &Plan, report: &Report) -> String {
         if let Outcome::Failed(error) = &finished.outcome {
             let message = format!("{}: {error}", finished.id);
             let help = error.help.as_deref().or_else(|| {
-                (error.kind == ErrorKind::Conflict)
-                    .then_some("run the command again: it picks up where it stopped")
+                error.cause.is_conflict().then_some("run the command again: it picks up where it stopped")
             });
             let _ = writeln!(text, "{}", render("error", &message, help));
         }

@@ -23,11 +23,12 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
-use mdo_engine::{Error, ErrorKind};
+use mdo_engine::{Cause, Error, Redactor};
 use mdo_model::project::AccountId;
 use tokio::time::Instant;
 
 use crate::errors;
+use crate::lambda::account_in;
 use crate::pace::{Pace, jitter};
 
 /// The environment variable that names a file of further certificates to trust, as for every AWS tool.
@@ -77,6 +78,9 @@ pub(crate) struct Aws {
     pub partition: &'static str,
     options: ConnectOptions,
     account: OnceLock<AccountId>,
+    mentioned: OnceLock<AccountId>,
+    /// What AWS's own words pass through.
+    pub redactor: Redactor,
     pace: Pace,
     calls: Arc<AtomicUsize>,
 }
@@ -110,8 +114,12 @@ impl Aws {
         // From here on it is for messages only.
         options.profile = options.profile.or_else(|| std::env::var("AWS_PROFILE").ok());
         let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty());
-        let region = region.ok_or_else(errors::no_region)?;
-        Ok(Self::with_config(&config, region, options))
+        let Some(region) = region else {
+            return Err(errors::no_region(options.profile.as_deref()).await);
+        };
+        let aws = Self::with_config(&config, region, options);
+        aws.redactor.permit(aws.region.as_str());
+        Ok(aws)
     }
 
     fn with_config(config: &SdkConfig, region: String, options: ConnectOptions) -> Self {
@@ -135,6 +143,8 @@ impl Aws {
             region,
             options,
             account: OnceLock::new(),
+            mentioned: OnceLock::new(),
+            redactor: Redactor::default(),
             pace: Pace::default(),
             calls,
         }
@@ -178,16 +188,39 @@ impl Aws {
                 failures += 1;
                 tokio::time::sleep(jitter(Duration::from_millis(50) * 2_u32.pow(failures))).await;
             } else {
-                return Err(errors::explain(operation, on, &error, self.options.profile.as_deref()));
+                return Err(self.explain(operation, on, &error));
             }
         }
     }
 
+    fn explain<E>(&self, operation: &'static str, on: &str, error: &SdkError<E, HttpResponse>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        // "Function not found: arn:…" names the account that has asked.
+        let absent = (operation == "lambda:GetFunction").then(|| error.message()).flatten();
+        if let Some(account) = absent.and_then(account_in) {
+            self.mentioned.get_or_init(|| account);
+        }
+        let caller = errors::Caller {
+            profile: self.options.profile.as_deref(),
+            partition: self.partition,
+            region: &self.region,
+            redactor: &self.redactor,
+        };
+        errors::explain(operation, on, error, &caller)
+    }
+
+    /// The account that an ARN in an answer has named, even if all it said was that there is no such thing.
+    pub(crate) fn mentioned_account(&self) -> Option<AccountId> {
+        self.mentioned.get().cloned()
+    }
+
     /// The account, once a first call has told it.
     pub(crate) fn account(&self) -> Result<&AccountId, Error> {
-        self.account.get().ok_or_else(|| {
-            Error::new(ErrorKind::Other, "the account is not known before the stack is observed")
-        })
+        self.account
+            .get()
+            .ok_or_else(|| Error::new(Cause::Other, "the account is not known before the stack is observed"))
     }
 
     /// Notes the account that AWS has named, and holds it against the one that the project is bound to.
@@ -195,6 +228,7 @@ impl Aws {
         if let Some(wanted) = self.options.account.as_ref().filter(|wanted| **wanted != account) {
             return Err(errors::wrong_account(wanted, &account, self.options.profile.as_deref()));
         }
+        self.redactor.permit(account.as_str());
         self.account.get_or_init(|| account);
         Ok(())
     }
@@ -226,10 +260,8 @@ fn check_endpoint(url: Option<&str>) -> Result<(), Error> {
     let is_url = |url: &str| url.starts_with("http://") || url.starts_with("https://");
     match url.filter(|url| !is_url(url)) {
         None => Ok(()),
-        Some(url) => {
-            Err(Error::new(ErrorKind::Invalid, format!("AWS_ENDPOINT_URL is `{url}`, which is no URL"))
-                .with_help("give it one that begins with http:// or https://, or unset it to use AWS"))
-        }
+        Some(url) => Err(Error::new(Cause::Invalid, format!("AWS_ENDPOINT_URL is `{url}`, which is no URL"))
+            .with_help("give it one that begins with http:// or https://, or unset it to use AWS")),
     }
 }
 
@@ -266,14 +298,14 @@ fn https_client() -> Result<aws_smithy_runtime_api::client::http::SharedHttpClie
     if let Some(path) = std::env::var_os(CA_BUNDLE).filter(|path| !path.is_empty()) {
         let bundle = std::fs::read(&path).map_err(|error| {
             Error::new(
-                ErrorKind::Invalid,
+                Cause::Invalid,
                 format!("read the certificates that {CA_BUNDLE} names, {}: {error}", path.to_string_lossy()),
             )
         })?;
         trust.add_pem_certificate(bundle);
     }
     let context = TlsContext::builder().with_trust_store(trust).build();
-    let context = context.map_err(|error| Error::new(ErrorKind::Other, format!("prepare TLS: {error}")))?;
+    let context = context.map_err(|error| Error::new(Cause::Other, format!("prepare TLS: {error}")))?;
     let connector = move |settings: Option<&HttpConnectorSettings>, parts: Option<&RuntimeComponents>| {
         let mut connector = Connector::builder()
             .tls_provider(Tls::Rustls(CryptoMode::Ring))

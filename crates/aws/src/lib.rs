@@ -22,8 +22,8 @@ use aws_smithy_types::Blob;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mdo_engine::{
-    Applied, Error, ErrorKind, Invocation, Invoke, Keys, Observed, Ping, Pings, Provider, Revision, Run,
-    Scope,
+    Applied, Cause, Error, Invocation, Invoke, Keys, Observed, Ping, Pings, Provider, Redactor, Revision,
+    Run, Scope,
 };
 use mdo_model::project::{Artifacts, FunctionName, KeyName, Names, Secret, Settings, StageName};
 use mdo_model::stack::{Action, Change, Kind, Resource};
@@ -81,8 +81,10 @@ impl AwsProvider {
             profile: settings.profile.clone(),
             account: settings.account.clone(),
         };
+        let aws = Aws::connect(options).await?;
+        acquaint(&aws.redactor, settings);
         Ok(Self {
-            aws: Aws::connect(options).await?,
+            aws,
             names: settings.names(),
             artifacts: settings.artifacts.clone(),
             source: LazyLock::new(source),
@@ -121,7 +123,7 @@ impl AwsProvider {
         let answer =
             self.aws.call("sts:GetCallerIdentity", "", || self.aws.sts.get_caller_identity().send()).await?;
         let account = answer.account().and_then(|account| account.parse().ok());
-        let unnamed = || Error::new(ErrorKind::Other, "AWS does not name the account of the credentials");
+        let unnamed = || Error::new(Cause::Other, "AWS does not name the account of the credentials");
         self.aws.note_account(account.ok_or_else(unnamed)?)
     }
 
@@ -182,8 +184,20 @@ impl AwsProvider {
     }
 }
 
+/// Tells the redactor the values that files and flags set, and the names that are no secrets though a variable may have them.
+fn acquaint(redactor: &Redactor, settings: &Settings) {
+    let names = settings.names();
+    let words = [names.project.to_string(), names.stage.to_string(), names.role(), names.usage_plan()];
+    words.into_iter().chain(settings.region.clone()).for_each(|word| redactor.permit(word));
+    for (name, function) in &settings.functions {
+        redactor.permit(name.as_str());
+        redactor.permit(names.function(name));
+        redactor.learn_environment(&function.configuration.environment);
+    }
+}
+
 fn unexpected(change: &Change) -> Error {
-    Error::new(ErrorKind::Other, format!("the change of {} is not one that AWS can make", change.id))
+    Error::new(Cause::Other, format!("the change of {} is not one that AWS can make", change.id))
 }
 
 /// The text that is in base64, as far as it is text.
@@ -260,11 +274,9 @@ impl Invoke for AwsProvider {
             })
             .await;
         let answer = match answer {
-            Err(error) if error.is_code("ResourceNotFoundException") => {
+            Err(error) if error.is(&Cause::Gone) => {
                 let message = format!("there is no function {name} at stage {stage}");
-                return Err(
-                    Error::new(ErrorKind::NotFound, message).with_help("`mdo deploy` brings it there")
-                );
+                return Err(Error::new(Cause::Gone, message).with_help("`mdo deploy` brings it there"));
             }
             answer => answer?,
         };

@@ -3,6 +3,7 @@
 
 pub mod apply;
 mod error;
+mod redact;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,8 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use serde::Serialize;
 
-pub use error::{Error, ErrorKind};
+pub use error::{Cause, Error};
+pub use redact::{HIDDEN, Redactor};
 pub(crate) use run::Readiness;
 pub use run::{Finished, Observer, Outcome, Run, RunEvent};
 

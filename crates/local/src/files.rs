@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
-use mdo_engine::{Error, ErrorKind};
+use mdo_engine::{Cause, Error};
 
 /// What tells one content of an atomically replaced file from the next, at the price of one `stat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,8 +84,8 @@ pub(super) fn try_lock(path: &Path) -> Result<Option<File>, Error> {
 pub(super) fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
     let message = format!("could not {what} {}: {error}", path.display());
     match error.kind() {
-        io::ErrorKind::PermissionDenied => Error::new(ErrorKind::Permission, message)
+        io::ErrorKind::PermissionDenied => Error::new(Cause::Denied, message)
             .with_help("make the folder writable for you; state of local stacks lives in .mdo"),
-        _ => Error::new(ErrorKind::Other, message),
+        _ => Error::new(Cause::Other, message),
     }
 }

@@ -6,7 +6,7 @@ use aws_sdk_lambda::types::FunctionCode;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::Blob;
-use mdo_engine::{Error, ErrorKind, Run};
+use mdo_engine::{Cause, Error, Run};
 use mdo_model::project::{Artifacts, FunctionName};
 use mdo_model::quotas::DIRECT_UPLOAD_LIMIT;
 use mdo_model::stack::{Function, ResourceId};
@@ -47,7 +47,7 @@ pub(crate) async fn prepare(
     id: &ResourceId,
     run: &Run<'_>,
 ) -> Result<Code, Error> {
-    let no_package = || Error::new(ErrorKind::Other, format!("there is no package of function {name}"));
+    let no_package = || Error::new(Cause::Other, format!("there is no package of function {name}"));
     let path: &Path = run.packages().get(name).ok_or_else(no_package)?;
     let size = tokio::fs::metadata(path).await?.len();
     let largest_inline = if artifacts.is_some() { STREAMED_ABOVE } else { DIRECT_UPLOAD_LIMIT };
@@ -55,7 +55,7 @@ pub(crate) async fn prepare(
         return Ok(Code::Inline(path.to_owned()));
     }
     let artifacts = artifacts.ok_or_else(|| {
-        Error::new(ErrorKind::Invalid, format!("the package of function {name} has no bucket to go through"))
+        Error::new(Cause::Invalid, format!("the package of function {name} has no bucket to go through"))
     })?;
     let sha256 = function.code.ok_or_else(no_package)?;
     let key = s3::upload(aws, artifacts, path, sha256, id, run).await?;
