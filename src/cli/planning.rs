@@ -13,6 +13,7 @@ use mdo_model::stack::{self, Kind, Plan, ResourceId, Selection, Stack};
 use mdo_package::{self, Package, PackageError, Source};
 
 use super::arguments::Target;
+use super::oversized::check_environment_sizes;
 use super::session::Session;
 use crate::output::{self, Failure, exit_code};
 
@@ -52,6 +53,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let shared = shared(session, &scope, &desired, &observed).await?;
     let names = session.settings.names();
     let plan = stack::plan(&names, desired, &observed.stack, &selection, &target.unset(), &shared);
+    check_environment_sizes(&plan)?;
     say_if_new(session, &observed).await?;
     Ok(Planned {
         plan,

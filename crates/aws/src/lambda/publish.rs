@@ -10,7 +10,8 @@ use aws_sdk_lambda::types::{
     Runtime, State, TracingConfig, TracingMode, VpcConfig,
 };
 use mdo_engine::{Cause, Error, Run};
-use mdo_model::project::{Architecture, FunctionConfiguration, FunctionName, Tracing};
+use mdo_model::project::{Architecture, FunctionConfiguration, FunctionName, Tracing, environment_size};
+use mdo_model::quotas::ENVIRONMENT_LIMIT;
 use mdo_model::stack::{Function, ResourceId};
 use tokio::time::Instant;
 
@@ -131,6 +132,7 @@ impl AwsProvider {
                     kept.push(key.clone());
                 }
             }
+            check_environment_size(name, &wanted, &kept)?;
             self.tag_function(&latest.arn).await?;
             // Tagging may leave another revision behind.
             latest = lambda::idle(&self.aws, &self.names, name, None).await?;
@@ -275,6 +277,21 @@ impl AwsProvider {
     fn role_arn(&self, wanted: &Function) -> Result<String, Error> {
         role_arn(&self.aws, &wanted.role)
     }
+}
+
+/// Checks that what an adopted function keeps fits in beside what files set.
+fn check_environment_size(name: &FunctionName, wanted: &Function, kept: &[String]) -> Result<(), Error> {
+    let size = environment_size(&wanted.configuration.environment);
+    if size <= ENVIRONMENT_LIMIT {
+        return Ok(());
+    }
+    let message = format!(
+        "the environment of function {name} has {size} bytes with {}, which the function has and no file sets: Lambda \
+         takes at most {ENVIRONMENT_LIMIT}",
+        kept.join(", ")
+    );
+    Err(Error::new(Cause::Invalid, message)
+        .with_help("remove what is not needed any more from the function, then adopt it"))
 }
 
 /// The ARN of a role that the model has by its bare name or by its ARN.
