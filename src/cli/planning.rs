@@ -39,8 +39,15 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let observing = session.provider.observe(&scope);
     let nothing = Observed::default();
     let (packages, observed) = if check_required_environment(session, target, &selection, &nothing).is_ok() {
-        let (packages, observed) = tokio::join!(packaging, observing);
-        (packages?, observed?)
+        let packaging = async {
+            // A build may take minutes: before it begins, credentials that have expired have to be told.
+            if builds(&session.settings, &selection) {
+                session.provider.reached().await;
+            }
+            packaging.await
+        };
+        let observing = async { Ok(observing.await?) };
+        tokio::try_join!(packaging, observing)?
     } else {
         // Whether it is live and kept has to be known before a build that may take minutes.
         let observed = observing.await?;
@@ -172,6 +179,12 @@ pub(super) fn no_such_function(settings: &Settings, name: &str) -> Failure {
             Failure::with_help(exit_code::USAGE, message, format!("the project has {}", names.join(", ")))
         }
     }
+}
+
+/// Whether any function has a hook to run before it is packaged.
+fn builds(settings: &Settings, selection: &Selection) -> bool {
+    let mut chosen = settings.functions.iter().filter(|(name, _)| selection.contains(name));
+    chosen.any(|(_, function)| function.build_hook.is_some())
 }
 
 async fn package_functions(

@@ -56,6 +56,15 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &BTreeMap<Function
     text
 }
 
+/// A line that says how long a plan takes at least, where that is worth knowing.
+pub(crate) fn floor(floor: Duration) -> String {
+    const WORTH_SAYING: Duration = Duration::from_secs(3);
+    match floor > WORTH_SAYING {
+        true => format!("  takes at least {} s, by the provider's quotas\n", floor.as_secs_f64().ceil()),
+        false => String::new(),
+    }
+}
+
 /// What is said when a plan has no changes.
 pub(crate) fn nothing_to_do(heading: &Heading<'_>, plan: &Plan, took: Duration, calls: usize) -> String {
     let calls = if calls == 0 { String::new() } else { format!(" with {}", count(calls, "call")) };

@@ -5,6 +5,7 @@ mod client;
 mod confirm;
 mod errors;
 mod events;
+mod floor;
 mod iam;
 mod lambda;
 mod logs;
@@ -15,6 +16,7 @@ mod s3;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_lambda::types::LogType;
@@ -23,10 +25,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mdo_engine::{
     Applied, Cause, Error, Invocation, Invoke, Keys, Observed, Ping, Pings, Provider, Redactor, Revision,
-    Run, Scope,
+    Run, Scope, Signals,
 };
 use mdo_model::project::{Artifacts, FunctionName, KeyName, Names, Secret, Settings, StageName};
-use mdo_model::stack::{Action, Change, Kind, Resource};
+use mdo_model::stack::{Action, Change, Kind, Plan, Resource};
 
 use self::api_gateway::ApiGatewayState;
 use self::client::{Aws, ConnectOptions};
@@ -75,13 +77,13 @@ impl AwsProvider {
     ///
     /// # Errors
     /// When no region is configured, or the certificates that `AWS_CA_BUNDLE` names cannot be read.
-    pub async fn connect(settings: &Settings, source: Revision) -> Result<Self, Error> {
+    pub async fn connect(settings: &Settings, source: Revision, signals: Signals) -> Result<Self, Error> {
         let options = ConnectOptions {
             region: settings.region.clone(),
             profile: settings.profile.clone(),
             account: settings.account.clone(),
         };
-        let aws = Aws::connect(options).await?;
+        let aws = Aws::connect(options, signals).await?;
         acquaint(&aws.redactor, settings);
         Ok(Self {
             aws,
@@ -125,6 +127,19 @@ impl AwsProvider {
         let account = answer.account().and_then(|account| account.parse().ok());
         let unnamed = || Error::new(Cause::Other, "AWS does not name the account of the credentials");
         self.aws.note_account(account.ok_or_else(unnamed)?)
+    }
+
+    /// Why a function's own reserved concurrency keeps it from running.
+    async fn capped(&self, function: &FunctionName, error: Error) -> Error {
+        let message = match lambda::reserved(&self.aws, &self.names, function).await {
+            Ok(Some(0)) => format!("function {function} is switched off: its `concurrency` is 0"),
+            Ok(Some(reserved)) => format!(
+                "function {function} has no sandbox free: all {reserved} that its `concurrency` allows are at work"
+            ),
+            _ => format!("function {function} has no sandbox free: its reserved concurrency is used up"),
+        };
+        let error = Error { message, ..error };
+        error.with_help("raise `concurrency` in function.json, or take it out, and deploy")
     }
 
     /// Asks who we are where the project is bound to an account and nothing else would notice another one.
@@ -216,6 +231,10 @@ impl Provider for AwsProvider {
         Ok(format!("{} · {}", self.aws.account()?, self.aws.region))
     }
 
+    async fn reached(&self) {
+        self.aws.reached().await;
+    }
+
     async fn observe(&self, scope: &Scope) -> Result<Observed, Error> {
         self.observe_stack(scope).await
     }
@@ -234,6 +253,10 @@ impl Provider for AwsProvider {
 
     async fn confirm(&self, run: &Run<'_>) -> Result<Vec<String>, Error> {
         self.confirm_run(run).await
+    }
+
+    fn floor(&self, plan: &Plan) -> Duration {
+        floor::of(plan)
     }
 
     async fn stages(&self) -> Result<Vec<StageName>, Error> {
@@ -278,6 +301,7 @@ impl Invoke for AwsProvider {
                 let message = format!("there is no function {name} at stage {stage}");
                 return Err(Error::new(Cause::Gone, message).with_help("`mdo deploy` brings it there"));
             }
+            Err(error) if error.is(&Cause::Capped) => return Err(self.capped(function, error).await),
             answer => answer?,
         };
         Ok(Invocation {

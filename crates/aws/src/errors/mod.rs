@@ -8,6 +8,7 @@ mod retry;
 mod tests;
 
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -58,9 +59,26 @@ where
     }
 }
 
+/// There was no answer in time.
+pub(crate) fn silent(operation: &str, on: &str, patience: Duration, once: bool) -> Error {
+    let doing = doing(operation, on);
+    let error = unreachable(&doing, &format!("AWS did not answer within {} s", patience.as_secs()));
+    match once {
+        true => error.with_help(format!(
+            "whether it arrived is not known, so it was not sent again; {CHECK_NETWORK}, then run the command again"
+        )),
+        false => error,
+    }
+}
+
+/// The bare name of an operation, `CreateFunction`.
+pub(crate) fn name_of(operation: &str) -> &str {
+    operation.split_once(':').map_or(operation, |(_, name)| name)
+}
+
 /// `create function ml_api_x`.
 pub(crate) fn doing(operation: &str, on: &str) -> String {
-    let name = operation.split_once(':').map_or(operation, |(_, name)| name);
+    let name = name_of(operation);
     let mut words = String::new();
     for (index, c) in name.char_indices() {
         if c.is_ascii_uppercase() && index > 0 {
@@ -140,7 +158,7 @@ const CHECK_NETWORK: &str =
     "check the network, the proxy (HTTPS_PROXY), the region, and AWS_ENDPOINT_URL if you set it";
 
 /// AWS cannot be reached, for a reason in words.
-pub(crate) fn unreachable(doing: &str, what: &str) -> Error {
+fn unreachable(doing: &str, what: &str) -> Error {
     Error::new(Cause::Unreachable, format!("{doing}: {what}")).with_help(CHECK_NETWORK)
 }
 
@@ -177,7 +195,7 @@ pub(crate) fn not_ours(what: &str, name: &str, owner: Option<&str>) -> Error {
 }
 
 /// Every distinct message of an error and its sources.
-pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
+fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut messages: Vec<String> = Vec::new();
     let mut source = Some(error);
     while let Some(current) = source {

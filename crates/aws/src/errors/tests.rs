@@ -5,7 +5,6 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::ErrorMetadata;
 
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use mdo_model::project::Secret;

@@ -167,7 +167,7 @@ async fn add_statement(
     for pause in NOT_YET_PAUSES_MS {
         match try_to_add(aws, names, function, id, statement).await {
             Err(Error { cause: Cause::Gone | Cause::Concurrent | Cause::Busy, .. }) => {
-                tokio::time::sleep(Duration::from_millis(pause)).await;
+                aws.pause(Duration::from_millis(pause)).await?;
             }
             answer => return answer,
         }

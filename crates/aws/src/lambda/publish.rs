@@ -86,7 +86,7 @@ impl AwsProvider {
         let role = self.role_arn(wanted)?;
         let tags = tag_map(&self.names);
         let create = || {
-            aws.call("lambda:CreateFunction", &full, || async {
+            aws.send("lambda:CreateFunction", &full, code.bytes(), || async {
                 configure!(aws.lambda.create_function(), &wanted.configuration, &text, &role, false)
                     .function_name(&full)
                     .architectures(architecture(&wanted.configuration))
@@ -225,7 +225,7 @@ impl AwsProvider {
         let (aws, full) = (&self.aws, self.names.function(name));
         let code = code::prepare(aws, self.artifacts.as_ref(), name, wanted, id, run).await?;
         self.once_settled(name, || {
-            aws.call("lambda:UpdateFunctionCode", &full, || async {
+            aws.send("lambda:UpdateFunctionCode", &full, code.bytes(), || async {
                 let code = code.load().await?;
                 aws.lambda
                     .update_function_code()

@@ -165,7 +165,7 @@ pub(crate) async fn settled_soon(
     function: &FunctionName,
     qualifier: Option<&str>,
 ) -> Result<Box<Live>, Error> {
-    tokio::time::sleep(SOON).await;
+    aws.pause(SOON).await?;
     settled(aws, names, function, qualifier).await
 }
 
@@ -203,7 +203,7 @@ pub(crate) async fn idle(
             let message = format!("Lambda is still at work on {name} after {waited} s");
             return Err(Error::new(Cause::Other, message).with_help("run the command again in a minute"));
         }
-        tokio::time::sleep(pause).await;
+        aws.pause(pause).await?;
         pause = (pause * 2).min(Duration::from_secs(2));
     }
 }

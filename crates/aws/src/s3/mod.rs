@@ -112,7 +112,7 @@ async fn send_parts(
                 let length = PART.min(size - start);
                 let body = Bytes::from(read_part(path, start, length).await?);
                 let answer = aws
-                    .call("s3:UploadPart", place, || {
+                    .send("s3:UploadPart", place, length, || {
                         aws.s3
                             .upload_part()
                             .bucket(bucket)
