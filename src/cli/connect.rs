@@ -7,6 +7,8 @@ use mdo_engine::{Error, Invoke, Keys, Pings, Provider, Revision};
 use mdo_local::LocalProvider;
 use mdo_model::project::Settings;
 
+use super::interrupt::signals;
+
 /// Where a stack can live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Location {
@@ -43,7 +45,7 @@ pub(super) async fn connect(
                 Arc::new(LocalProvider::open(&settings.root, settings.names(), settings.region.clone()));
             Ok(Connection { local: Some(Arc::clone(&local)), ..connection(local) })
         }
-        Location::Aws => Ok(connection(Arc::new(AwsProvider::connect(settings, revision).await?))),
+        Location::Aws => Ok(connection(Arc::new(AwsProvider::connect(settings, revision, signals()).await?))),
     }
 }
 

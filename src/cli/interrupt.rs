@@ -1,20 +1,35 @@
 //! Ctrl-C and SIGTERM: until something is begun they end the command; from then on the first one asks for an end in good
 //! order, and the second one ends the process.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use mdo_engine::Signals;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::output::{self, Failure, exit_code};
 
+/// Cancelled by the first signal once something was begun. There is one for the process, as there is for signals: whatever
+/// waits somewhere down in a call hears it.
+static ASKED_TO_END: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
+
+/// What goes between the command and its provider while a call waits.
+pub(super) fn signals() -> Signals {
+    Signals { interrupt: ASKED_TO_END.clone(), notify: Arc::new(output::notice) }
+}
+
 /// What a signal does to the command.
-#[derive(Default)]
 pub(super) struct Interrupt {
     /// Cancelled by the first signal once something was begun.
     pub token: CancellationToken,
     /// What that signal makes mdo say; `None` as long as nothing was begun.
     notice: Mutex<Option<&'static str>>,
+}
+
+impl Default for Interrupt {
+    fn default() -> Self {
+        Self { token: ASKED_TO_END.clone(), notice: Mutex::default() }
+    }
 }
 
 impl Interrupt {

@@ -2,6 +2,7 @@
 
 mod applying;
 mod arguments;
+mod assigned;
 mod connect;
 mod consent;
 mod deploy;
@@ -12,6 +13,7 @@ mod interrupt;
 mod invoke;
 mod key;
 mod list;
+mod oversized;
 mod plan;
 mod planning;
 mod schema;
@@ -95,7 +97,7 @@ fn run(cli: Cli) -> u8 {
     };
     result.unwrap_or_else(|failure| {
         if !failure.text.is_empty() {
-            output::message(&failure.text);
+            output::message(&assigned::hide(&failure.text));
         }
         failure.code
     })
@@ -106,11 +108,16 @@ fn run(cli: Cli) -> u8 {
 fn unparsed(mut error: clap::Error) -> ExitCode {
     hide_assigned_value(&mut error);
     if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
-        output::json(&Failure::rendered(exit_code::USAGE, error.render()).document());
+        let text = assigned::hide(&error.render().to_string());
+        output::json(&Failure::rendered(exit_code::USAGE, text).document());
+    }
+    if error.use_stderr() {
+        output::message(assigned::hide(&error.render().ansi().to_string()).trim_end());
+        return ExitCode::from(exit_code::USAGE);
     }
     // Whoever does not listen any more needs no answer.
     let _ = error.print();
-    if error.use_stderr() { ExitCode::from(exit_code::USAGE) } else { ExitCode::SUCCESS }
+    ExitCode::SUCCESS
 }
 
 /// The value of `-s NAME=value` is a secret: also where NAME is no name, where the `=` is missing, and where the `-s` is.
@@ -127,7 +134,7 @@ fn hide_assigned_value(error: &mut clap::Error) {
         ErrorKind::UnknownArgument if argument.contains('=') => (ContextKind::InvalidArg, argument),
         _ => return,
     };
-    let name = given.split_once('=').map(|(name, _)| format!("{name}="));
+    let name = given.split_once('=').map(|(name, _)| format!("{}=", assigned::name_of(name)));
     error.insert(place, ContextValue::String(format!("{}…", name.unwrap_or_default())));
 }
 
@@ -150,7 +157,8 @@ impl Cli {
         if let (true, Err(failure)) = (json, &result)
             && !failure.text.is_empty()
         {
-            output::json(&failure.document());
+            let hidden = Failure { text: assigned::hide(&failure.text), code: failure.code };
+            output::json(&hidden.document());
         }
         result.map(|()| exit_code::DONE)
     }

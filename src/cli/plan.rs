@@ -35,6 +35,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         output::data(&output::nothing_to_do(&heading, &planned.plan, planned.took, calls));
     } else {
         output::data(&output::plan(&heading, &planned.plan, &planned.sizes));
+        output::data(&output::floor(session.provider.floor(&planned.plan)));
     }
     if args.exit_code && !planned.plan.is_empty() {
         return Err(Failure::reported(exit_code::CHANGES_PENDING));

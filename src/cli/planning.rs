@@ -14,6 +14,7 @@ use mdo_model::stack::{self, Kind, Plan, ResourceId, Selection, Stack};
 use mdo_package::{self, OwnFolder, Package, PackageError, Source};
 
 use super::arguments::Target;
+use super::oversized::check_environment_sizes;
 use super::session::Session;
 use crate::output::{self, Failure, exit_code};
 
@@ -39,8 +40,15 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let observing = session.provider.observe(&scope);
     let nothing = Observed::default();
     let (packages, observed) = if check_required_environment(session, target, &selection, &nothing).is_ok() {
-        let (packages, observed) = tokio::join!(packaging, observing);
-        (packages?, observed?)
+        let packaging = async {
+            // A build may take minutes: before it begins, credentials that have expired have to be told.
+            if builds(&session.settings, &selection) {
+                session.provider.reached().await;
+            }
+            packaging.await
+        };
+        let observing = async { Ok(observing.await?) };
+        tokio::try_join!(packaging, observing)?
     } else {
         // Whether it is live and kept has to be known before a build that may take minutes.
         let observed = observing.await?;
@@ -53,6 +61,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let shared = shared(session, &scope, &desired, &observed).await?;
     let names = session.settings.names();
     let plan = stack::plan(&names, desired, &observed.stack, &selection, &target.unset(), &shared);
+    check_environment_sizes(&plan)?;
     say_if_new(session, &observed).await?;
     Ok(Planned {
         plan,
@@ -171,6 +180,12 @@ pub(super) fn no_such_function(settings: &Settings, name: &str) -> Failure {
             Failure::with_help(exit_code::USAGE, message, format!("the project has {}", names.join(", ")))
         }
     }
+}
+
+/// Whether any function has a hook to run before it is packaged.
+fn builds(settings: &Settings, selection: &Selection) -> bool {
+    let mut chosen = settings.functions.iter().filter(|(name, _)| selection.contains(name));
+    chosen.any(|(_, function)| function.build_hook.is_some())
 }
 
 async fn package_functions(

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use mdo_engine::{Error, ErrorKind};
+use mdo_engine::{Cause, Error};
 use mdo_package::OwnFolderError;
 use serde_json::{Value, json};
 
@@ -61,10 +61,10 @@ pub(super) fn render(label: &str, message: &str, help: Option<&str>) -> String {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let code = match error.kind {
-            ErrorKind::Credentials | ErrorKind::Permission | ErrorKind::Network => exit_code::ACCESS,
-            ErrorKind::Interrupted => exit_code::INTERRUPTED,
-            ErrorKind::Invalid => exit_code::USAGE,
+        let code = match &error.cause {
+            cause if cause.is_access() => exit_code::ACCESS,
+            Cause::Interrupted => exit_code::INTERRUPTED,
+            Cause::Invalid => exit_code::USAGE,
             _ => exit_code::FAILED,
         };
         Self { text: render("error", &error.to_string(), error.help.as_deref()), code }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use mdo_engine::apply::Report;
-use mdo_engine::{Applied, ErrorKind, Finished, Outcome};
+use mdo_engine::{Applied, Finished, Outcome};
 use mdo_model::project::{FunctionName, Names, Period, Quota, Throttle};
 use mdo_model::stack::{Action, Change, FieldChange, Kept, KeptKind, Kind, Plan, Resource, Summary};
 use mdo_package::Bytes;
@@ -56,6 +56,15 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &BTreeMap<Function
     text
 }
 
+/// A line that says how long a plan takes at least, where that is worth knowing.
+pub(crate) fn floor(floor: Duration) -> String {
+    const WORTH_SAYING: Duration = Duration::from_secs(3);
+    match floor > WORTH_SAYING {
+        true => format!("  takes at least {} s, by the provider's quotas\n", floor.as_secs_f64().ceil()),
+        false => String::new(),
+    }
+}
+
 /// What is said when a plan has no changes.
 pub(crate) fn nothing_to_do(heading: &Heading<'_>, plan: &Plan, took: Duration, calls: usize) -> String {
     let calls = if calls == 0 { String::new() } else { format!(" with {}", count(calls, "call")) };
@@ -91,8 +100,7 @@ pub(crate) fn report(plan: &Plan, report: &Report) -> String {
         if let Outcome::Failed(error) = &finished.outcome {
             let message = format!("{}: {error}", finished.id);
             let help = error.help.as_deref().or_else(|| {
-                (error.kind == ErrorKind::Conflict)
-                    .then_some("run the command again: it picks up where it stopped")
+                error.cause.is_conflict().then_some("run the command again: it picks up where it stopped")
             });
             let _ = writeln!(text, "{}", render("error", &message, help));
         }

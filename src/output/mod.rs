@@ -8,7 +8,7 @@ mod progress;
 mod text;
 
 pub(crate) use failure::Failure;
-pub(crate) use human::{Heading, deployed, nothing_to_do, plan, report};
+pub(crate) use human::{Heading, deployed, floor, nothing_to_do, plan, report};
 pub(crate) use json::{plan_document, report_document};
 pub(crate) use progress::Progress;
 pub(crate) use text::table;
@@ -46,6 +46,11 @@ pub(crate) fn json(document: &serde_json::Value) {
 pub(crate) fn prompt(text: &str) {
     let mut stderr = anstream::stderr().lock();
     let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+}
+
+/// Says on standard error what is being waited for.
+pub(crate) fn notice(text: &str) {
+    progress::above_lines(|| message(&format!("  {text}")));
 }
 
 /// Writes a message to standard error.

@@ -11,6 +11,17 @@ use mdo_model::project::Names;
 use mdo_model::stack::{Action, ResourceId};
 use mdo_package::Bytes;
 
+/// The display that is on the terminal now, if any.
+static LIVE: Mutex<Option<MultiProgress>> = Mutex::new(None);
+
+/// Prints while no line of the display is in the way.
+pub(super) fn above_lines(print: impl FnOnce()) {
+    match lock(&LIVE).clone() {
+        Some(lines) => lines.suspend(print),
+        None => print(),
+    }
+}
+
 /// Shows a run's events on standard error while they happen.
 pub(crate) struct Progress {
     lines: Option<MultiProgress>,
@@ -24,7 +35,9 @@ impl Progress {
     /// A display that is silent unless standard error is a terminal and `quiet` is not set.
     pub(crate) fn new(names: Names, quiet: bool) -> Self {
         let live = !quiet && std::io::stderr().is_terminal();
-        Self { lines: live.then(MultiProgress::new), names, bars: Mutex::default(), said: Mutex::default() }
+        let lines = live.then(MultiProgress::new);
+        lock(&LIVE).clone_from(&lines);
+        Self { lines, names, bars: Mutex::default(), said: Mutex::default() }
     }
 
     /// Takes one event.
@@ -70,6 +83,12 @@ impl Progress {
                 }
             }
         }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        lock(&LIVE).take();
     }
 }
 

@@ -46,7 +46,16 @@ fn a_mistake_in_an_assignment_does_not_repeat_its_value() {
         ("plan --local -s hunter2", "invalid value '…' for '--set <KEY=VALUE>'"),
         ("plan --local --json --set 1X=hunter2", "invalid value '1X=…' for '--set <KEY=VALUE>'"),
         ("dev TOKEN=hunter2", "unexpected argument 'TOKEN=…' found"),
+        ("plan --local -s AA\"hunter2=1", "invalid value 'AA=…' for '--set <KEY=VALUE>'"),
         ("deploy --local TOKEN=hunter2", "`TOKEN=…` is not the name of a function"),
+        ("TOKEN=hunter2", "unrecognized subcommand 'TOKEN=…'"),
+        ("plan --local --stage TOKEN=hunter2", "invalid value 'TOKEN=…' for '--stage <STAGE>'"),
+        ("plan --local --json --stage=TOKEN=hunter2", "invalid value 'TOKEN=…' for '--stage <STAGE>'"),
+        ("plan --local -E TOKEN=hunter2", "cannot read the environment file TOKEN=…"),
+        ("invoke --local TOKEN=hunter2", "no function matches `TOKEN=…`"),
+        ("warm --local TOKEN=hunter2", "`TOKEN=…` is not the name of a function"),
+        ("key show --local TOKEN=hunter2", "TOKEN=…"),
+        ("list --local TOKEN=hunter2 --json", "unexpected argument 'TOKEN=…' found"),
     ] {
         let output = project.mdo(line).exits(2);
         output.says(shown);
@@ -62,6 +71,11 @@ fn a_mistake_in_a_file_does_not_repeat_a_value() {
         ("bad.env", "PASSWORD=\"hunter2\n"),
         ("bad.env", "PASSWORD hunter2\n"),
         ("bad.env", "{\"PASSWORD\": [\"hunter2\"]}"),
+        ("bad.env", "AA\"hunter2=1\n"),
+        ("bad.env", "AWS_\"hunter2=1\n"),
+        ("bad.env", r#"{"AA\"hunter2": 1}"#),
+        ("bad.env", r#"{"AA\"hunter2": "1"}"#),
+        ("functions/echo/function.json", r#"{"environment": {"AA\"hunter2": 1}}"#),
         ("functions/echo/function.json", r#"{"environment": {"PASSWORD": ["hunter2"]}}"#),
         ("functions/echo/function.json", r#"{"environment": "hunter2"}"#),
         ("functions/echo/function.json", r#"{"environment": {"PASSWORD": "hunter2" 5}}"#),
@@ -86,4 +100,21 @@ fn a_log_of_mdo_dev_names_keys_and_shows_none() {
     let log = serving.exits(0).join("\n");
     assert!(log.contains("echo key default") && !log.contains(&key) && !log.contains(SECRET), "{log}");
     assert!(fs::read_to_string(project.path(".mdo/stages/dev/state.json")).unwrap().contains(&key));
+}
+
+#[test]
+fn an_environment_that_is_too_large_with_what_is_kept_is_refused_by_its_size_before_any_write() {
+    let project = TestProject::local_with_echo();
+    let (old, new) = ("o".repeat(3000), "n".repeat(3000));
+    project.mdo(&format!("deploy --local -s OLD={old}")).succeeds();
+    for verb in ["plan --local", "plan --local --json", "deploy --local", "deploy --local --json"] {
+        let output = project.mdo(&format!("{verb} -s NEW={new}")).exits(2);
+        output.complains(
+            "error: the environment of function echo has 6019 bytes with OLD, which the stage has and no file sets: \
+             Lambda takes at most 4096\n  help: remove what is not needed any more with --unset OLD, or keep large \
+             values elsewhere, such as in a file of the package or in Parameter Store\n",
+        );
+        assert!(!output.stdout.contains(&new) && !output.stdout.contains(&old));
+    }
+    project.mdo(&format!("deploy --local -s NEW={new} --unset OLD")).succeeds();
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -23,11 +23,13 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
-use mdo_engine::{Error, ErrorKind};
+use mdo_engine::{Cause, Error, Redactor, Signals};
 use mdo_model::project::AccountId;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::errors;
+use crate::lambda::account_in;
 use crate::pace::{Pace, jitter};
 
 /// The environment variable that names a file of further certificates to trust, as for every AWS tool.
@@ -36,8 +38,23 @@ const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 /// How long a call may wait for AWS to stop throttling it.
 const THROTTLED_FOR_AT_MOST: Duration = Duration::from_secs(90);
 
-/// How long an answer may take: what a function may run for at most, and a little more.
-const READ_TIMEOUT: Duration = Duration::from_secs(900 + 15);
+/// How long the answer to an invocation may take: what a function may run for at most, and a little more.
+const RUNS_FOR_AT_MOST: Duration = Duration::from_secs(900 + 15);
+
+/// How long any other answer may take: what takes longer is dead.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+
+/// How many bytes a second a line takes at least, where a request is large.
+const SLOWEST_LINE: u64 = 64 * 1024;
+
+/// How often a call is made in all when there is no answer.
+const SILENCES: u32 = 2;
+
+/// After this long without an answer a word says what is being waited for.
+const WORD_AFTER: Duration = Duration::from_secs(5);
+
+/// How long what was begun may take to be finished once the user has interrupted.
+const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
 /// How often a call is made in all when the network or the service fails.
 const ATTEMPTS: u32 = 4;
@@ -77,13 +94,23 @@ pub(crate) struct Aws {
     pub partition: &'static str,
     options: ConnectOptions,
     account: OnceLock<AccountId>,
+    mentioned: OnceLock<AccountId>,
+    /// What AWS's own words pass through.
+    pub redactor: Redactor,
     pace: Pace,
     calls: Arc<AtomicUsize>,
+    signals: Signals,
+    /// When the user has interrupted, as far as anybody has noticed.
+    interrupted: OnceLock<Instant>,
+    /// When it was last said what is being waited for.
+    notified: Mutex<Option<Instant>>,
+    /// Cancelled once AWS has let us in.
+    reached: CancellationToken,
 }
 
 impl Aws {
     /// Finds region and credentials by the SDK's own chain. Makes no call of its own.
-    pub(crate) async fn connect(mut options: ConnectOptions) -> Result<Self, Error> {
+    pub(crate) async fn connect(mut options: ConnectOptions, signals: Signals) -> Result<Self, Error> {
         let http = https_client()?;
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http.clone())
@@ -91,7 +118,7 @@ impl Aws {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(5))
-                    .read_timeout(READ_TIMEOUT)
+                    .read_timeout(RUNS_FOR_AT_MOST)
                     .build(),
             );
         if let Some(region) = &options.region {
@@ -110,11 +137,15 @@ impl Aws {
         // From here on it is for messages only.
         options.profile = options.profile.or_else(|| std::env::var("AWS_PROFILE").ok());
         let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty());
-        let region = region.ok_or_else(errors::no_region)?;
-        Ok(Self::with_config(&config, region, options))
+        let Some(region) = region else {
+            return Err(errors::no_region(options.profile.as_deref()).await);
+        };
+        let aws = Self::with_config(&config, region, options, signals);
+        aws.redactor.permit(aws.region.as_str());
+        Ok(aws)
     }
 
-    fn with_config(config: &SdkConfig, region: String, options: ConnectOptions) -> Self {
+    fn with_config(config: &SdkConfig, region: String, options: ConnectOptions, signals: Signals) -> Self {
         let calls = Arc::new(AtomicUsize::new(0));
         macro_rules! client {
             ($service:ident) => {
@@ -135,16 +166,22 @@ impl Aws {
             region,
             options,
             account: OnceLock::new(),
+            mentioned: OnceLock::new(),
+            redactor: Redactor::default(),
             pace: Pace::default(),
             calls,
+            signals,
+            interrupted: OnceLock::new(),
+            notified: Mutex::default(),
+            reached: CancellationToken::new(),
         }
     }
 
     /// Makes one call: paces it by its quotas, repeats it when AWS throttles it or the network fails, and says what its
     /// error means.
     ///
-    /// `operation` is written `lambda:CreateFunction`, as in IAM; `on` names the resource for messages. `request` is
-    /// called once for each attempt.
+    /// `operation` is written `lambda:CreateFunction`; `on` names the resource for messages. `request` is called once for
+    /// each attempt.
     pub(crate) async fn call<T, E, F, Fut>(
         &self,
         operation: &'static str,
@@ -156,38 +193,172 @@ impl Aws {
         Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let give_up = Instant::now() + THROTTLED_FOR_AT_MOST;
-        let (mut failures, mut throttles) = (0, 0);
+        self.send(operation, on, 0, request).await
+    }
+
+    /// As [`Aws::call`], for a request of so many bytes, which take their time on a slow line.
+    pub(crate) async fn send<T, E, F, Fut>(
+        &self,
+        operation: &'static str,
+        on: &str,
+        bytes: u64,
+        request: F,
+    ) -> Result<T, Error>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let once = NOT_REPEATABLE.contains(&operation);
+        let patience = patience(operation, bytes);
+        let (mut failures, mut silences, mut give_up) = (0, 0, None);
         loop {
-            tokio::time::sleep_until(self.pace.reserve(operation, Instant::now())).await;
-            let error = match request().await {
+            self.take_turn(operation).await?;
+            let sent = Instant::now();
+            let Some(answer) = self.answer(operation, on, patience, request()).await else {
+                silences += 1;
+                if once || silences == SILENCES || self.signals.interrupt.is_cancelled() {
+                    return Err(errors::silent(operation, on, patience, once));
+                }
+                continue;
+            };
+            let error = match answer {
                 Ok(answer) => {
-                    self.pace.succeeded(operation);
+                    self.pace.succeeded(operation, Instant::now());
+                    self.reached.cancel();
                     return Ok(answer);
                 }
                 Err(error) => error,
             };
             let now = Instant::now();
+            let give_up = *give_up.get_or_insert(now + THROTTLED_FOR_AT_MOST);
             if errors::is_throttle(&error) && now < give_up {
-                throttles += 1;
-                let wait = self.pace.throttled(operation, now, errors::retry_after(&error), throttles);
-                tokio::time::sleep_until(wait).await;
-            } else if errors::is_transient(&error, NOT_REPEATABLE.contains(&operation))
+                self.pace.throttled(operation, sent, now, errors::retry_after(&error));
+                self.wait_out_throttle(operation, on).await?;
+            } else if errors::is_transient(&error, once)
                 && failures + 1 < ATTEMPTS
+                && !self.signals.interrupt.is_cancelled()
             {
                 failures += 1;
-                tokio::time::sleep(jitter(Duration::from_millis(50) * 2_u32.pow(failures))).await;
+                self.pause(jitter(Duration::from_millis(50) * 2_u32.pow(failures))).await?;
             } else {
-                return Err(errors::explain(operation, on, &error, self.options.profile.as_deref()));
+                let error = self.explain(operation, on, &error);
+                if !error.cause.is_access() {
+                    self.reached.cancel();
+                }
+                return Err(error);
             }
         }
     }
 
+    /// Waits until the quotas have room for a call.
+    async fn take_turn(&self, operation: &'static str) -> Result<(), Error> {
+        let began = Instant::now();
+        while let Some(again) = self.pace.take(operation, Instant::now()) {
+            let left = self.pace.wait(operation, Instant::now());
+            if began.elapsed() + left >= WORD_AFTER {
+                let name = errors::name_of(operation);
+                self.notify(format_args!("waiting for AWS's quota of {name}, {} s", left.as_secs().max(1)));
+            }
+            self.pause(again.saturating_duration_since(Instant::now())).await?;
+        }
+        Ok(())
+    }
+
+    /// The answer to a request; `None` when there is none in time. After some seconds it says what is being waited for.
+    async fn answer<T>(
+        &self,
+        operation: &'static str,
+        on: &str,
+        patience: Duration,
+        request: impl Future<Output = T>,
+    ) -> Option<T> {
+        let give_up = Instant::now() + patience;
+        tokio::pin!(request);
+        if let Ok(answer) = tokio::time::timeout(WORD_AFTER.min(patience), &mut request).await {
+            return Some(answer);
+        }
+        self.notify(format_args!("waiting for AWS to answer: {}", errors::doing(operation, on)));
+        tokio::time::timeout_at(give_up, request).await.ok()
+    }
+
+    /// Waits until a throttled call may be tried again. Who is interrupted does not try again.
+    async fn wait_out_throttle(&self, operation: &'static str, on: &str) -> Result<(), Error> {
+        let wait = self.pace.wait(operation, Instant::now()) + jitter(Duration::from_millis(20));
+        if wait >= Duration::from_secs(1) {
+            let (name, seconds) = (errors::name_of(operation), wait.as_secs_f64().round());
+            self.notify(format_args!("AWS throttles {name}; trying again in {seconds} s"));
+        }
+        tokio::select! {
+            biased;
+            () = self.signals.interrupt.cancelled() => {
+                let doing = errors::doing(operation, on);
+                Err(Error::new(Cause::Interrupted, format!("{doing}: interrupted while AWS throttled it")))
+            }
+            () = tokio::time::sleep(wait) => Ok(()),
+        }
+    }
+
+    /// Lets some time pass. Once the user has interrupted, only a few seconds more, to finish what was begun.
+    ///
+    /// # Errors
+    /// [`Cause::Interrupted`] when that would not be enough.
+    pub(crate) async fn pause(&self, pause: Duration) -> Result<(), Error> {
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep(pause) => Ok(()),
+            () = self.overdue() => Err(Error::new(Cause::Interrupted, "interrupted")),
+        }
+    }
+
+    async fn overdue(&self) {
+        self.signals.interrupt.cancelled().await;
+        let since = *self.interrupted.get_or_init(Instant::now);
+        tokio::time::sleep_until(since + FINISH_WITHIN).await;
+    }
+
+    /// Says what is being waited for, at most once in a while: many calls may wait for the same.
+    fn notify(&self, what: fmt::Arguments<'_>) {
+        let mut last = self.notified.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= WORD_AFTER) {
+            *last = Some(Instant::now());
+            (self.signals.notify)(&what.to_string());
+        }
+    }
+
+    /// Waits until AWS has answered a call, be it that what was asked for is not there.
+    pub(crate) async fn reached(&self) {
+        self.reached.cancelled().await;
+    }
+
+    fn explain<E>(&self, operation: &'static str, on: &str, error: &SdkError<E, HttpResponse>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        // "Function not found: arn:…" names the account that has asked.
+        let absent = (operation == "lambda:GetFunction").then(|| error.message()).flatten();
+        if let Some(account) = absent.and_then(account_in) {
+            self.mentioned.get_or_init(|| account);
+        }
+        let caller = errors::Caller {
+            profile: self.options.profile.as_deref(),
+            partition: self.partition,
+            region: &self.region,
+            redactor: &self.redactor,
+        };
+        errors::explain(operation, on, error, &caller)
+    }
+
+    /// The account that an ARN in an answer has named, even if all it said was that there is no such thing.
+    pub(crate) fn mentioned_account(&self) -> Option<AccountId> {
+        self.mentioned.get().cloned()
+    }
+
     /// The account, once a first call has told it.
     pub(crate) fn account(&self) -> Result<&AccountId, Error> {
-        self.account.get().ok_or_else(|| {
-            Error::new(ErrorKind::Other, "the account is not known before the stack is observed")
-        })
+        self.account
+            .get()
+            .ok_or_else(|| Error::new(Cause::Other, "the account is not known before the stack is observed"))
     }
 
     /// Notes the account that AWS has named, and holds it against the one that the project is bound to.
@@ -195,6 +366,7 @@ impl Aws {
         if let Some(wanted) = self.options.account.as_ref().filter(|wanted| **wanted != account) {
             return Err(errors::wrong_account(wanted, &account, self.options.profile.as_deref()));
         }
+        self.redactor.permit(account.as_str());
         self.account.get_or_init(|| account);
         Ok(())
     }
@@ -221,15 +393,21 @@ impl Aws {
     }
 }
 
+/// How long the answer to a call may take that sends so many bytes.
+fn patience(operation: &str, bytes: u64) -> Duration {
+    match operation {
+        "lambda:Invoke" => RUNS_FOR_AT_MOST,
+        _ => ANSWERS_WITHIN + Duration::from_secs(bytes / SLOWEST_LINE),
+    }
+}
+
 /// Refuses an endpoint that is no URL, on which the SDK would fail at the first call.
 fn check_endpoint(url: Option<&str>) -> Result<(), Error> {
     let is_url = |url: &str| url.starts_with("http://") || url.starts_with("https://");
     match url.filter(|url| !is_url(url)) {
         None => Ok(()),
-        Some(url) => {
-            Err(Error::new(ErrorKind::Invalid, format!("AWS_ENDPOINT_URL is `{url}`, which is no URL"))
-                .with_help("give it one that begins with http:// or https://, or unset it to use AWS"))
-        }
+        Some(url) => Err(Error::new(Cause::Invalid, format!("AWS_ENDPOINT_URL is `{url}`, which is no URL"))
+            .with_help("give it one that begins with http:// or https://, or unset it to use AWS")),
     }
 }
 
@@ -266,14 +444,14 @@ fn https_client() -> Result<aws_smithy_runtime_api::client::http::SharedHttpClie
     if let Some(path) = std::env::var_os(CA_BUNDLE).filter(|path| !path.is_empty()) {
         let bundle = std::fs::read(&path).map_err(|error| {
             Error::new(
-                ErrorKind::Invalid,
+                Cause::Invalid,
                 format!("read the certificates that {CA_BUNDLE} names, {}: {error}", path.to_string_lossy()),
             )
         })?;
         trust.add_pem_certificate(bundle);
     }
     let context = TlsContext::builder().with_trust_store(trust).build();
-    let context = context.map_err(|error| Error::new(ErrorKind::Other, format!("prepare TLS: {error}")))?;
+    let context = context.map_err(|error| Error::new(Cause::Other, format!("prepare TLS: {error}")))?;
     let connector = move |settings: Option<&HttpConnectorSettings>, parts: Option<&RuntimeComponents>| {
         let mut connector = Connector::builder()
             .tls_provider(Tls::Rustls(CryptoMode::Ring))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mdo_engine::{Error, ErrorKind, Run};
+use mdo_engine::{Cause, Error, Run};
 use mdo_model::project::FunctionName;
 use mdo_model::stack::{Action, ApiStage, Kind, Resource};
 
@@ -67,7 +67,7 @@ impl AwsProvider {
             tokio::time::sleep(jitter(Duration::from_millis(200) * attempt)).await;
         }
         let message = format!("another deploy of stage {} goes on changing it", self.names.stage);
-        Err(Error::new(ErrorKind::Conflict, message).with_help("run the command again when it is done"))
+        Err(Error::new(Cause::Concurrent, message).with_help("run the command again when it is done"))
     }
 
     /// The stage as this run has deployed it, if it did.

@@ -5,6 +5,7 @@ mod client;
 mod confirm;
 mod errors;
 mod events;
+mod floor;
 mod iam;
 mod lambda;
 mod logs;
@@ -15,6 +16,7 @@ mod s3;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_lambda::types::LogType;
@@ -22,11 +24,11 @@ use aws_smithy_types::Blob;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mdo_engine::{
-    Applied, Error, ErrorKind, Invocation, Invoke, Keys, Observed, Ping, Pings, Provider, Revision, Run,
-    Scope,
+    Applied, Cause, Error, Invocation, Invoke, Keys, Observed, Ping, Pings, Provider, Redactor, Revision,
+    Run, Scope, Signals,
 };
 use mdo_model::project::{Artifacts, FunctionName, KeyName, Names, Secret, Settings, StageName};
-use mdo_model::stack::{Action, Change, Kind, Resource};
+use mdo_model::stack::{Action, Change, Kind, Plan, Resource};
 
 use self::api_gateway::ApiGatewayState;
 use self::client::{Aws, ConnectOptions};
@@ -75,14 +77,16 @@ impl AwsProvider {
     ///
     /// # Errors
     /// When no region is configured, or the certificates that `AWS_CA_BUNDLE` names cannot be read.
-    pub async fn connect(settings: &Settings, source: Revision) -> Result<Self, Error> {
+    pub async fn connect(settings: &Settings, source: Revision, signals: Signals) -> Result<Self, Error> {
         let options = ConnectOptions {
             region: settings.region.clone(),
             profile: settings.profile.clone(),
             account: settings.account.clone(),
         };
+        let aws = Aws::connect(options, signals).await?;
+        acquaint(&aws.redactor, settings);
         Ok(Self {
-            aws: Aws::connect(options).await?,
+            aws,
             names: settings.names(),
             artifacts: settings.artifacts.clone(),
             source: LazyLock::new(source),
@@ -121,8 +125,21 @@ impl AwsProvider {
         let answer =
             self.aws.call("sts:GetCallerIdentity", "", || self.aws.sts.get_caller_identity().send()).await?;
         let account = answer.account().and_then(|account| account.parse().ok());
-        let unnamed = || Error::new(ErrorKind::Other, "AWS does not name the account of the credentials");
+        let unnamed = || Error::new(Cause::Other, "AWS does not name the account of the credentials");
         self.aws.note_account(account.ok_or_else(unnamed)?)
+    }
+
+    /// Why a function's own reserved concurrency keeps it from running.
+    async fn capped(&self, function: &FunctionName, error: Error) -> Error {
+        let message = match lambda::reserved(&self.aws, &self.names, function).await {
+            Ok(Some(0)) => format!("function {function} is switched off: its `concurrency` is 0"),
+            Ok(Some(reserved)) => format!(
+                "function {function} has no sandbox free: all {reserved} that its `concurrency` allows are at work"
+            ),
+            _ => format!("function {function} has no sandbox free: its reserved concurrency is used up"),
+        };
+        let error = Error { message, ..error };
+        error.with_help("raise `concurrency` in function.json, or take it out, and deploy")
     }
 
     /// Asks who we are where the project is bound to an account and nothing else would notice another one.
@@ -182,8 +199,20 @@ impl AwsProvider {
     }
 }
 
+/// Tells the redactor the values that files and flags set, and the names that are no secrets though a variable may have them.
+fn acquaint(redactor: &Redactor, settings: &Settings) {
+    let names = settings.names();
+    let words = [names.project.to_string(), names.stage.to_string(), names.role(), names.usage_plan()];
+    words.into_iter().chain(settings.region.clone()).for_each(|word| redactor.permit(word));
+    for (name, function) in &settings.functions {
+        redactor.permit(name.as_str());
+        redactor.permit(names.function(name));
+        redactor.learn_environment(&function.configuration.environment);
+    }
+}
+
 fn unexpected(change: &Change) -> Error {
-    Error::new(ErrorKind::Other, format!("the change of {} is not one that AWS can make", change.id))
+    Error::new(Cause::Other, format!("the change of {} is not one that AWS can make", change.id))
 }
 
 /// The text that is in base64, as far as it is text.
@@ -200,6 +229,10 @@ impl Provider for AwsProvider {
     async fn location(&self) -> Result<String, Error> {
         self.identify().await?;
         Ok(format!("{} · {}", self.aws.account()?, self.aws.region))
+    }
+
+    async fn reached(&self) {
+        self.aws.reached().await;
     }
 
     async fn observe(&self, scope: &Scope) -> Result<Observed, Error> {
@@ -220,6 +253,10 @@ impl Provider for AwsProvider {
 
     async fn confirm(&self, run: &Run<'_>) -> Result<Vec<String>, Error> {
         self.confirm_run(run).await
+    }
+
+    fn floor(&self, plan: &Plan) -> Duration {
+        floor::of(plan)
     }
 
     async fn stages(&self) -> Result<Vec<StageName>, Error> {
@@ -260,12 +297,11 @@ impl Invoke for AwsProvider {
             })
             .await;
         let answer = match answer {
-            Err(error) if error.is_code("ResourceNotFoundException") => {
+            Err(error) if error.is(&Cause::Gone) => {
                 let message = format!("there is no function {name} at stage {stage}");
-                return Err(
-                    Error::new(ErrorKind::NotFound, message).with_help("`mdo deploy` brings it there")
-                );
+                return Err(Error::new(Cause::Gone, message).with_help("`mdo deploy` brings it there"));
             }
+            Err(error) if error.is(&Cause::Capped) => return Err(self.capped(function, error).await),
             answer => answer?,
         };
         Ok(Invocation {

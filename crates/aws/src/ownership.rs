@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use mdo_engine::{Error, ErrorKind, Scope};
+use mdo_engine::{Cause, Error, Scope};
 use mdo_model::project::{Names, ProjectName};
 
 use crate::errors;
@@ -39,7 +39,7 @@ impl Owner {
 /// What `scope` makes of a resource that is not ours and not to be taken over: what removes things passes it by.
 pub(crate) fn found<T>(found: Result<Option<T>, Error>, scope: &Scope) -> Result<Option<T>, Error> {
     match found {
-        Err(error) if scope.thorough && error.kind == ErrorKind::NotOurs => Ok(None),
+        Err(error) if scope.thorough && error.cause == Cause::NotOurs => Ok(None),
         found => found,
     }
 }
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn a_strangers_function_is_refused_unless_adopted() {
         let error = Owner::Nobody.check("function", "ml_api_x", false).expect_err("a refusal");
-        assert_eq!(error.kind, ErrorKind::NotOurs);
+        assert_eq!(error.cause, Cause::NotOurs);
         assert_eq!(
             error.message,
             "function ml_api_x exists already and was not made by mdo (it has no tag mdo:project)"

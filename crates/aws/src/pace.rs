@@ -1,5 +1,6 @@
-//! Keeps calls under AWS's control-plane quotas, so that nobody has to learn them by being throttled. Pure logic: it
-//! says when a call may go, and waits for nothing itself.
+//! Keeps calls under AWS's control-plane quotas, so that nobody has to learn them by being throttled. Where they are not
+//! known, or lower than they should be, it learns them from as few refusals as it can. Pure logic: it says when a call may
+//! go, and waits for nothing itself.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,14 +11,38 @@ use tokio::time::Instant;
 /// How many calls per second a bucket allows in the long run, and how many at once.
 type Quota = (f64, f64);
 
-/// What a bucket without a known quota is held to once AWS has throttled it.
-const UNKNOWN: Quota = (5.0, 5.0);
+/// What a bucket without a known quota starts with: little more than the lowest that Events has in any region, 5 a second.
+const UNKNOWN: Quota = (8.0, 5.0);
 
-/// A throttled bucket never gets slower than this fraction of its quota.
+/// The highest that Events has in any region; nothing else of unknown quota needs more.
+const HIGHEST: f64 = 50.0;
+
+/// How much faster a bucket of unknown size gets with each call that succeeds, before AWS has throttled any.
+const UNTRIED: f64 = 1.1;
+
+/// How much faster it may get in a second, however many calls succeed: a refusal takes its time to arrive.
+const UNTRIED_A_SECOND: f64 = 2.0;
+
+/// The same with each call once AWS has throttled one, and it is only known that the pace before was too fast.
+const SEARCHING: f64 = 1.02;
+
+/// The same once the server's rate is known by measure.
+const MEASURED: f64 = 1.002;
+
+/// How much of a measured rate is made use of.
+const MARGIN: f64 = 0.97;
+
+/// What a bucket of known size keeps of its rate when AWS throttles it: others draw from it as well.
+const SHARED: f64 = 0.8;
+
+/// A throttled bucket never gets slower than this, in calls per second, or than this fraction of its quota.
 const SLOWEST: f64 = 0.1;
 
-/// How much of its quota a throttled bucket wins back with each call that succeeds.
-const RECOVERY: f64 = 0.05;
+/// Two refusals so far apart at least tell the server's rate by what it let through in between.
+const MEASURED_OVER: Duration = Duration::from_millis(800);
+
+/// A call looks again after this long at the latest: by then others may have found out that it goes faster.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The buckets that an operation draws from; the quotas are those of AWS.md §1.
 fn buckets(operation: &'static str) -> Vec<(&'static str, Option<Quota>)> {
@@ -53,89 +78,166 @@ pub(crate) struct Pace {
     buckets: Mutex<HashMap<&'static str, Bucket>>,
 }
 
+/// The server's own token bucket, as far as it is known: a rate, and how many calls it has room for now.
 #[derive(Debug)]
 struct Bucket {
+    /// No more than this; `None` where nothing is known.
     quota: Option<Quota>,
-    /// Below zero when calls are waiting for their turn.
+    rate: f64,
+    burst: f64,
+    growth: f64,
     tokens: f64,
     filled: Instant,
-    /// The fraction of the quota that is made use of: below one after AWS has throttled.
-    share: f64,
     closed_until: Instant,
+    /// When AWS throttled it last; a refusal of a call that was sent before is part of the same round.
+    throttled: Option<Instant>,
+    /// How many calls went through since.
+    passed: f64,
+    began: Instant,
 }
 
 impl Bucket {
     fn new(quota: Option<Quota>, now: Instant) -> Self {
-        let tokens = quota.map_or(0.0, |(_, burst)| burst);
-        Self { quota, tokens, filled: now, share: 1.0, closed_until: now }
+        let (rate, burst) = quota.unwrap_or(UNKNOWN);
+        let growth = if quota.is_some() { SEARCHING } else { UNTRIED };
+        Self {
+            quota,
+            rate,
+            burst,
+            growth,
+            tokens: burst,
+            filled: now,
+            closed_until: now,
+            throttled: None,
+            passed: 0.0,
+            began: now,
+        }
     }
 
-    /// Takes a token and says when it is there.
-    fn take(&mut self, now: Instant) -> Instant {
-        let Some((rate, burst)) = self.quota else {
-            return now;
-        };
-        let rate = rate * self.share;
+    /// When there is a token, as far as is known now.
+    fn open(&mut self, now: Instant) -> Instant {
         let from = self.filled.max(self.closed_until.min(now));
-        let gained = now.saturating_duration_since(from).as_secs_f64() * rate;
-        self.tokens = (self.tokens + gained).min(burst) - 1.0;
+        self.tokens =
+            (self.tokens + now.saturating_duration_since(from).as_secs_f64() * self.rate).min(self.burst);
         self.filled = now;
-        let open = now.max(self.closed_until);
-        match self.tokens < 0.0 {
-            true => open + Duration::from_secs_f64(-self.tokens / rate),
-            false => open,
+        // What is missing by rounding alone is not waited for.
+        let missing = (1.0 - 1e-6 - self.tokens).max(0.0);
+        now.max(self.closed_until) + Duration::from_secs_f64(missing / self.rate)
+    }
+
+    fn throttle(&mut self, sent: Instant, now: Instant, retry_after: Option<Duration>) {
+        let is_same_round = self.throttled.is_some_and(|throttled| sent <= throttled);
+        if !is_same_round {
+            // Both times the server had nothing left, so that it gave in between just what came in.
+            let span = self.throttled.map(|throttled| now.saturating_duration_since(throttled));
+            let measured =
+                span.filter(|span| *span >= MEASURED_OVER).map(|span| self.passed / span.as_secs_f64());
+            let (least, start) = (self.rate / 2.0, self.quota.unwrap_or(UNKNOWN).0);
+            self.rate = match (measured, self.quota) {
+                (Some(measured), _) => (measured * MARGIN).clamp(least, self.rate),
+                (None, Some(_)) => self.rate * SHARED,
+                (None, None) => least,
+            }
+            .max(start * SLOWEST);
+            self.growth = if measured.is_some() { MEASURED } else { SEARCHING };
+            self.burst = self.burst.min((self.rate / 2.0).max(1.0));
+            self.throttled = Some(now);
+            self.passed = 0.0;
         }
+        self.tokens = self.tokens.min(0.0);
+        self.filled = now;
+        let pause = retry_after.unwrap_or(Duration::from_secs_f64(1.0 / self.rate));
+        self.closed_until = self.closed_until.max(now + pause.min(Duration::from_secs(30)));
+    }
+
+    fn succeed(&mut self, now: Instant) {
+        self.passed += 1.0;
+        let most = match (self.quota, self.throttled) {
+            (Some((rate, _)), _) => rate,
+            (None, Some(_)) => HIGHEST,
+            (None, None) => {
+                let seconds = now.saturating_duration_since(self.began).as_secs_f64();
+                (UNKNOWN.0 * UNTRIED_A_SECOND.powf(seconds)).clamp(self.rate, HIGHEST)
+            }
+        };
+        self.rate = (self.rate * self.growth).min(most);
     }
 }
 
 impl Pace {
-    /// Takes the turn of one call: it may go at the instant returned.
-    pub(crate) fn reserve(&self, operation: &'static str, now: Instant) -> Instant {
-        self.with(operation, now, |bucket| bucket.take(now)).into_iter().max().unwrap_or(now)
+    /// Takes the turn of one call: `None` when it may go now, otherwise when to ask again.
+    pub(crate) fn take(&self, operation: &'static str, now: Instant) -> Option<Instant> {
+        let mut all = self.lock();
+        let names = buckets(operation);
+        let opens = names
+            .iter()
+            .map(|(name, quota)| all.entry(name).or_insert_with(|| Bucket::new(*quota, now)).open(now));
+        let open = opens.max().unwrap_or(now);
+        if open > now {
+            return Some(open.min(now + LOOK_AGAIN));
+        }
+        for (name, _) in names {
+            if let Some(bucket) = all.get_mut(name) {
+                bucket.tokens -= 1.0;
+            }
+        }
+        None
     }
 
-    /// AWS has throttled a call for the `times`-th time in a row: slows the operation down, and says when to try again.
+    /// How long the next call has to wait at least.
+    pub(crate) fn wait(&self, operation: &'static str, now: Instant) -> Duration {
+        let mut all = self.lock();
+        let mut open = now;
+        for (name, _) in buckets(operation) {
+            open = all.get_mut(name).map_or(open, |bucket| open.max(bucket.open(now)));
+        }
+        open.saturating_duration_since(now)
+    }
+
+    /// AWS has throttled a call that was sent then: slows the operation down, once for all calls of a round.
     pub(crate) fn throttled(
         &self,
         operation: &'static str,
+        sent: Instant,
         now: Instant,
         retry_after: Option<Duration>,
-        times: u32,
-    ) -> Instant {
-        let pause = retry_after.unwrap_or(Duration::from_millis(250) * 2_u32.pow(times.min(6)));
-        let again = now + pause.min(Duration::from_secs(30)) + jitter(Duration::from_millis(100));
-        self.with(operation, now, |bucket| {
-            bucket.quota.get_or_insert(UNKNOWN);
-            bucket.share = (bucket.share / 2.0).max(SLOWEST);
-            bucket.tokens = bucket.tokens.min(0.0);
-            bucket.filled = now;
-            bucket.closed_until = bucket.closed_until.max(again);
-        });
-        again
+    ) {
+        let mut all = self.lock();
+        for (name, quota) in buckets(operation) {
+            all.entry(name).or_insert_with(|| Bucket::new(quota, now)).throttle(sent, now, retry_after);
+        }
     }
 
     /// A call went through: wins back some of the pace that throttling has cost.
-    pub(crate) fn succeeded(&self, operation: &'static str) {
-        let mut all = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn succeeded(&self, operation: &'static str, now: Instant) {
+        let mut all = self.lock();
         for (name, _) in buckets(operation) {
             if let Some(bucket) = all.get_mut(name) {
-                bucket.share = (bucket.share + RECOVERY).min(1.0);
+                bucket.succeed(now);
             }
         }
     }
 
-    fn with<T>(
-        &self,
-        operation: &'static str,
-        now: Instant,
-        mut act: impl FnMut(&mut Bucket) -> T,
-    ) -> Vec<T> {
-        let mut all = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        buckets(operation)
-            .into_iter()
-            .map(|(name, quota)| act(all.entry(name).or_insert_with(|| Bucket::new(quota, now))))
-            .collect()
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<&'static str, Bucket>> {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How long so many calls of each operation take at least by AWS's quotas, were they all ready at once.
+pub(crate) fn floor(calls: &[(&'static str, usize)]) -> Duration {
+    let mut all: HashMap<&'static str, (Quota, usize)> = HashMap::new();
+    for (operation, count) in calls {
+        for (name, quota) in buckets(operation) {
+            if let Some(quota) = quota {
+                all.entry(name).or_insert((quota, 0)).1 += count;
+            }
+        }
+    }
+    let seconds = all.values().map(|((rate, burst), count)| {
+        let count = f64::from(u32::try_from(*count).unwrap_or(u32::MAX));
+        (count - burst).max(0.0) / rate
+    });
+    Duration::from_secs_f64(seconds.fold(0.0, f64::max))
 }
 
 /// A span that two callers are unlikely to share: between half of `span` and all of it.
@@ -147,90 +249,4 @@ pub(crate) fn jitter(span: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seconds(pace: &Pace, operation: &'static str, start: Instant, count: usize) -> Vec<f64> {
-        (0..count).map(|_| (pace.reserve(operation, start) - start).as_secs_f64()).collect()
-    }
-
-    #[test]
-    fn a_first_deploy_waits_for_nothing() {
-        let (pace, now) = (Pace::default(), Instant::now());
-        for operation in [
-            "apigateway:GetRestApis",
-            "apigateway:ImportRestApi",
-            "apigateway:TagResource",
-            "apigateway:CreateDeployment",
-            "apigateway:CreateUsagePlan",
-            "apigateway:CreateApiKey",
-            "apigateway:CreateUsagePlanKey",
-            "lambda:GetFunction",
-            "lambda:CreateFunction",
-            "lambda:CreateAlias",
-            "lambda:AddPermission",
-            "lambda:AddPermission",
-            "iam:CreateRole",
-            "events:PutRule",
-        ] {
-            assert_eq!(pace.reserve(operation, now), now, "{operation}");
-        }
-    }
-
-    #[test]
-    fn deployments_go_every_five_seconds() {
-        let (pace, now) = (Pace::default(), Instant::now());
-        assert_eq!(seconds(&pace, "apigateway:CreateDeployment", now, 3), [0.0, 5.0, 10.0]);
-    }
-
-    #[test]
-    fn fifty_functions_are_read_at_once_but_their_policies_in_turn() {
-        let (pace, now) = (Pace::default(), Instant::now());
-        assert_eq!(seconds(&pace, "lambda:GetFunction", now, 50).last(), Some(&0.0));
-        let policies = seconds(&pace, "lambda:GetPolicy", now, 50);
-        assert_eq!(policies[14], 0.0);
-        assert!((policies[49] - 35.0 / 15.0).abs() < 1e-6);
-    }
-
-    #[test]
-    fn lambda_writes_share_one_bucket() {
-        let (pace, now) = (Pace::default(), Instant::now());
-        seconds(&pace, "lambda:CreateFunction", now, 15);
-        assert!(pace.reserve("lambda:AddPermission", now) > now);
-        assert_eq!(pace.reserve("lambda:GetFunction", now), now);
-    }
-
-    #[test]
-    fn tokens_come_back_with_time_up_to_the_burst() {
-        let (pace, now) = (Pace::default(), Instant::now());
-        seconds(&pace, "lambda:CreateFunction", now, 15);
-        let later = now + Duration::from_secs(60);
-        assert_eq!(seconds(&pace, "lambda:CreateFunction", later, 15).last(), Some(&0.0));
-        assert!(pace.reserve("lambda:CreateFunction", later) > later);
-    }
-
-    #[test]
-    fn a_throttled_operation_waits_as_long_as_it_is_told_and_goes_slower_after() {
-        let (pace, now) = (Pace::default(), Instant::now());
-        pace.reserve("lambda:CreateFunction", now);
-        let again = pace.throttled("lambda:CreateFunction", now, Some(Duration::from_secs(7)), 1);
-        assert!(again >= now + Duration::from_secs(7) && again < now + Duration::from_secs(8));
-        let first = pace.reserve("lambda:AddPermission", again);
-        let second = pace.reserve("lambda:AddPermission", again);
-        assert!((second - first).as_secs_f64() > 0.13, "half of 15 per second");
-        for _ in 0..20 {
-            pace.succeeded("lambda:AddPermission");
-        }
-        let third = pace.reserve("lambda:AddPermission", second);
-        let fourth = pace.reserve("lambda:AddPermission", second);
-        assert!((fourth - third).as_secs_f64() < 0.07, "15 per second again");
-    }
-
-    #[test]
-    fn an_operation_without_a_known_quota_is_free_until_it_is_throttled() {
-        let (pace, now) = (Pace::default(), Instant::now());
-        assert_eq!(seconds(&pace, "events:PutRule", now, 500).last(), Some(&0.0));
-        let again = pace.throttled("events:PutRule", now, None, 1);
-        assert!(pace.reserve("events:PutRule", now) >= again);
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use mdo_model::stack::{Change, Plan};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{ErrorKind, Finished, Observer, Outcome, Packages, Provider, Readiness, Run, RunEvent};
+use crate::{Cause, Finished, Observer, Outcome, Packages, Provider, Readiness, Run, RunEvent};
 
 /// What happened to every change of a plan.
 #[derive(Clone, Debug)]
@@ -75,9 +75,9 @@ async fn finish(provider: &dyn Provider, change: &Change, run: &Run<'_>, permits
         run.emit(RunEvent::Started(change));
         match provider.apply(change, run).await {
             Ok(applied) => Outcome::Done(applied),
-            Err(error) => match error.kind {
-                ErrorKind::Skipped(id) => Outcome::Skipped(id),
-                ErrorKind::Interrupted => Outcome::Interrupted,
+            Err(error) => match error.cause {
+                Cause::Skipped(id) => Outcome::Skipped(id),
+                Cause::Interrupted => Outcome::Interrupted,
                 _ => Outcome::Failed(error),
             },
         }

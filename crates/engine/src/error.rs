@@ -1,53 +1,80 @@
-//! What can go wrong at a provider, with the way out.
+//! What can go wrong at a provider: why, in words and as a [`Cause`], with the way out.
 
 use std::fmt;
 
 use mdo_model::stack::ResourceId;
 
-/// What somebody has to decide on.
+/// Why something failed, as far as somebody decides on it. It is decided once, where the answer of a service is first
+/// read; nobody reads it out of a message again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// There are no credentials, or they are expired or wrong.
+pub enum Cause {
+    /// The credentials were good and have expired.
+    Expired,
+    /// There are no credentials, or they are wrong, or of another account.
     Credentials,
     /// The credentials do not allow the action.
-    Permission,
-    /// The provider cannot be reached.
-    Network,
+    Denied,
+    /// A fresh role, or a grant of it, has not got around yet: waiting helps.
+    RoleNotReady,
+    /// The resource is still at work on an earlier change, or in use: waiting helps.
+    Busy,
+    /// A resource of this name, or this link between two, is there already.
+    Exists,
     /// What is asked for is not there.
-    NotFound,
-    /// A resource of our name is somebody else's.
-    NotOurs,
+    Gone,
+    /// A part of a resource is not there; the resource itself may be.
+    PartGone,
+    /// The resource is no longer at the revision that the change was made for.
+    Stale,
+    /// Somebody else is changing the resource at this moment.
+    Concurrent,
+    /// The provider went on refusing so many calls.
+    Throttled,
+    /// A limit of the user's own stands in the way, such as a reserved concurrency of zero.
+    Capped,
+    /// The provider cannot be reached, or does not answer.
+    Unreachable,
     /// The request is not acceptable as it is.
     Invalid,
-    /// Somebody else changed the resource at the same time.
-    Conflict,
+    /// A resource of our name is somebody else's.
+    NotOurs,
     /// Something that this needs did not come about.
     Skipped(ResourceId),
-    /// The user interrupted the run before this was begun.
+    /// The user interrupted the run before this was done.
     Interrupted,
     /// Anything else.
     Other,
+}
+
+impl Cause {
+    /// Whether who calls has no access: no credentials, no permission, no network.
+    pub fn is_access(&self) -> bool {
+        matches!(self, Self::Expired | Self::Credentials | Self::Denied | Self::Unreachable)
+    }
+
+    /// Whether somebody else was at the same thing at the same time, so that the same command may well succeed now.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Busy | Self::Exists | Self::Stale | Self::Concurrent)
+    }
 }
 
 /// A failure at a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// What somebody has to decide on.
-    pub kind: ErrorKind,
+    pub cause: Cause,
     /// What failed, on what, and why, as a lower-case fragment.
     pub message: String,
     /// What to do next.
     pub help: Option<String>,
     /// The provider's own code and request id, for support.
     pub reference: Option<String>,
-    /// The provider's own code alone, for who decides on it.
-    pub code: Option<Box<str>>,
 }
 
 impl Error {
-    /// A failure of a kind.
-    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None, reference: None, code: None }
+    /// A failure with its cause.
+    pub fn new(cause: Cause, message: impl Into<String>) -> Self {
+        Self { cause, message: message.into(), help: None, reference: None }
     }
 
     /// Adds what to do next.
@@ -64,16 +91,9 @@ impl Error {
         self
     }
 
-    /// Adds the provider's own code, for who decides on it.
-    #[must_use]
-    pub fn with_code(mut self, code: impl Into<Box<str>>) -> Self {
-        self.code = Some(code.into());
-        self
-    }
-
-    /// Whether the provider's own code is this one.
-    pub fn is_code(&self, code: &str) -> bool {
-        self.code.as_deref() == Some(code)
+    /// Whether this is why.
+    pub fn is(&self, cause: &Cause) -> bool {
+        self.cause == *cause
     }
 
     /// Says what was being done when it happened.
@@ -98,6 +118,6 @@ impl std::error::Error for Error {}
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        Self::new(ErrorKind::Other, error.to_string())
+        Self::new(Cause::Other, error.to_string())
     }
 }

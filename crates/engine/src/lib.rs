@@ -3,20 +3,25 @@
 
 pub mod apply;
 mod error;
+mod redact;
 mod run;
+mod signals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Serialize;
 
-pub use error::{Error, ErrorKind};
+pub use error::{Cause, Error};
+pub use redact::{HIDDEN, Redactor};
 pub(crate) use run::Readiness;
 pub use run::{Finished, Observer, Outcome, Run, RunEvent};
+pub use signals::Signals;
 
 use mdo_model::project::{FunctionName, KeyName, Secret, StageName};
-use mdo_model::stack::{Change, ResourceId, Stack};
+use mdo_model::stack::{Change, Plan, ResourceId, Stack};
 
 /// Finds out the source revision of a project, such as a commit.
 pub type Revision = Box<dyn FnOnce() -> Option<String> + Send>;
@@ -104,6 +109,9 @@ pub trait Provider: Send + Sync {
     /// When that cannot be found out, or is not what the project is bound to.
     async fn location(&self) -> Result<String, Error>;
 
+    /// Waits until the provider has answered a call of `observe`, so that it is known to let us in.
+    async fn reached(&self) {}
+
     /// Reads the stack. Never writes.
     ///
     /// # Errors
@@ -127,6 +135,11 @@ pub trait Provider: Send + Sync {
     /// When that cannot be found out, or not be put right.
     async fn confirm(&self, _run: &Run<'_>) -> Result<Vec<String>, Error> {
         Ok(Vec::new())
+    }
+
+    /// How long a plan takes at least, by the provider's own quotas: nothing where it has none.
+    fn floor(&self, _plan: &Plan) -> Duration {
+        Duration::ZERO
     }
 
     /// The stages at which the project has anything.

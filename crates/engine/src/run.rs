@@ -8,7 +8,7 @@ use mdo_model::stack::{Change, Plan, ResourceId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Applied, Error, ErrorKind, Packages};
+use super::{Applied, Cause, Error, Packages};
 
 /// What happened to one change.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
     /// Waits until a needed resource may be relied on. One that the plan does not change may be at once.
     ///
     /// # Errors
-    /// [`ErrorKind::Skipped`] when it did not come about, [`ErrorKind::Interrupted`] when the user interrupted the run.
+    /// [`Cause::Skipped`] when it did not come about, [`Cause::Interrupted`] when the user interrupted the run.
     pub async fn usable(&self, id: &ResourceId) -> Result<(), Error> {
         let Some(state) = self.states.get(id) else {
             return Ok(());
@@ -105,22 +105,22 @@ impl<'a> Run<'a> {
         let settled = tokio::select! {
             settled = state.wait_for(|state| *state != Readiness::Pending) => settled.map(|state| state.clone()),
             () = self.interrupt.cancelled() => {
-                return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+                return Err(Error::new(Cause::Interrupted, "interrupted"));
             }
         };
         match settled {
             Ok(Readiness::Usable) => Ok(()),
-            _ => Err(Error::new(ErrorKind::Skipped(id.clone()), format!("needs {id}"))),
+            _ => Err(Error::new(Cause::Skipped(id.clone()), format!("needs {id}"))),
         }
     }
 
     /// Waits until it is known whether a resource came about, whichever it is.
     ///
     /// # Errors
-    /// [`ErrorKind::Interrupted`] when the user interrupted the run.
+    /// [`Cause::Interrupted`] when the user interrupted the run.
     pub async fn decided(&self, id: &ResourceId) -> Result<(), Error> {
         match self.usable(id).await {
-            Err(error) if error.kind == ErrorKind::Interrupted => Err(error),
+            Err(error) if error.cause == Cause::Interrupted => Err(error),
             _ => Ok(()),
         }
     }
@@ -169,11 +169,11 @@ impl<'a> Run<'a> {
     /// Lets some time pass before something that has not been begun is tried again.
     ///
     /// # Errors
-    /// [`ErrorKind::Interrupted`] when the user interrupts the run meanwhile.
+    /// [`Cause::Interrupted`] when the user interrupts the run meanwhile.
     pub async fn pause(&self, pause: Duration) -> Result<(), Error> {
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
-            () = self.interrupt.cancelled() => Err(Error::new(ErrorKind::Interrupted, "interrupted")),
+            () = self.interrupt.cancelled() => Err(Error::new(Cause::Interrupted, "interrupted")),
         }
     }
 

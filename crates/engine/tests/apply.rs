@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use mdo_engine::apply::{self, Report};
-use mdo_engine::{Applied, Error, ErrorKind, Observed, Outcome, Packages, Provider, Run, Scope};
+use mdo_engine::{Applied, Cause, Error, Observed, Outcome, Packages, Provider, Run, Scope};
 use mdo_model::Sha256;
 use mdo_model::project::{FunctionConfiguration, FunctionName, Names, Rate, Secret, Security, StageName};
 use mdo_model::stack::{
@@ -107,7 +107,7 @@ impl Provider for Recorder {
         }
         tokio::task::yield_now().await;
         if self.fails == Some(change.id.kind) {
-            return Err(Error::new(ErrorKind::Other, "it broke"));
+            return Err(Error::new(Cause::Other, "it broke"));
         }
         self.done.lock().unwrap().push(change.id.to_string());
         Ok(Applied::default())

@@ -5,7 +5,7 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use mdo_engine::{Error, ErrorKind};
+use mdo_engine::{Cause, Error};
 use mdo_model::Sha256;
 use mdo_package::{OwnFolder, UNPACKING};
 
@@ -59,12 +59,12 @@ impl Code {
             }
         }
         let (zip, folder) = zip.zip(folder).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, "its code is not on this machine and was not packaged")
+            Error::new(Cause::Gone, "its code is not on this machine and was not packaged")
                 .with_help("deploy it again with --local")
         })?;
         mdo_package::unpack(zip, &folder).map_err(|error| {
             let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
-            Error::new(ErrorKind::Other, format!("{error}{}", source.unwrap_or_default()))
+            Error::new(Cause::Other, format!("{error}{}", source.unwrap_or_default()))
         })?;
         fs::set_permissions(&folder, Permissions::from_mode(0o700))
             .map_err(|error| files::failed("close to others", &folder, &error))

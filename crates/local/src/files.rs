@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
-use mdo_engine::{Error, ErrorKind};
+use mdo_engine::{Cause, Error};
 use mdo_package::{OwnFolder, OwnFolderError};
 
 /// What tells one content of an atomically replaced file from the next, at the price of one `stat`.
@@ -83,21 +83,21 @@ fn open_lock(own: &OwnFolder, path: &Path) -> Result<File, Error> {
 
 /// The error of a folder that cannot be used as it is.
 pub(super) fn refused(error: OwnFolderError) -> Error {
-    let kind = match &error {
+    let cause = match &error {
         OwnFolderError::Write { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-            ErrorKind::Permission
+            Cause::Denied
         }
-        _ => ErrorKind::Other,
+        _ => Cause::Other,
     };
-    Error::new(kind, error.to_string()).with_help(error.help())
+    Error::new(cause, error.to_string()).with_help(error.help())
 }
 
 /// The error of a file operation.
 pub(super) fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
     let message = format!("could not {what} {}: {error}", path.display());
     match error.kind() {
-        io::ErrorKind::PermissionDenied => Error::new(ErrorKind::Permission, message)
+        io::ErrorKind::PermissionDenied => Error::new(Cause::Denied, message)
             .with_help("make the folder writable for you; state of local stacks lives in .mdo"),
-        _ => Error::new(ErrorKind::Other, message),
+        _ => Error::new(Cause::Other, message),
     }
 }

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use mdo_engine::{
-    Applied, Error, ErrorKind, Invocation, Invoke, Keys, LiveFunction as LiveFacts, Observed, Ping, Pings,
+    Applied, Cause, Error, Invocation, Invoke, Keys, LiveFunction as LiveFacts, Observed, Ping, Pings,
     Provider, Run, Scope,
 };
 use mdo_model::project::{FunctionName, KeyName, Names, Secret, StageName};
@@ -81,7 +81,7 @@ impl LocalProvider {
         let this = self.clone();
         match tokio::task::spawn_blocking(move || work(&this)).await {
             Ok(answer) => answer,
-            Err(error) => Err(Error::new(ErrorKind::Other, error.to_string())),
+            Err(error) => Err(Error::new(Cause::Other, error.to_string())),
         }
     }
 
@@ -155,7 +155,7 @@ impl LocalProvider {
 }
 
 fn named<N: std::str::FromStr<Err: std::fmt::Display>>(change: &Change) -> Result<N, Error> {
-    change.id.name.parse().map_err(|error: N::Err| Error::new(ErrorKind::Invalid, error.to_string()))
+    change.id.name.parse().map_err(|error: N::Err| Error::new(Cause::Invalid, error.to_string()))
 }
 
 #[async_trait]
@@ -292,14 +292,14 @@ impl Invoke for LocalProvider {
         let stored = state.functions.get(function);
         let live = stored.and_then(|stored| self.invoked(function, stored)).ok_or_else(|| {
             Error::new(
-                ErrorKind::NotFound,
+                Cause::Gone,
                 format!("there is no function {function} at stage {} on this machine", self.names.stage),
             )
             .with_help(format!("deploy it first: mdo deploy --local --stage {}", self.names.stage))
         })?;
         let result = live.runtime.invoke(Bytes::copy_from_slice(payload), InvokeContext::default()).await;
         let result = result.map_err(|refused| {
-            Error::new(ErrorKind::Invalid, format!("function {function} was not run: {refused}"))
+            Error::new(Cause::Invalid, format!("function {function} was not run: {refused}"))
                 .with_reference(refused.code())
         })?;
         Ok(Invocation {
@@ -317,7 +317,7 @@ impl Keys for LocalProvider {
         let mut state = self.blocking(|this| this.store.load()).await?;
         state.keys.remove(key).map(|key| key.value).ok_or_else(|| {
             let message = format!("there is no key {key} at stage {} on this machine", self.names.stage);
-            Error::new(ErrorKind::NotFound, message)
+            Error::new(Cause::Gone, message)
                 .with_help(format!("create it: mdo key create {key} --local --stage {}", self.names.stage))
         })
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
-use mdo_engine::{Error, ErrorKind};
+use mdo_engine::{Cause, Error};
 use mdo_model::project::FunctionName;
 use mdo_server::gateway::{Gateway, Source};
 use mdo_server::{GRACE, accept};
@@ -160,14 +160,14 @@ pub(super) fn answers(port: u16) -> bool {
 fn cannot_listen(port: u16, error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            Error::new(ErrorKind::Conflict, format!("port {port} on 127.0.0.1 is taken by another process"))
+            Error::new(Cause::Concurrent, format!("port {port} on 127.0.0.1 is taken by another process"))
                 .with_help("choose another one with --port, or any free one with --port 0")
         }
         io::ErrorKind::PermissionDenied => {
-            Error::new(ErrorKind::Permission, format!("port {port} is not open to you"))
+            Error::new(Cause::Denied, format!("port {port} is not open to you"))
                 .with_help("choose one above 1023 with --port")
         }
-        _ => Error::new(ErrorKind::Other, format!("could not listen on 127.0.0.1:{port}: {error}")),
+        _ => Error::new(Cause::Other, format!("could not listen on 127.0.0.1:{port}: {error}")),
     }
 }
 

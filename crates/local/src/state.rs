@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mdo_engine::{Error, ErrorKind};
+use mdo_engine::{Cause, Error};
 use mdo_model::Sha256;
 use mdo_model::project::{FunctionName, KeyName, Secret};
 use mdo_model::stack::{Api, ApiStage, Function, Key, LogGroup, Role, Stack, WarmRule};
@@ -137,7 +137,7 @@ fn random(length: usize) -> Result<String, Error> {
     while text.len() < length {
         let mut bytes = [0; 64];
         getrandom::fill(&mut bytes)
-            .map_err(|error| Error::new(ErrorKind::Other, format!("there are no random numbers: {error}")))?;
+            .map_err(|error| Error::new(Cause::Other, format!("there are no random numbers: {error}")))?;
         // Four times the alphabet fits in a byte; what is beyond would favour its beginning.
         let usable = bytes.iter().filter(|byte| usize::from(**byte) < 4 * ALPHABET.len());
         let letters = usable.map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mdo_engine::{Error, ErrorKind, Ping};
+use mdo_engine::{Cause, Error, Ping};
 use mdo_model::project::{FunctionName, KeyName, Names, StageName};
 use mdo_package::OwnFolder;
 use mdo_server::gateway::Usage;
@@ -193,7 +193,7 @@ fn load(own: &OwnFolder, file: &Path) -> Result<StoredStack, Error> {
             0 => String::new(),
             line => format!(" at line {line}, column {}", error.column()),
         };
-        Error::new(ErrorKind::Other, format!("{} is damaged{place}", file.display())).with_help(format!(
+        Error::new(Cause::Other, format!("{} is damaged{place}", file.display())).with_help(format!(
             "remove the folder {folder} and deploy again with --local; its keys get new values"
         ))
     };
@@ -204,7 +204,7 @@ fn load(own: &OwnFolder, file: &Path) -> Result<StoredStack, Error> {
             file.display()
         );
         let help = format!("use that mdo, or remove the folder {folder} and deploy again with --local");
-        return Err(Error::new(ErrorKind::Invalid, message).with_help(help));
+        return Err(Error::new(Cause::Invalid, message).with_help(help));
     }
     if format < FORMAT {
         let former = serde_json::from_slice(&content).map_err(corrupt)?;
@@ -220,8 +220,7 @@ fn forgiving<T: DeserializeOwned + Default>(own: &OwnFolder, file: &Path) -> Res
 }
 
 fn write<T: Serialize>(own: &OwnFolder, file: &Path, value: &T) -> Result<(), Error> {
-    let content = serde_json::to_vec_pretty(value).map_err(|error| {
-        Error::new(ErrorKind::Other, format!("could not write {}: {error}", file.display()))
-    })?;
+    let content = serde_json::to_vec_pretty(value)
+        .map_err(|error| Error::new(Cause::Other, format!("could not write {}: {error}", file.display())))?;
     files::replace(own, file, &content)
 }

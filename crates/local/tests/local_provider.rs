@@ -10,7 +10,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use mdo_engine::apply::Report;
-use mdo_engine::{ErrorKind, Finished, Invoke, Keys, Outcome, Provider, Scope};
+use mdo_engine::{Cause, Finished, Invoke, Keys, Outcome, Provider, Scope};
 use mdo_model::Sha256;
 use mdo_model::project::Security;
 use mdo_model::stack::{Kind, ResourceId};
@@ -92,7 +92,7 @@ async fn a_key_gets_a_value_once_and_keeps_it() {
     fixture.deploy().await;
     assert_eq!(fixture.key_value("alice").await, value);
     let missing = fixture.provider().key_value(&"bob".parse().unwrap()).await.unwrap_err();
-    assert_eq!(missing.kind, ErrorKind::NotFound);
+    assert_eq!(missing.cause, Cause::Gone);
     assert_eq!(missing.to_string(), "there is no key bob at stage dev on this machine");
 }
 
@@ -217,7 +217,7 @@ async fn code_that_is_nowhere_is_said_to_be_missing() {
         sample().with("sample", |function| function.code = Some(Sha256::of(b"nowhere"))).without_packages();
     let report = fixture.run(&fixture.plan().await).await;
     let function = report.finished.iter().find(|change| change.id.kind == Kind::Function).unwrap();
-    assert!(matches!(&function.outcome, Outcome::Failed(error) if error.kind == ErrorKind::NotFound));
+    assert!(matches!(&function.outcome, Outcome::Failed(error) if error.cause == Cause::Gone));
     let rule = report.finished.iter().find(|change| change.id.kind == Kind::WarmRule).unwrap();
     assert!(matches!(&rule.outcome, Outcome::Skipped(id) if id.kind == Kind::Function), "{rule:?}");
 }
@@ -250,7 +250,7 @@ async fn one_event_runs_without_a_server() {
     let answer = provider.invoke(&"sample".parse().unwrap(), payload).await.unwrap();
     assert_eq!(answer.error.as_deref(), Some("Unhandled"));
     let error = provider.invoke(&"other".parse().unwrap(), b"{}").await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::NotFound);
+    assert_eq!(error.cause, Cause::Gone);
 }
 
 #[tokio::test]

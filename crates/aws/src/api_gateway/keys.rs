@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_apigateway::types::{ApiKey, Op};
-use mdo_engine::{Applied, Error, ErrorKind, Run, Scope};
+use mdo_engine::{Applied, Cause, Error, Run, Scope};
 use mdo_model::project::{KeyName, Names, Secret};
 use mdo_model::stack::{Action, Change, DEFAULT_KEY, Kind, Resource, ResourceId};
 
@@ -72,6 +72,9 @@ async fn ensure(
         is_tagged: true,
         created: answer.created_date.map(|date| date.secs()),
     };
+    if let Some(value) = answer.value {
+        aws.redactor.learn(&Secret::new(value));
+    }
     let mut known = state.known();
     known.made.keys.insert(name.clone(), key.id.clone());
     known.keys.insert(name.clone(), key.clone());
@@ -93,7 +96,7 @@ pub(super) async fn link(aws: &Aws, full: &str, id: &str, plan: &str) -> Result<
         aws.apigateway.create_usage_plan_key().usage_plan_id(plan).key_id(id).key_type("API_KEY").send()
     });
     match linked.await {
-        Err(error) if error.kind == ErrorKind::Conflict && error.message.contains("already") => Ok(()),
+        Err(error) if error.is(&Cause::Exists) => Ok(()),
         other => other.map(drop),
     }
 }
@@ -177,8 +180,9 @@ pub(crate) async fn key_value(aws: &Aws, names: &Names, key: &KeyName) -> Result
         keys.sort_by_key(|key| (!holds(key), !key.enabled(), key.created_date().map(|date| date.secs())));
     }
     let value = keys.into_iter().find_map(|key| key.value);
-    value.map(Secret::new).ok_or_else(|| {
-        Error::new(ErrorKind::NotFound, format!("there is no API key {full}"))
+    let value = value.map(Secret::new).inspect(|value| aws.redactor.learn(value));
+    value.ok_or_else(|| {
+        Error::new(Cause::Gone, format!("there is no API key {full}"))
             .with_help(format!("`mdo key list` shows the keys; `mdo key create {key}` makes one"))
     })
 }

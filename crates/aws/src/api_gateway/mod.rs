@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_apigateway::types::{Op, PatchOperation};
-use mdo_engine::{Applied, Error, ErrorKind, Run};
+use mdo_engine::{Applied, Cause, Error, Run};
 use mdo_model::project::{KeyName, Names, Quota, Throttle};
 use mdo_model::stack::{Api, ApiStage, Change, Key, Kind};
 
@@ -99,7 +99,7 @@ impl ApiGatewayState {
     /// The API's id where the API must exist.
     fn require_api(&self, names: &Names) -> Result<String, Error> {
         self.api_id().ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("there is no REST API {}", names.api()))
+            Error::new(Cause::Gone, format!("there is no REST API {}", names.api()))
                 .with_help("`mdo deploy` creates it")
         })
     }
@@ -132,7 +132,7 @@ pub(crate) async fn apply(
 }
 
 fn unexpected(change: &Change) -> Error {
-    Error::new(ErrorKind::Other, format!("{} is not something that API Gateway has", change.id))
+    Error::new(Cause::Other, format!("{} is not something that API Gateway has", change.id))
 }
 
 fn integrations<'a>(aws: &'a Aws, names: &'a Names) -> Result<Integrations<'a>, Error> {
@@ -211,12 +211,11 @@ where
     F: Fn() -> Fut,
     Fut: Future<Output = Result<T, Error>>,
 {
-    let is_concurrent = |error: &Error| {
-        error.kind == ErrorKind::Conflict && error.message.contains("concurrent modification")
-    };
     for pause in CONFLICT_PAUSES_MS {
         match call().await {
-            Err(error) if is_concurrent(&error) => tokio::time::sleep(Duration::from_millis(pause)).await,
+            Err(error) if error.is(&Cause::Concurrent) => {
+                tokio::time::sleep(Duration::from_millis(pause)).await
+            }
             other => return other,
         }
     }
@@ -227,7 +226,7 @@ where
 fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+        Err(error) if error.cause == Cause::Gone => Ok(None),
         Err(error) => Err(error),
     }
 }

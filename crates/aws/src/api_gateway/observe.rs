@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_apigateway::operation::get_stage::GetStageOutput;
 use aws_sdk_apigateway::types::{Deployment, RestApi};
-use mdo_engine::{Error, ErrorKind, Scope};
+use mdo_engine::{Cause, Error, Scope};
 use mdo_model::project::{KeyName, Names, StageName};
 use mdo_model::stack::{Api, ApiStage, Key};
 
@@ -211,7 +211,7 @@ fn choose(apis: &[RestApi], names: &Names, adopt: bool) -> Result<Option<Identit
         (None, several) if adopt => {
             let ids: Vec<_> = several.iter().filter_map(|api| api.id()).collect();
             let what = format!("there are {} REST APIs named {}: {}", ids.len(), names.api(), ids.join(", "));
-            return Err(Error::new(ErrorKind::Conflict, what)
+            return Err(Error::new(Cause::Concurrent, what)
                 .with_help("delete or rename all but the one that your users call"));
         }
         (None, [api, ..]) => return Err(errors::not_ours("the REST API", &names.api(), owner(api))),

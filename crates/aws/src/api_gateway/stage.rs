@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_apigateway::operation::get_stage::GetStageOutput;
 use aws_sdk_apigateway::types::{Deployment, Op, PatchOperation};
-use mdo_engine::{Applied, Error, ErrorKind, Run};
+use mdo_engine::{Applied, Cause, Error, Run};
 use mdo_model::project::Names;
 use mdo_model::stack::{Action, ApiStage, Change, Kind, Resource, ResourceId};
 
@@ -87,7 +87,7 @@ pub(super) async fn publish(aws: &Aws, names: &Names, id: &str, wanted: &ApiStag
         tokio::time::sleep(jitter(Duration::from_millis(200) * attempt)).await;
     }
     let message = format!("other stages of {} are being deployed all the time", names.project);
-    Err(Error::new(ErrorKind::Conflict, message).with_help("run the command again when they are done"))
+    Err(Error::new(Cause::Concurrent, message).with_help("run the command again when they are done"))
 }
 
 async fn working_version(aws: &Aws, names: &Names, id: &str) -> Result<Option<String>, Error> {

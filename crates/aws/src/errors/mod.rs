@@ -1,99 +1,32 @@
-//! What AWS's errors mean to a user: what failed, on what, why, and the way out.
+//! What AWS's errors mean to a user: what failed, on what, why, and the way out. Each gets its [`Cause`] here, once.
 
+mod cause;
+mod credentials;
+mod permission;
+mod retry;
 #[cfg(test)]
 mod tests;
 
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use mdo_engine::{Error, ErrorKind};
-use mdo_model::project::AccountId;
+use mdo_engine::{Cause, Error, Redactor};
 
-const THROTTLES: [&str; 7] = [
-    "TooManyRequestsException",
-    "ThrottlingException",
-    "Throttling",
-    "ThrottledException",
-    "RequestLimitExceeded",
-    "SlowDown",
-    "RequestThrottled",
-];
+pub(crate) use credentials::{no_region, wrong_account};
+pub(crate) use retry::{is_throttle, is_transient, retry_after};
 
-const DENIED: [&str; 5] =
-    ["AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "Forbidden", "AllAccessDisabled"];
-
-const EXPIRED: [&str; 4] =
-    ["ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"];
-
-const UNKNOWN_IDENTITY: [&str; 9] = [
-    "UnrecognizedClientException",
-    "InvalidClientTokenId",
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "InvalidSignatureException",
-    "IncompleteSignature",
-    "MissingAuthenticationToken",
-    "MissingAuthenticationTokenException",
-    "AuthFailure",
-];
-
-const NOT_FOUND: [&str; 6] = [
-    "ResourceNotFoundException",
-    "NotFoundException",
-    "NoSuchEntity",
-    "NoSuchKey",
-    "NoSuchBucket",
-    "NotFound",
-];
-
-const CONFLICT: [&str; 7] = [
-    "ResourceConflictException",
-    "ConflictException",
-    "EntityAlreadyExists",
-    "ResourceAlreadyExistsException",
-    "PreconditionFailedException",
-    "ConcurrentModificationException",
-    "DeleteConflict",
-];
-
-/// Whether AWS asks for slower calls.
-pub(crate) fn is_throttle<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    match error.code() {
-        // API Gateway's word for a limit that waiting does not lift.
-        Some("LimitExceededException") => false,
-        Some(code) if THROTTLES.contains(&code) => true,
-        _ => error.raw_response().is_some_and(|response| response.status().as_u16() == 429),
-    }
-}
-
-/// How long AWS asks to wait.
-pub(crate) fn retry_after<E>(error: &SdkError<E, HttpResponse>) -> Option<Duration> {
-    let text = error.raw_response()?.headers().get("retry-after")?;
-    text.trim()
-        .parse()
-        .ok()
-        .filter(|seconds: &f64| (0.0..=3600.0).contains(seconds))
-        .map(Duration::from_secs_f64)
-}
-
-/// Whether the same call may well succeed a moment later. With `once`, only when it surely has not arrived.
-pub(crate) fn is_transient<E: StdError + 'static>(error: &SdkError<E, HttpResponse>, once: bool) -> bool {
-    match error {
-        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
-            !once || chain(error).contains("(Connect)")
-        }
-        // A connection that is closed before the answer is neither to the SDK.
-        SdkError::DispatchFailure(_) => !once && chain(error).contains("(SendRequest)"),
-        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => !once,
-        SdkError::ServiceError(service) => {
-            !once && matches!(service.raw().status().as_u16(), 500 | 502 | 503 | 504)
-        }
-        _ => false,
-    }
+/// What the words of an error depend on beside the answer.
+#[derive(Clone, Copy)]
+pub(crate) struct Caller<'a> {
+    /// The profile of the credentials, where one is known.
+    pub profile: Option<&'a str>,
+    pub partition: &'a str,
+    pub region: &'a str,
+    /// What AWS's own words pass through.
+    pub redactor: &'a Redactor,
 }
 
 /// What an error of AWS means to a user.
@@ -101,33 +34,51 @@ pub(crate) fn explain<E>(
     operation: &'static str,
     on: &str,
     error: &SdkError<E, HttpResponse>,
-    profile: Option<&str>,
+    caller: &Caller<'_>,
 ) -> Error
 where
     E: ProvideErrorMetadata + StdError + 'static,
 {
-    let doing = doing(operation, on);
     match error {
         SdkError::ServiceError(service) => {
             let code = error.code().map_or_else(|| status_code(service.raw()), str::to_owned);
+            let code = caller.redactor.clean(&code);
             let message = error.message().unwrap_or_default();
-            let explained = service_error(operation, on, &code, message, profile);
+            let cause = cause::of(operation, &code, message, retry::reason(error).as_deref());
+            let message = caller.redactor.clean(message);
             let reference = match request_id(service.raw()) {
                 Some(id) => format!("{code}, request {id}"),
                 None => code.clone(),
             };
-            explained.with_code(code).with_reference(reference)
+            refused(operation, on, cause, &code, &message, caller).with_reference(reference)
         }
-        _ => match credentials_error(error, profile) {
+        _ => match credentials::unsigned(error, caller.profile) {
             Some(error) => error,
-            None => no_answer(&doing, error),
+            None => no_answer(&doing(operation, on), error, caller.redactor),
         },
     }
 }
 
+/// There was no answer in time.
+pub(crate) fn silent(operation: &str, on: &str, patience: Duration, once: bool) -> Error {
+    let doing = doing(operation, on);
+    let error = unreachable(&doing, &format!("AWS did not answer within {} s", patience.as_secs()));
+    match once {
+        true => error.with_help(format!(
+            "whether it arrived is not known, so it was not sent again; {CHECK_NETWORK}, then run the command again"
+        )),
+        false => error,
+    }
+}
+
+/// The bare name of an operation, `CreateFunction`.
+pub(crate) fn name_of(operation: &str) -> &str {
+    operation.split_once(':').map_or(operation, |(_, name)| name)
+}
+
 /// `create function ml_api_x`.
-fn doing(operation: &str, on: &str) -> String {
-    let name = operation.split_once(':').map_or(operation, |(_, name)| name);
+pub(crate) fn doing(operation: &str, on: &str) -> String {
+    let name = name_of(operation);
     let mut words = String::new();
     for (index, c) in name.char_indices() {
         if c.is_ascii_uppercase() && index > 0 {
@@ -151,136 +102,73 @@ fn request_id(response: &HttpResponse) -> Option<&str> {
     ["x-amzn-requestid", "x-amz-request-id"].into_iter().find_map(|name| response.headers().get(name))
 }
 
-fn service_error(operation: &str, on: &str, code: &str, message: &str, profile: Option<&str>) -> Error {
+fn refused(operation: &str, on: &str, cause: Cause, code: &str, message: &str, caller: &Caller<'_>) -> Error {
     let doing = doing(operation, on);
     let why = if message.is_empty() { code } else { message };
-    let is = |codes: &[&str]| codes.contains(&code);
-    if is(&DENIED) {
-        let action = between(message, "not authorized to perform: ", " ").unwrap_or(operation);
-        let resource = between(message, "on resource: ", " ").unwrap_or(on);
-        let help = format!(
-            "allow `{action}` for the identity that you deploy with, or use another one with --profile or \
-             AWS_PROFILE"
-        );
-        let explicit = if message.contains("explicit deny") { " by an explicit deny" } else { "" };
-        let refused = format!("{doing}: `{action}` on {resource} is not allowed{explicit}");
-        return Error::new(ErrorKind::Permission, refused).with_help(help);
-    }
-    if is(&EXPIRED) {
-        return expired(profile);
-    }
-    if is(&UNKNOWN_IDENTITY) {
-        return Error::new(ErrorKind::Credentials, format!("AWS does not accept the credentials: {why}"))
-            .with_help(log_in(profile));
-    }
-    let kind = match () {
-        () if is(&NOT_FOUND) => ErrorKind::NotFound,
-        () if is(&CONFLICT) => ErrorKind::Conflict,
-        () if code.contains("Validation") || code.contains("Invalid") || code.contains("Malformed") => {
-            ErrorKind::Invalid
+    match cause {
+        Cause::Denied => return denied(operation, on, message, caller),
+        Cause::Expired => return credentials::expired(caller.profile),
+        Cause::Credentials => {
+            return Error::new(cause, format!("AWS does not accept the credentials: {why}"))
+                .with_help(credentials::log_in(caller.profile));
         }
-        () if code == "BadRequestException" => ErrorKind::Invalid,
-        () => ErrorKind::Other,
-    };
-    let error = Error::new(kind, format!("{doing}: {why}"));
-    match code {
-        "PreconditionFailedException" => {
+        _ => {}
+    }
+    let error = Error::new(cause, format!("{doing}: {why}"));
+    match (&error.cause, code) {
+        (Cause::Stale, _) => {
             error.with_help("somebody else changed it at the same time; run the command again")
         }
-        _ if THROTTLES.contains(&code) => {
+        (Cause::Throttled, _) => {
             error.with_help("AWS kept throttling this account; run the command again in a minute")
         }
-        "NoSuchBucket" => {
+        (_, "NoSuchBucket") => {
             error.with_help("create the bucket, or name another one in `[artifacts]` of project.toml")
         }
-        "PermanentRedirect" | "HTTP 301" => error.with_help(
+        (_, "PermanentRedirect" | "HTTP 301") => error.with_help(
             "the bucket of `[artifacts]` is in another region; Lambda needs it in the function's own",
         ),
-        "CodeStorageExceededException" => {
+        (_, "CodeStorageExceededException") => {
             error.with_help("delete old versions of functions that no stage points at, then deploy again")
         }
         _ => error,
     }
 }
 
-/// The error behind a call that could not be signed, if that is what happened.
-fn credentials_error<E: StdError + 'static>(
-    error: &SdkError<E, HttpResponse>,
-    profile: Option<&str>,
-) -> Option<Error> {
-    let mut source: Option<&(dyn StdError + 'static)> = Some(error);
-    let credentials = loop {
-        let current = source?;
-        if let Some(found) = current.downcast_ref::<CredentialsError>() {
-            break found;
-        }
-        source = current.source();
+fn denied(operation: &str, on: &str, message: &str, caller: &Caller<'_>) -> Error {
+    let action = between(message, "not authorized to perform: ", " ");
+    let action = action.map_or_else(|| permission::action(operation), str::to_owned);
+    let resource = between(message, "on resource: ", " ").map(str::to_owned);
+    let resource = resource.or_else(|| permission::resource(operation, caller.partition, caller.region));
+    let on_what = match resource.as_deref().unwrap_or(on) {
+        "" => String::new(),
+        resource => format!(" on {resource}"),
     };
-    Some(no_credentials(
-        matches!(credentials, CredentialsError::CredentialsNotLoaded(_)),
-        &chain(credentials),
-        profile,
-    ))
-}
-
-fn no_credentials(none_at_all: bool, why: &str, profile: Option<&str>) -> Error {
-    let lower = why.to_ascii_lowercase();
-    if lower.contains("was not defined") || lower.contains("no profiles were defined") {
-        let what = match profile {
-            Some(name) => format!("there is no AWS profile named `{name}`"),
-            None => "there is no such AWS profile".to_owned(),
-        };
-        return Error::new(ErrorKind::Credentials, what)
-            .with_help("`aws configure list-profiles` lists them; choose one with --profile or AWS_PROFILE")
-            .with_reference(why);
-    }
-    if lower.contains("expired") || lower.contains("cached sso token") || lower.contains("refresh") {
-        return expired(profile).with_reference(why);
-    }
-    if lower.contains("connect") || lower.contains("dns error") {
-        return Error::new(ErrorKind::Network, "the service that hands out credentials cannot be reached")
-            .with_help(CHECK_NETWORK)
-            .with_reference(why);
-    }
-    if none_at_all {
-        return Error::new(ErrorKind::Credentials, "no AWS credentials were found")
-            .with_help(log_in(profile));
-    }
-    Error::new(ErrorKind::Credentials, "the AWS credentials cannot be used")
-        .with_help(log_in(profile))
-        .with_reference(why)
-}
-
-fn expired(profile: Option<&str>) -> Error {
-    let login = match profile {
-        Some(profile) => format!("aws sso login --profile {profile}"),
-        None => "aws sso login".to_owned(),
-    };
-    Error::new(ErrorKind::Credentials, "the AWS credentials have expired")
-        .with_help(format!("log in again, for example with `{login}`"))
-}
-
-fn log_in(profile: Option<&str>) -> String {
-    match profile {
-        Some(profile) => format!(
-            "log in with `aws sso login --profile {profile}` or `aws configure --profile {profile}`, or choose \
-             another profile with --profile or AWS_PROFILE"
-        ),
-        None => "log in with `aws configure` or `aws sso login`, or choose a profile with --profile or AWS_PROFILE"
-            .to_owned(),
-    }
+    let explicit = if message.contains("explicit deny") { " by an explicit deny" } else { "" };
+    let on_resource = resource.map(|resource| format!(" on `{resource}`")).unwrap_or_default();
+    let help = format!(
+        "allow `{action}`{on_resource} for the identity that you deploy with, or use another one with --profile or \
+         AWS_PROFILE"
+    );
+    let refused = format!("{}: `{action}`{on_what} is not allowed{explicit}", doing(operation, on));
+    Error::new(Cause::Denied, refused).with_help(help)
 }
 
 const CHECK_NETWORK: &str =
     "check the network, the proxy (HTTPS_PROXY), the region, and AWS_ENDPOINT_URL if you set it";
 
-fn no_answer<E: StdError + 'static>(doing: &str, error: &SdkError<E, HttpResponse>) -> Error {
-    let why = chain(error);
-    let network = |what: &str| {
-        Error::new(ErrorKind::Network, format!("{doing}: {what}"))
-            .with_help(CHECK_NETWORK)
-            .with_reference(&why)
-    };
+/// AWS cannot be reached, for a reason in words.
+fn unreachable(doing: &str, what: &str) -> Error {
+    Error::new(Cause::Unreachable, format!("{doing}: {what}")).with_help(CHECK_NETWORK)
+}
+
+fn no_answer<E: StdError + 'static>(
+    doing: &str,
+    error: &SdkError<E, HttpResponse>,
+    redactor: &Redactor,
+) -> Error {
+    let why = redactor.clean(&chain(error));
+    let network = |what: &str| unreachable(doing, what).with_reference(&why);
     match error {
         SdkError::TimeoutError(_) => network("AWS did not answer in time"),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => network("AWS did not answer in time"),
@@ -291,27 +179,8 @@ fn no_answer<E: StdError + 'static>(doing: &str, error: &SdkError<E, HttpRespons
             network("the AWS endpoint cannot be reached")
         }
         SdkError::ResponseError(_) => network("the answer is not one of AWS"),
-        _ => Error::new(ErrorKind::Other, format!("{doing}: {why}")),
+        _ => Error::new(Cause::Other, format!("{doing}: {why}")),
     }
-}
-
-/// Neither flag, file, environment nor profile names a region.
-pub(crate) fn no_region() -> Error {
-    Error::new(ErrorKind::Credentials, "no AWS region is configured").with_help(
-        "say which with --region, `region` in project.toml, AWS_REGION, or `aws configure set region …`",
-    )
-}
-
-/// The credentials belong to another account than the project is bound to.
-pub(crate) fn wrong_account(wanted: &AccountId, actual: &AccountId, profile: Option<&str>) -> Error {
-    let who = profile.map_or_else(|| "the credentials are".to_owned(), |name| format!("profile {name} is"));
-    Error::new(
-        ErrorKind::Credentials,
-        format!("{who} for account {actual}, but project.toml binds the project to account {wanted}"),
-    )
-    .with_help(
-        "use credentials of that account (--profile, AWS_PROFILE), or change `account` in project.toml",
-    )
 }
 
 /// A resource of our name that belongs to somebody else.
@@ -320,7 +189,7 @@ pub(crate) fn not_ours(what: &str, name: &str, owner: Option<&str>) -> Error {
         Some(owner) => format!("belongs to the project {owner} (tag mdo:project)"),
         None => "was not made by mdo (it has no tag mdo:project)".to_owned(),
     };
-    Error::new(ErrorKind::NotOurs, format!("{what} {name} exists already and {whose}")).with_help(
+    Error::new(Cause::NotOurs, format!("{what} {name} exists already and {whose}")).with_help(
         "rename the project, or take it over with --adopt: mdo then changes it to what the files say",
     )
 }

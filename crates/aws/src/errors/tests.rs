@@ -4,7 +4,21 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::ErrorMetadata;
 
+use std::sync::LazyLock;
+
+use aws_credential_types::provider::error::CredentialsError;
+use mdo_model::project::Secret;
+
 use super::*;
+
+fn caller(profile: Option<&'static str>) -> Caller<'static> {
+    static REDACTOR: LazyLock<Redactor> = LazyLock::new(|| {
+        let redactor = Redactor::default();
+        redactor.learn(&Secret::new("open-sesame"));
+        redactor
+    });
+    Caller { profile, partition: "aws", region: "eu-west-1", redactor: &REDACTOR }
+}
 
 fn answer(status: u16, code: &str, message: &str) -> SdkError<ErrorMetadata, HttpResponse> {
     let status = StatusCode::try_from(status).expect("a status");
@@ -25,22 +39,22 @@ fn a_denied_call_names_the_missing_action_and_resource() {
         "User: arn:aws:iam::123456789012:user/ci is not authorized to perform: lambda:CreateFunction on resource: \
          arn:aws:lambda:us-east-1:123456789012:function:ml_api_x because no identity-based policy allows it",
     );
-    let error = explain("lambda:CreateFunction", "ml_api_x", &error, None);
-    assert_eq!(error.kind, ErrorKind::Permission);
+    let error = explain("lambda:CreateFunction", "ml_api_x", &error, &caller(None));
+    assert_eq!(error.cause, Cause::Denied);
     assert_eq!(
         error.to_string(),
         "create function ml_api_x: `lambda:CreateFunction` on \
          arn:aws:lambda:us-east-1:123456789012:function:ml_api_x is not allowed \
          (AccessDeniedException, request 1234)"
     );
-    assert!(error.help.expect("help").starts_with("allow `lambda:CreateFunction`"));
+    assert!(error.help.expect("help").starts_with("allow `lambda:CreateFunction` on `arn:aws:lambda:"));
 }
 
 #[test]
 fn expired_credentials_say_how_to_log_in() {
     let error = answer(403, "ExpiredTokenException", "The security token included in the request is expired");
-    let error = explain("iam:GetRole", "r", &error, Some("work"));
-    assert_eq!(error.kind, ErrorKind::Credentials);
+    let error = explain("iam:GetRole", "r", &error, &caller(Some("work")));
+    assert_eq!(error.cause, Cause::Expired);
     assert_eq!(error.message, "the AWS credentials have expired");
     assert_eq!(error.help.as_deref(), Some("log in again, for example with `aws sso login --profile work`"));
 }
@@ -48,7 +62,7 @@ fn expired_credentials_say_how_to_log_in() {
 #[test]
 fn unknown_credentials_are_told_from_a_denied_action() {
     let error = answer(403, "InvalidClientTokenId", "The security token included in the request is invalid.");
-    assert_eq!(explain("sts:GetCallerIdentity", "", &error, None).kind, ErrorKind::Credentials);
+    assert_eq!(explain("sts:GetCallerIdentity", "", &error, &caller(None)).cause, Cause::Credentials);
 }
 
 #[test]
@@ -58,27 +72,9 @@ fn no_credentials_at_all_say_how_to_get_some() {
         None,
     );
     let error: SdkError<ErrorMetadata, HttpResponse> = SdkError::dispatch_failure(failure);
-    let error = explain("lambda:GetFunction", "f", &error, None);
-    assert_eq!(error.kind, ErrorKind::Credentials);
+    let error = explain("lambda:GetFunction", "f", &error, &caller(None));
+    assert_eq!(error.cause, Cause::Credentials);
     assert_eq!(error.message, "no AWS credentials were found");
-}
-
-#[test]
-fn a_wrong_profile_is_named() {
-    let error = no_credentials(false, "profile `nope` was not defined: could not find it", Some("nope"));
-    assert_eq!(error.message, "there is no AWS profile named `nope`");
-}
-
-#[test]
-fn the_code_survives_for_those_who_decide_on_it() {
-    let error = answer(409, "ResourceConflictException", "Function already exist: f");
-    let error = explain("lambda:CreateFunction", "f", &error, None);
-    assert_eq!(
-        (error.kind.clone(), error.code.as_deref()),
-        (ErrorKind::Conflict, Some("ResourceConflictException"))
-    );
-    let error = answer(404, "NoSuchEntity", "The role with name r cannot be found.");
-    assert_eq!(explain("iam:GetRolePolicy", "r", &error, None).kind, ErrorKind::NotFound);
 }
 
 #[test]
@@ -100,17 +96,49 @@ fn a_failing_service_is_asked_again_but_never_to_make_a_second_key() {
 fn an_unreachable_endpoint_is_a_network_error() {
     let failure = aws_smithy_runtime_api::client::result::ConnectorError::io("connection refused".into());
     let error: SdkError<ErrorMetadata, HttpResponse> = SdkError::dispatch_failure(failure);
-    let error = explain("lambda:GetFunction", "f", &error, None);
-    assert_eq!(error.kind, ErrorKind::Network);
+    let error = explain("lambda:GetFunction", "f", &error, &caller(None));
+    assert_eq!(error.cause, Cause::Unreachable);
     assert_eq!(error.message, "get function f: the AWS endpoint cannot be reached");
 }
 
 #[test]
-fn another_account_is_refused_by_name() {
-    let id = |text: &str| text.parse::<AccountId>().expect("an account");
-    let error = wrong_account(&id("111111111111"), &id("222222222222"), None);
+fn a_denied_call_to_api_gateway_names_the_permission_that_iam_knows() {
+    let error = answer(403, "AccessDeniedException", "");
+    let error = explain("apigateway:GetRestApis", "", &error, &caller(None));
     assert_eq!(
         error.message,
-        "the credentials are for account 222222222222, but project.toml binds the project to account 111111111111"
+        "get rest apis: `apigateway:GET` on arn:aws:apigateway:eu-west-1::/restapis is not allowed"
     );
+    let help = error.help.expect("help");
+    assert!(
+        help.starts_with("allow `apigateway:GET` on `arn:aws:apigateway:eu-west-1::/restapis`"),
+        "{help}"
+    );
+}
+
+#[test]
+fn what_aws_quotes_of_the_environment_is_hidden() {
+    for code in ["InvalidParameterValueException", "SerializationException", "InvalidSignatureException"] {
+        let error = answer(400, code, "cannot read {PASSWORD=secret-1, value=open-sesame}");
+        let text = explain("lambda:CreateFunction", "f", &error, &caller(None)).to_string();
+        assert!(!text.contains("sesame") && !text.contains("secret-1"), "{text}");
+        assert!(text.contains("cannot read {PASSWORD=***, value=***}"), "{text}");
+    }
+    let denied =
+        "User: arn:aws:iam::1:user/ci is not authorized to perform: open-sesame on resource: open-sesame";
+    let error = explain("lambda:GetFunction", "f", &answer(403, "AccessDenied", denied), &caller(None));
+    assert!(!format!("{error} {:?}", error.help).contains("sesame"));
+}
+
+#[test]
+fn a_reserved_concurrency_of_zero_is_not_waited_for() {
+    let mut error = answer(429, "TooManyRequestsException", "Rate Exceeded.");
+    let body = r#"{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","message":"Rate Exceeded."}"#;
+    if let SdkError::ServiceError(service) = error {
+        let mut raw = HttpResponse::new(service.raw().status(), SdkBody::from(body));
+        raw.headers_mut().insert("x-amzn-requestid", "1234");
+        error = SdkError::service_error(service.into_err(), raw);
+    }
+    assert!(!is_throttle(&error));
+    assert_eq!(explain("lambda:Invoke", "f", &error, &caller(None)).cause, Cause::Capped);
 }

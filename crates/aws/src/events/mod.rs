@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_cloudwatchevents::types::{Rule, RuleState, Tag, Target};
 use futures::future::try_join_all;
-use mdo_engine::{Applied, Error, ErrorKind, Run, Scope};
+use mdo_engine::{Applied, Cause, Error, Redactor, Run, Scope};
 use mdo_model::project::{FunctionName, Names, Rate};
 use mdo_model::stack::{Action, Change, Resource, WarmRule};
 use serde_json::Value;
@@ -193,7 +193,7 @@ pub(crate) async fn apply(
     change: &Change,
     run: &Run<'_>,
 ) -> Result<Applied, Error> {
-    let unexpected = || Error::new(ErrorKind::Other, format!("{} is not a warm rule", change.id));
+    let unexpected = || Error::new(Cause::Other, format!("{} is not a warm rule", change.id));
     let function: FunctionName = change.id.name.parse().map_err(|_| unexpected())?;
     match (change.action, &change.after) {
         (Action::Delete, _) => {
@@ -230,7 +230,7 @@ fn tags(names: &Names) -> Result<Vec<Tag>, Error> {
 }
 
 fn incomplete(error: impl std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Other, error.to_string())
+    Error::new(Cause::Other, error.to_string())
 }
 
 /// Writes the whole rule: what such a call leaves out is lost. Tags are taken on creation only.
@@ -242,7 +242,7 @@ async fn put_rule(
     is_new: bool,
 ) -> Result<(), Error> {
     let name = names.warm_rule(function);
-    let rate = rule.rate.ok_or_else(|| Error::new(ErrorKind::Invalid, format!("{name} has no rate")))?;
+    let rate = rule.rate.ok_or_else(|| Error::new(Cause::Invalid, format!("{name} has no rate")))?;
     let state = if rule.enabled { RuleState::Enabled } else { RuleState::Disabled };
     let tags = if is_new { Some(tags(names)?) } else { None };
     aws.call("events:PutRule", &name, || {
@@ -302,7 +302,7 @@ async fn put_targets(
         .failed_entries()
         .iter()
         .map(|entry| (entry.target_id().unwrap_or_default(), entry.error_code(), entry.error_message()));
-    check_entries("put the targets of", &name, answer.failed_entry_count(), refused)?;
+    check_entries(&aws.redactor, "put the targets of", &name, answer.failed_entry_count(), refused)?;
     if !crowded {
         remove_targets(aws, &name, &surplus).await?;
     }
@@ -325,11 +325,12 @@ async fn remove_targets(aws: &Aws, rule: &str, ids: &[String]) -> Result<(), Err
         .failed_entries()
         .iter()
         .map(|entry| (entry.target_id().unwrap_or_default(), entry.error_code(), entry.error_message()));
-    check_entries("remove the targets of", rule, answer.failed_entry_count(), refused)
+    check_entries(&aws.redactor, "remove the targets of", rule, answer.failed_entry_count(), refused)
 }
 
 /// Turns the failures inside an answer that says 200 into an error.
 fn check_entries<'a>(
+    redactor: &Redactor,
     doing: &str,
     rule: &str,
     count: i32,
@@ -339,9 +340,9 @@ fn check_entries<'a>(
         return Ok(());
     }
     let why: Vec<_> = refused
-        .map(|(id, code, message)| format!("{id}: {}", message.or(code).unwrap_or("refused")))
+        .map(|(id, code, message)| format!("{id}: {}", redactor.clean(message.or(code).unwrap_or("refused"))))
         .collect();
-    Err(Error::new(ErrorKind::Other, format!("{doing} {rule}: {}", why.join("; "))))
+    Err(Error::new(Cause::Other, format!("{doing} {rule}: {}", why.join("; "))))
 }
 
 async fn delete(aws: &Aws, names: &Names, state: &EventsState, function: &FunctionName) -> Result<(), Error> {
@@ -372,7 +373,7 @@ async fn delete_one(aws: &Aws, name: &str, targets: &BTreeSet<String>) -> Result
         Err(error) => Err(error),
     };
     match deleted {
-        Err(error) if error.kind != ErrorKind::NotFound => Err(error),
+        Err(error) if error.cause != Cause::Gone => Err(error),
         _ => Ok(()),
     }
 }
@@ -433,8 +434,9 @@ mod tests {
     #[test]
     fn failures_inside_an_answer_are_errors() {
         let refused = [("warm-1", Some("ManagedRuleException"), None), ("warm-2", None, Some("no"))];
-        let error = check_entries("put the targets of", "r", 2, refused.into_iter()).unwrap_err();
+        let error = check_entries(&Redactor::default(), "put the targets of", "r", 2, refused.into_iter())
+            .unwrap_err();
         assert_eq!(error.message, "put the targets of r: warm-1: ManagedRuleException; warm-2: no");
-        assert_eq!(check_entries("put the targets of", "r", 0, [].into_iter()), Ok(()));
+        assert_eq!(check_entries(&Redactor::default(), "put the targets of", "r", 0, [].into_iter()), Ok(()));
     }
 }

@@ -4,7 +4,7 @@ mod policy;
 
 use std::collections::BTreeSet;
 
-use mdo_engine::{Applied, Error, ErrorKind, Run, Scope};
+use mdo_engine::{Applied, Cause, Error, Run, Scope};
 use mdo_model::project::Names;
 use mdo_model::stack::{Change, Role};
 use serde_json::Value;
@@ -36,10 +36,8 @@ pub(crate) async fn observe(aws: &Aws, names: &Names, scope: &Scope) -> Result<R
         .await;
     match answer {
         Ok(answer) => Ok(RoleFound::Found(decode(answer.policy_document()))),
-        Err(error) if error.is_code("NoSuchEntity") && !misses_policy(&error.message) => {
-            Ok(RoleFound::Absent)
-        }
-        Err(error) if error.is_code("NoSuchEntity") => match owner(aws, names).await? {
+        Err(error) if error.is(&Cause::Gone) => Ok(RoleFound::Absent),
+        Err(error) if error.is(&Cause::PartGone) => match owner(aws, names).await? {
             None => Ok(RoleFound::Absent),
             Some(owner) => {
                 let checked = owner.check("role", &role, scope.adopt).map(|()| Some(Value::Null));
@@ -48,12 +46,6 @@ pub(crate) async fn observe(aws: &Aws, names: &Names, scope: &Scope) -> Result<R
         },
         Err(error) => Err(error),
     }
-}
-
-/// Whether `NoSuchEntity` is about the policy, so that the role itself may be there.
-fn misses_policy(message: &str) -> bool {
-    let (_, reason) = message.split_once(": ").unwrap_or(("", message));
-    reason.to_ascii_lowercase().contains("policy")
 }
 
 /// The role in the model's terms and the regions that it is used in, once the account is known.
@@ -78,7 +70,7 @@ async fn owner(aws: &Aws, names: &Names) -> Result<Option<Owner>, Error> {
             let tags = tags.iter().map(|tag| (tag.key(), tag.value()));
             Ok(Some(ownership::of(tags, &names.project)))
         }
-        Err(error) if error.is_code("NoSuchEntity") => Ok(None),
+        Err(error) if error.is(&Cause::Gone) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -129,7 +121,7 @@ pub(crate) async fn create(
         .await;
     match created {
         // Another deploy of the project has been quicker.
-        Err(error) if error.is_code("EntityAlreadyExists") => {
+        Err(error) if error.is(&Cause::Exists) => {
             owner(aws, names).await?.ok_or(error)?.check("role", &role, false)?;
         }
         answer => drop(answer?),
@@ -190,7 +182,7 @@ pub(crate) async fn delete(
     let inline =
         aws.call("iam:ListRolePolicies", &role, || aws.iam.list_role_policies().role_name(&role).send());
     let (attached, inline) = match futures::future::try_join(attached, inline).await {
-        Err(error) if error.is_code("NoSuchEntity") => return Ok(Applied::default()),
+        Err(error) if error.is(&Cause::Gone) => return Ok(Applied::default()),
         answer => answer?,
     };
     let mut foreign: Vec<&str> =
@@ -198,7 +190,7 @@ pub(crate) async fn delete(
     foreign.extend(inline.policy_names().iter().map(String::as_str).filter(|name| *name != POLICY));
     if !foreign.is_empty() {
         let message = format!("role {role} has policies that mdo did not write: {}", foreign.join(", "));
-        return Err(Error::new(ErrorKind::NotOurs, message)
+        return Err(Error::new(Cause::NotOurs, message)
             .with_help("remove them from the role, or delete the role yourself"));
     }
     ignore_absent(
@@ -224,12 +216,12 @@ async fn put_policy(aws: &Aws, names: &Names, wanted: &Role, regions: Regions) -
 fn tags(names: &Names) -> Result<Vec<aws_sdk_iam::types::Tag>, Error> {
     let tag = |(key, value)| aws_sdk_iam::types::Tag::builder().key(key).value(value).build();
     let tags: Result<_, _> = project_tags(names).into_iter().map(tag).collect();
-    tags.map_err(|error| Error::new(ErrorKind::Other, error.to_string()))
+    tags.map_err(|error| Error::new(Cause::Other, error.to_string()))
 }
 
 fn ignore_absent<T>(answer: Result<T, Error>) -> Result<(), Error> {
     match answer {
-        Err(error) if !error.is_code("NoSuchEntity") => Err(error),
+        Err(error) if !error.is(&Cause::Gone) => Err(error),
         _ => Ok(()),
     }
 }
@@ -239,15 +231,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn a_missing_role_is_told_from_a_missing_policy() {
-        let doing = "get role policy ml_api_lambda_function";
-        assert!(!misses_policy(&format!(
-            "{doing}: The role with name ml_api_lambda_function cannot be found."
-        )));
-        assert!(misses_policy(&format!("{doing}: The role policy with name mdo cannot be found.")));
-    }
 
     #[test]
     fn a_percent_encoded_policy_is_decoded() {

@@ -6,7 +6,7 @@ use aws_sdk_lambda::types::FunctionCode;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::Blob;
-use mdo_engine::{Error, ErrorKind, Run};
+use mdo_engine::{Cause, Error, Run};
 use mdo_model::project::{Artifacts, FunctionName};
 use mdo_model::quotas::DIRECT_UPLOAD_LIMIT;
 use mdo_model::stack::{Function, ResourceId};
@@ -20,16 +20,24 @@ const STREAMED_ABOVE: u64 = 8 * 1024 * 1024;
 /// Code that is ready to be handed to Lambda. A zip is read anew for each attempt, so that it is never held twice.
 #[derive(Clone)]
 pub(crate) enum Code {
-    Inline(PathBuf),
+    Inline { path: PathBuf, bytes: u64 },
     Stored { bucket: String, key: String },
 }
 
 impl Code {
+    /// How many bytes it adds to a call, which are in base64 there.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Inline { bytes, .. } => bytes.div_ceil(3) * 4,
+            Self::Stored { .. } => 0,
+        }
+    }
+
     /// As the calls take it, `FunctionCode` for instance.
     pub(crate) async fn load<E>(&self) -> Result<FunctionCode, SdkError<E, HttpResponse>> {
         let code = FunctionCode::builder();
         Ok(match self {
-            Self::Inline(path) => {
+            Self::Inline { path, .. } => {
                 let zip = tokio::fs::read(path).await.map_err(SdkError::construction_failure)?;
                 code.zip_file(Blob::new(zip)).build()
             }
@@ -47,15 +55,15 @@ pub(crate) async fn prepare(
     id: &ResourceId,
     run: &Run<'_>,
 ) -> Result<Code, Error> {
-    let no_package = || Error::new(ErrorKind::Other, format!("there is no package of function {name}"));
+    let no_package = || Error::new(Cause::Other, format!("there is no package of function {name}"));
     let path: &Path = run.packages().get(name).ok_or_else(no_package)?;
     let size = tokio::fs::metadata(path).await?.len();
     let largest_inline = if artifacts.is_some() { STREAMED_ABOVE } else { DIRECT_UPLOAD_LIMIT };
     if size <= largest_inline {
-        return Ok(Code::Inline(path.to_owned()));
+        return Ok(Code::Inline { path: path.to_owned(), bytes: size });
     }
     let artifacts = artifacts.ok_or_else(|| {
-        Error::new(ErrorKind::Invalid, format!("the package of function {name} has no bucket to go through"))
+        Error::new(Cause::Invalid, format!("the package of function {name} has no bucket to go through"))
     })?;
     let sha256 = function.code.ok_or_else(no_package)?;
     let key = s3::upload(aws, artifacts, path, sha256, id, run).await?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_lambda::types::AliasRoutingConfiguration;
-use mdo_engine::{Applied, Error, Run};
+use mdo_engine::{Applied, Cause, Error, Run};
 use mdo_model::project::FunctionName;
 use mdo_model::stack::{Change, Function, Invoker, Kind, ResourceId};
 
@@ -168,7 +168,7 @@ impl AwsProvider {
                 })
                 .await;
             let answer = match answer {
-                Err(error) if error.is_code("ResourceNotFoundException") => return Ok(None),
+                Err(error) if error.is(&Cause::Gone) => return Ok(None),
                 answer => answer?,
             };
             aliases.extend(answer.aliases().iter().filter_map(|alias| {
@@ -200,7 +200,7 @@ impl AwsProvider {
         if !exists {
             match self.create_published(name, wanted, &change.id, run).await {
                 // Another stage has it: observe does not ask, so that a first deploy needs no call more.
-                Err(error) if error.is_code("ResourceConflictException") => {}
+                Err(error) if error.is(&Cause::Exists) => {}
                 answer => return answer,
             }
         }
@@ -219,10 +219,10 @@ impl AwsProvider {
             false => self.create_alias(name, version).await,
         };
         match answer {
-            Err(error) if exists && error.is_code("ResourceNotFoundException") => {
+            Err(error) if exists && error.is(&Cause::Gone) => {
                 self.create_alias(name, version).await.map(|()| Pointed::OwnAlias)
             }
-            Err(error) if !exists && error.is_code("ResourceConflictException") => {
+            Err(error) if !exists && error.is(&Cause::Exists) => {
                 self.update_alias(name, version).await.map(|()| Pointed::AnothersAlias)
             }
             answer => answer.map(|()| Pointed::OwnAlias),
@@ -332,7 +332,7 @@ pub(crate) fn is_foreign(owner: &Owner) -> bool {
 
 fn ignore_absent<T>(answer: Result<T, Error>) -> Result<(), Error> {
     match answer {
-        Err(error) if !error.is_code("ResourceNotFoundException") => Err(error),
+        Err(error) if !error.is(&Cause::Gone) => Err(error),
         _ => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use mdo_engine::Error;
+use mdo_engine::{Cause, Error};
 use mdo_model::project::{FunctionName, Names};
 use mdo_model::stack::Invoker;
 use serde_json::Value;
@@ -38,7 +38,7 @@ pub(crate) async fn read(aws: &Aws, names: &Names, function: &FunctionName) -> R
         .await;
     match answer {
         Ok(answer) => Ok(parse(answer.policy().unwrap_or_default())),
-        Err(error) if error.is_code("ResourceNotFoundException") => Ok(Statements::new()),
+        Err(error) if error.is(&Cause::Gone) => Ok(Statements::new()),
         Err(error) => Err(error),
     }
 }
@@ -140,7 +140,7 @@ pub(crate) async fn add(
     };
     let [first, second] = ids_of(names, invoker);
     match add_statement(aws, names, function, &first, &statement).await {
-        Err(error) if exists_already(&error) => {
+        Err(error) if error.is(&Cause::Exists) => {
             let live = read(aws, names, function).await?;
             let is_right = |id: &String| live.get(id) == Some(&Some(statement.clone()));
             if is_right(&first) {
@@ -156,11 +156,6 @@ pub(crate) async fn add(
     }
 }
 
-/// Whether a statement of the same id is there; the same code also means that the policy is being changed.
-fn exists_already(error: &Error) -> bool {
-    error.is_code("ResourceConflictException") && error.message.contains("already exists")
-}
-
 /// Adds a statement, and tries again while the alias has not got around or another statement is being added.
 async fn add_statement(
     aws: &Aws,
@@ -171,11 +166,8 @@ async fn add_statement(
 ) -> Result<(), Error> {
     for pause in NOT_YET_PAUSES_MS {
         match try_to_add(aws, names, function, id, statement).await {
-            Err(error)
-                if error.is_code("ResourceNotFoundException")
-                    || (error.is_code("ResourceConflictException") && !exists_already(&error)) =>
-            {
-                tokio::time::sleep(Duration::from_millis(pause)).await;
+            Err(Error { cause: Cause::Gone | Cause::Concurrent | Cause::Busy, .. }) => {
+                aws.pause(Duration::from_millis(pause)).await?;
             }
             answer => return answer,
         }
@@ -229,7 +221,7 @@ async fn remove_statement(aws: &Aws, names: &Names, function: &FunctionName, id:
         })
         .await;
     match answer {
-        Err(error) if !error.is_code("ResourceNotFoundException") => Err(error),
+        Err(error) if !error.is(&Cause::Gone) => Err(error),
         _ => Ok(()),
     }
 }

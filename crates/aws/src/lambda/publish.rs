@@ -9,8 +9,9 @@ use aws_sdk_lambda::types::{
     Architecture as LambdaArchitecture, DeadLetterConfig, Environment, EphemeralStorage, LastUpdateStatus,
     Runtime, State, TracingConfig, TracingMode, VpcConfig,
 };
-use mdo_engine::{Error, ErrorKind, Run};
-use mdo_model::project::{Architecture, FunctionConfiguration, FunctionName, Tracing};
+use mdo_engine::{Cause, Error, Run};
+use mdo_model::project::{Architecture, FunctionConfiguration, FunctionName, Tracing, environment_size};
+use mdo_model::quotas::ENVIRONMENT_LIMIT;
 use mdo_model::stack::{Function, ResourceId};
 use tokio::time::Instant;
 
@@ -21,13 +22,6 @@ use crate::AwsProvider;
 use crate::client::Aws;
 use crate::lambda;
 use crate::ownership::{Owner, project_tags, tag_map};
-
-/// What Lambda says while a fresh role or its grants have not got around yet.
-const NOT_YET: [&str; 3] = [
-    "cannot be assumed by Lambda",
-    "The provided execution role does not have permissions",
-    "KMS key is invalid for CreateGrant",
-];
 
 /// How long a fresh role may take to be assumable.
 const ASSUMABLE_WITHIN: Duration = Duration::from_secs(60);
@@ -47,7 +41,7 @@ impl Published {
         state: Option<&State>,
         update: Option<&LastUpdateStatus>,
     ) -> Result<Self, Error> {
-        let missing = || Error::new(ErrorKind::Other, "Lambda's answer names no version");
+        let missing = || Error::new(Cause::Other, "Lambda's answer names no version");
         let version = version.filter(|version| *version != "$LATEST").ok_or_else(missing)?;
         Ok(Self { version: version.to_owned(), busy: lambda::is_busy(state, update), kept: Vec::new() })
     }
@@ -92,7 +86,7 @@ impl AwsProvider {
         let role = self.role_arn(wanted)?;
         let tags = tag_map(&self.names);
         let create = || {
-            aws.call("lambda:CreateFunction", &full, || async {
+            aws.send("lambda:CreateFunction", &full, code.bytes(), || async {
                 configure!(aws.lambda.create_function(), &wanted.configuration, &text, &role, false)
                     .function_name(&full)
                     .architectures(architecture(&wanted.configuration))
@@ -138,6 +132,7 @@ impl AwsProvider {
                     kept.push(key.clone());
                 }
             }
+            check_environment_size(name, &wanted, &kept)?;
             self.tag_function(&latest.arn).await?;
             // Tagging may leave another revision behind.
             latest = lambda::idle(&self.aws, &self.names, name, None).await?;
@@ -230,7 +225,7 @@ impl AwsProvider {
         let (aws, full) = (&self.aws, self.names.function(name));
         let code = code::prepare(aws, self.artifacts.as_ref(), name, wanted, id, run).await?;
         self.once_settled(name, || {
-            aws.call("lambda:UpdateFunctionCode", &full, || async {
+            aws.send("lambda:UpdateFunctionCode", &full, code.bytes(), || async {
                 let code = code.load().await?;
                 aws.lambda
                     .update_function_code()
@@ -256,7 +251,7 @@ impl AwsProvider {
     {
         for _ in 0..5 {
             match request().await {
-                Err(error) if is_in_progress(&error) => {
+                Err(error) if error.is(&Cause::Busy) => {
                     lambda::idle(&self.aws, &self.names, name, None).await?;
                 }
                 answer => return answer,
@@ -284,6 +279,21 @@ impl AwsProvider {
     }
 }
 
+/// Checks that what an adopted function keeps fits in beside what files set.
+fn check_environment_size(name: &FunctionName, wanted: &Function, kept: &[String]) -> Result<(), Error> {
+    let size = environment_size(&wanted.configuration.environment);
+    if size <= ENVIRONMENT_LIMIT {
+        return Ok(());
+    }
+    let message = format!(
+        "the environment of function {name} has {size} bytes with {}, which the function has and no file sets: Lambda \
+         takes at most {ENVIRONMENT_LIMIT}",
+        kept.join(", ")
+    );
+    Err(Error::new(Cause::Invalid, message)
+        .with_help("remove what is not needed any more from the function, then adopt it"))
+}
+
 /// The ARN of a role that the model has by its bare name or by its ARN.
 fn role_arn(aws: &Aws, role: &str) -> Result<String, Error> {
     if role.starts_with("arn:") {
@@ -305,24 +315,13 @@ where
     let mut pause = Duration::from_millis(250);
     loop {
         match request().await {
-            Err(error) if is_not_yet(&error) && Instant::now() + pause < give_up => {
+            Err(error) if error.is(&Cause::RoleNotReady) && Instant::now() + pause < give_up => {
                 wait(pause).await?;
                 pause = (pause * 2).min(Duration::from_secs(2));
             }
             answer => return answer,
         }
     }
-}
-
-/// Whether an error is one of those that go away by themselves once a role has got around.
-fn is_not_yet(error: &Error) -> bool {
-    error.is_code("InvalidParameterValueException") && NOT_YET.iter().any(|text| error.message.contains(text))
-}
-
-/// Whether an error says that Lambda is still at work; the same code also means "exists already".
-fn is_in_progress(error: &Error) -> bool {
-    error.is_code("ResourceConflictException")
-        && ["in progress", "current state", "following state"].iter().any(|text| error.message.contains(text))
 }
 
 /// Whether `$LATEST` has every setting that a version freezes, the code apart.
@@ -384,35 +383,8 @@ mod tests {
 
     use super::*;
 
-    fn error(code: &str, message: &str) -> Error {
-        Error::new(ErrorKind::Invalid, message).with_code(code)
-    }
-
-    #[test]
-    fn only_the_texts_of_a_fresh_role_are_waited_for() {
-        let invalid = "InvalidParameterValueException";
-        for text in [
-            "The role defined for the function cannot be assumed by Lambda.",
-            "The provided execution role does not have permissions to call CreateNetworkInterface on EC2",
-            "Lambda was unable to configure access to your environment variables because the KMS key is invalid for \
-             CreateGrant.",
-        ] {
-            assert!(is_not_yet(&error(invalid, &format!("create function f: {text}"))), "{text}");
-        }
-        assert!(!is_not_yet(&error(invalid, "Unzipped size must be smaller than 262144000 bytes")));
-        assert!(!is_not_yet(&error("AccessDeniedException", "cannot be assumed by Lambda")));
-    }
-
-    #[test]
-    fn an_update_in_progress_is_told_from_a_function_that_exists() {
-        let conflict = "ResourceConflictException";
-        let busy =
-            "The operation cannot be performed at this time. An update is in progress for resource: arn";
-        assert!(is_in_progress(&error(conflict, busy)));
-        let pending = "The operation cannot be performed at this time. The function is currently in the following \
-                       state: Pending";
-        assert!(is_in_progress(&error(conflict, pending)));
-        assert!(!is_in_progress(&error(conflict, "Function already exist: f")));
+    fn not_ready() -> Error {
+        Error::new(Cause::RoleNotReady, "create function f: cannot be assumed by Lambda")
     }
 
     #[tokio::test(start_paused = true)]
@@ -421,7 +393,7 @@ mod tests {
         let (tries, waits) = (AtomicU32::new(0), AtomicU32::new(0));
         let request = || async {
             match tries.fetch_add(1, Ordering::Relaxed) {
-                0..5 => Err(error("InvalidParameterValueException", "cannot be assumed by Lambda")),
+                0..5 => Err(not_ready()),
                 _ => Ok(()),
             }
         };
@@ -438,8 +410,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_role_that_never_gets_around_fails_within_a_minute() {
         let start = Instant::now();
-        let request =
-            || async { Err::<(), _>(error("InvalidParameterValueException", "cannot be assumed by Lambda")) };
+        let request = || async { Err::<(), _>(not_ready()) };
         let wait = async |pause| {
             tokio::time::sleep(pause).await;
             Ok(())

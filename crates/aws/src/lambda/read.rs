@@ -7,7 +7,7 @@ use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::types::{
     Architecture as LambdaArchitecture, FunctionConfiguration as LiveConfiguration, LastUpdateStatus, State,
 };
-use mdo_engine::{Error, ErrorKind};
+use mdo_engine::{Cause, Error, Redactor};
 use mdo_model::Sha256;
 use mdo_model::project::{
     AccountId, Architecture, FunctionConfiguration, FunctionName, Names, Secret, Tracing, Vpc,
@@ -58,7 +58,7 @@ impl Live {
     fn failure(&self, on: &str) -> Option<Error> {
         let failed = self.state == Some(State::Failed) || self.update == Some(LastUpdateStatus::Failed);
         failed.then(|| {
-            Error::new(ErrorKind::Other, format!("Lambda could not bring {on} up: {}", self.reason))
+            Error::new(Cause::Other, format!("Lambda could not bring {on} up: {}", self.reason))
                 .with_help("correct what the reason names and deploy again")
         })
     }
@@ -90,10 +90,8 @@ pub(crate) async fn look_up(
         })
         .await;
     match answer {
-        Ok(answer) => Ok(Lookup::Found(Box::new(read(names, &answer, qualifier.is_some())?))),
-        Err(error) if error.is_code("ResourceNotFoundException") => {
-            Ok(Lookup::Absent(account_in(&error.message)))
-        }
+        Ok(answer) => Ok(Lookup::Found(Box::new(read(names, &aws.redactor, &answer, qualifier.is_some())?))),
+        Err(error) if error.is(&Cause::Gone) => Ok(Lookup::Absent(aws.mentioned_account())),
         Err(error) => Err(error),
     }
 }
@@ -155,7 +153,7 @@ async fn get(
         Lookup::Absent(_) => {
             let name = names.function(function);
             let at = qualifier.map(|qualifier| format!(" at {qualifier}")).unwrap_or_default();
-            Err(Error::new(ErrorKind::NotFound, format!("there is no function {name}{at}")))
+            Err(Error::new(Cause::Gone, format!("there is no function {name}{at}")))
         }
     }
 }
@@ -167,7 +165,7 @@ pub(crate) async fn settled_soon(
     function: &FunctionName,
     qualifier: Option<&str>,
 ) -> Result<Box<Live>, Error> {
-    tokio::time::sleep(SOON).await;
+    aws.pause(SOON).await?;
     settled(aws, names, function, qualifier).await
 }
 
@@ -203,37 +201,44 @@ pub(crate) async fn idle(
         if tokio::time::Instant::now() > give_up {
             let (name, waited) = (names.function(function), SETTLES_WITHIN.as_secs());
             let message = format!("Lambda is still at work on {name} after {waited} s");
-            return Err(Error::new(ErrorKind::Other, message).with_help("run the command again in a minute"));
+            return Err(Error::new(Cause::Other, message).with_help("run the command again in a minute"));
         }
-        tokio::time::sleep(pause).await;
+        aws.pause(pause).await?;
         pause = (pause * 2).min(Duration::from_secs(2));
     }
 }
 
 /// Of an alias, `at_stage`, what has failed or could change under it is not what a stage can serve: it has no code.
-fn read(names: &Names, answer: &GetFunctionOutput, at_stage: bool) -> Result<Live, Error> {
-    let incomplete = || Error::new(ErrorKind::Other, "Lambda's answer has no configuration");
+fn read(
+    names: &Names,
+    redactor: &Redactor,
+    answer: &GetFunctionOutput,
+    at_stage: bool,
+) -> Result<Live, Error> {
+    let incomplete = || Error::new(Cause::Other, "Lambda's answer has no configuration");
     let configuration = answer.configuration().ok_or_else(incomplete)?;
     let arn = configuration.function_arn().ok_or_else(incomplete)?;
     let owner = match answer.tags_error() {
         Some(error) => {
-            let message = format!("the tags of {arn} cannot be read: {}", error.message());
-            return Err(Error::new(ErrorKind::Permission, message)
+            let why = redactor.clean(error.message());
+            let message = format!("the tags of {arn} cannot be read: {why}");
+            return Err(Error::new(Cause::Denied, message)
                 .with_help("allow `lambda:ListTags` for the identity that you deploy with")
                 .with_reference(error.error_code()));
         }
         None => ownership::of(answer.tags().into_iter().flatten(), &names.project),
     };
     if let Some(error) = configuration.environment().and_then(|environment| environment.error()) {
-        let why = error.message().unwrap_or("no reason given");
+        let why = redactor.clean(error.message().unwrap_or("no reason given"));
         let message = format!("the environment of {arn} cannot be read: {why}");
-        return Err(Error::new(ErrorKind::Permission, message)
+        return Err(Error::new(Cause::Denied, message)
             .with_help(
                 "allow `kms:Decrypt` on the key that encrypts it for the identity that you deploy with",
             )
             .with_reference(error.error_code().unwrap_or_default()));
     }
     let mut function = read_configuration(names, configuration);
+    redactor.learn_environment(&function.configuration.environment);
     let is_mutable = configuration.version() == Some("$LATEST");
     if at_stage && (is_mutable || configuration.state() == Some(&State::Failed)) {
         function.code = None;
@@ -249,11 +254,12 @@ fn read(names: &Names, answer: &GetFunctionOutput, at_stage: bool) -> Result<Liv
         modified: configuration.last_modified().map(str::to_owned),
         state: configuration.state().cloned(),
         update: configuration.last_update_status().cloned(),
-        reason: configuration
-            .last_update_status_reason()
-            .or(configuration.state_reason())
-            .unwrap_or("no reason given")
-            .to_owned(),
+        reason: redactor.clean(
+            configuration
+                .last_update_status_reason()
+                .or(configuration.state_reason())
+                .unwrap_or("no reason given"),
+        ),
     })
 }
 

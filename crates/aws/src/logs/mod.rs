@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mdo_engine::{Applied, Error, ErrorKind, Ping, Run};
+use mdo_engine::{Applied, Cause, Error, Ping, Run};
 use mdo_model::project::{FunctionName, Names};
 use mdo_model::stack::{Action, Change, LogGroup, Resource};
 
@@ -50,7 +50,7 @@ pub(crate) async fn apply(
     run: &Run<'_>,
     adopts: bool,
 ) -> Result<Applied, Error> {
-    let unexpected = || Error::new(ErrorKind::Other, format!("{} is not a log group", change.id));
+    let unexpected = || Error::new(Cause::Other, format!("{} is not a log group", change.id));
     let function: FunctionName = change.id.name.parse().map_err(|_| unexpected())?;
     match (change.action, &change.after) {
         (Action::Delete, _) => {
@@ -93,7 +93,7 @@ async fn remove(aws: &Aws, names: &Names, function: &FunctionName) -> Result<App
             let warnings = vec!["kept, because mdo did not make it".to_owned()];
             Ok(Applied { warnings, ..Applied::default() })
         }
-        Err(error) if error.kind == ErrorKind::NotFound => Ok(Applied::default()),
+        Err(error) if error.cause == Cause::Gone => Ok(Applied::default()),
         Err(error) => Err(error),
     }
 }
@@ -108,7 +108,7 @@ async fn create(aws: &Aws, names: &Names, function: &FunctionName) -> Result<boo
         .await;
     match answer {
         Ok(_) => Ok(true),
-        Err(error) if error.is_code("ResourceAlreadyExistsException") => Ok(false),
+        Err(error) if error.is(&Cause::Exists) => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -116,7 +116,7 @@ async fn create(aws: &Aws, names: &Names, function: &FunctionName) -> Result<boo
 /// Whether a log group says that it is ours.
 pub(crate) async fn is_ours(aws: &Aws, names: &Names, function: &FunctionName) -> Result<bool, Error> {
     match owner(aws, names, function).await {
-        Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
+        Err(error) if error.cause == Cause::Gone => Ok(false),
         owner => Ok(owner? == Owner::Us),
     }
 }
@@ -177,7 +177,7 @@ async fn delete(aws: &Aws, names: &Names, function: &FunctionName) -> Result<(),
         .call("logs:DeleteLogGroup", &group, || aws.logs.delete_log_group().log_group_name(&group).send())
         .await;
     match answer {
-        Err(error) if !error.is_code("ResourceNotFoundException") => Err(error),
+        Err(error) if !error.is(&Cause::Gone) => Err(error),
         _ => Ok(()),
     }
 }
@@ -208,7 +208,7 @@ pub(crate) async fn runs(aws: &Aws, names: &Names, function: &FunctionName) -> R
             })
             .await;
         let answer = match answer {
-            Err(error) if error.is_code("ResourceNotFoundException") => return Ok(Vec::new()),
+            Err(error) if error.is(&Cause::Gone) => return Ok(Vec::new()),
             answer => answer?,
         };
         let reports = answer.events().iter().filter_map(|event| {

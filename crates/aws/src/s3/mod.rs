@@ -7,7 +7,7 @@ use std::path::Path;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
-use mdo_engine::{Error, ErrorKind, Run};
+use mdo_engine::{Cause, Error, Run};
 use mdo_model::Sha256;
 use mdo_model::project::Artifacts;
 use mdo_model::stack::ResourceId;
@@ -47,7 +47,7 @@ pub(crate) async fn upload(
             return Ok(key);
         }
         // Who may not list a bucket is not told what is not in it; the upload tells what else is in the way.
-        Err(error) if ![ErrorKind::NotFound, ErrorKind::Permission].contains(&error.kind) => {
+        Err(error) if !matches!(error.cause, Cause::Gone | Cause::Denied) => {
             return Err(error);
         }
         _ => {}
@@ -112,7 +112,7 @@ async fn send_parts(
                 let length = PART.min(size - start);
                 let body = Bytes::from(read_part(path, start, length).await?);
                 let answer = aws
-                    .call("s3:UploadPart", place, || {
+                    .send("s3:UploadPart", place, length, || {
                         aws.s3
                             .upload_part()
                             .bucket(bucket)

@@ -88,7 +88,9 @@ impl Layer {
     pub(super) fn of_file(path: &Path) -> Result<Self, Vec<Problem>> {
         let file = path.display().to_string();
         let text = fs::read_to_string(path).map_err(|error| {
-            vec![Problem::new(format!("cannot read the environment file {file}: {error}"))]
+            let is_assignment = path.as_os_str().as_encoded_bytes().contains(&b'=');
+            let problem = Problem::new(format!("cannot read the environment file {file}: {error}"));
+            vec![if is_assignment { problem.help("set a variable with -s NAME=value") } else { problem }]
         })?;
         let is_json = text.trim_start_matches('\u{feff}').trim_start().starts_with('{');
         let entries = if is_json { json_entries(&file, &text) } else { dotenv::parse(&file, &text) }?;
@@ -131,9 +133,9 @@ fn json_entries(file: &str, text: &str) -> Result<Vec<dotenv::Entry>, Vec<Proble
                 place: document.place_of(member.key_span.start),
             }),
             _ => problems.push(
-                Problem::new(format!("`{}` must be a string", member.key))
+                Problem::new(format!("`{}` must be a string", format::shown(&member.key)))
                     .at(document.place_of(member.value.span.start))
-                    .help(format!("write the value in quotes: \"{}\": \"…\"", member.key)),
+                    .help(format!("write the value in quotes: \"{}\": \"…\"", format::shown(&member.key))),
             ),
         }
     }
@@ -149,13 +151,20 @@ pub(super) fn merge<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> BTreeMap
     merged
 }
 
+/// The size of an environment in bytes, as Lambda counts it: its names and values as a JSON object.
+pub fn environment_size(environment: &BTreeMap<String, Secret>) -> usize {
+    let revealed: BTreeMap<&str, &str> =
+        environment.iter().map(|(name, value)| (name.as_str(), value.reveal())).collect();
+    serde_json::to_vec(&revealed).map_or(0, |bytes| bytes.len())
+}
+
 /// Checks that an environment is not larger than Lambda takes.
 pub(super) fn check_size(
     function: &str,
     environment: &BTreeMap<String, Secret>,
     document: &Document,
 ) -> Option<Problem> {
-    let size = size(environment);
+    let size = environment_size(environment);
     let message = format!(
         "the environment of function {function} has {size} bytes: Lambda takes at most {ENVIRONMENT_LIMIT}"
     );
@@ -174,11 +183,4 @@ pub(super) fn oversized(function: &str, document: &Document) -> Option<Problem> 
         _ => None,
     };
     check_size(function, &members.iter().filter_map(text).collect(), document)
-}
-
-/// The size of an environment in bytes, as Lambda counts it: its names and values as a JSON object.
-fn size(environment: &BTreeMap<String, Secret>) -> usize {
-    let revealed: BTreeMap<&str, &str> =
-        environment.iter().map(|(name, value)| (name.as_str(), value.reveal())).collect();
-    serde_json::to_vec(&revealed).map_or(0, |bytes| bytes.len())
 }

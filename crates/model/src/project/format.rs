@@ -95,7 +95,7 @@ pub(super) fn environment_name(name: &str) -> Option<Problem> {
         || matches!(name, "_HANDLER" | "_X_AMZN_TRACE_ID" | "LAMBDA_TASK_ROOT" | "LAMBDA_RUNTIME_DIR");
     if reserved {
         return Some(
-            Problem::new(format!("the environment variable `{name}` is reserved by Lambda"))
+            Problem::new(format!("the environment variable `{}` is reserved by Lambda", shown(name)))
                 .help("choose another name"),
         );
     }
@@ -104,9 +104,18 @@ pub(super) fn environment_name(name: &str) -> Option<Problem> {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     (!valid).then(|| {
         Problem::new(format!(
-            "`{name}` is not the name of an environment variable: at least 2 letters, digits and `_`, starting with a letter"
+            "`{}` is not the name of an environment variable: at least 2 letters, digits and `_`, starting with a letter",
+            shown(name)
         ))
     })
+}
+
+/// A name as far as it is one: from where it is none any more, it may be a value.
+pub(super) fn shown(name: &str) -> String {
+    match name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+        Some(end) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
 }
 
 macro_rules! format_schema {

@@ -123,7 +123,13 @@ impl Validator<'_> {
                 if let Some(problem) = key_format.and_then(|name| format::check(name, &member.key)) {
                     self.report(member.key_span.start, problem);
                 }
-                self.node(&member.value, others, &inner);
+                // A key that is no name of a variable may hold a value.
+                let key = if key_format == Some("environment-name") {
+                    format::shown(&member.key)
+                } else {
+                    member.key.clone()
+                };
+                self.node(&member.value, others, &format!("{path}.{key}"));
             } else if others == Some(&Value::Bool(false)) {
                 let known = properties.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
                 self.unknown_key(member.key_span.start, &member.key, &inner, path, known);
