@@ -4,6 +4,7 @@
 //! Telemetry APIs are not offered.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +20,12 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use super::logs::SandboxLog;
 use super::mailbox::{Answer, Mailbox, Misuse, Report};
+use super::peer::{self, Stranger};
 use super::spec::MAX_RESPONSE;
 
 const PREFIX: &str = "/2018-06-01/runtime/";
@@ -35,18 +39,43 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 type Reply = Response<Full<Bytes>>;
 
-/// Serves a sandbox until this is dropped, and its connections with it.
-pub(super) async fn serve(listener: TcpListener, mailbox: Arc<Mailbox>) {
+/// Serves a sandbox until this is dropped, and its connections with it. Each peer is looked at once, when it connects; a stranger
+/// is hung up on.
+///
+/// Nobody is served before `process` says which process the sandbox is.
+pub(super) async fn serve(
+    listener: TcpListener,
+    mailbox: Arc<Mailbox>,
+    log: Arc<SandboxLog>,
+    process: oneshot::Receiver<u32>,
+) {
+    let Ok(sandbox) = process.await else { return };
     let mut connections = JoinSet::new();
+    let mut is_told = false;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(connection(stream, Arc::clone(&mailbox)))),
+                Ok((stream, peer)) => match admit(&stream, peer, sandbox).await {
+                    Ok(()) => drop(connections.spawn(connection(stream, Arc::clone(&mailbox)))),
+                    Err(stranger) => {
+                        // Told once: who is hung up on may come back for ever.
+                        if !std::mem::replace(&mut is_told, true) {
+                            log.write(format!("Runtime API: hung up on a connection from {peer}: {stranger}"));
+                        }
+                    }
+                },
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
             Some(_) = connections.join_next() => {}
         }
     }
+}
+
+/// Whether the peer is of the sandbox. One at a time, so that strangers cannot pile up.
+async fn admit(stream: &TcpStream, peer: SocketAddr, sandbox: u32) -> Result<(), Stranger> {
+    let own = stream.local_addr().map_err(|error| Stranger::Unknown(error.to_string()))?;
+    let looking = tokio::task::spawn_blocking(move || peer::check(peer, own, sandbox));
+    looking.await.unwrap_or_else(|error| Err(Stranger::Unknown(error.to_string())))
 }
 
 async fn connection(stream: TcpStream, mailbox: Arc<Mailbox>) {

@@ -1,4 +1,5 @@
-//! The processes that a process has started, and those have started in turn. Linux only; elsewhere none are known.
+//! The processes that a process has started, and those have started in turn, and those of its group. Linux only; elsewhere none
+//! are known.
 
 #[cfg(target_os = "linux")]
 mod tree {
@@ -13,6 +14,20 @@ mod tree {
             at += 1;
         }
         found
+    }
+
+    /// Every process of a process group.
+    pub(crate) fn group(group: u32) -> Vec<u32> {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(|pid| group_of(*pid) == Some(group)).collect()
+    }
+
+    fn group_of(pid: u32) -> Option<u32> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name of the program may hold anything, also a parenthesis.
+        let (_, fields) = stat.rsplit_once(')')?;
+        fields.split_ascii_whitespace().nth(2)?.parse().ok()
     }
 
     fn children(pid: u32) -> Vec<u32> {
@@ -33,3 +48,5 @@ mod tree {
 }
 
 pub(super) use tree::descendants;
+#[cfg(target_os = "linux")]
+pub(super) use tree::group;

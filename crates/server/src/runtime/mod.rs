@@ -9,6 +9,7 @@ mod invocation;
 mod logs;
 mod mailbox;
 mod memory;
+mod peer;
 mod pool;
 mod process;
 mod sandbox;

@@ -105,12 +105,15 @@ impl Sandbox {
         let mailbox = Arc::new(mailbox);
         let mut tasks = JoinSet::new();
         tasks.spawn(log.follow(reader).map_err(|error| host("no pipe for the log", error))?);
-        tasks.spawn(api::serve(listener, Arc::clone(&mailbox)));
+        let (started, start) = oneshot::channel();
+        tasks.spawn(api::serve(listener, Arc::clone(&mailbox), Arc::clone(&log), start));
 
         let placement = Placement { api, log_stream: log.stream(), temporary: temporary.path() };
         let variables = environment(spec, &placement, |name| std::env::var_os(name));
         let process = Process::start(&spec.code, variables, writer).await;
         let process = process.map_err(|error| entrypoint(&spec.code, &error))?;
+        // Whoever serves lives as long as the sandbox, so somebody hears it.
+        let _ = started.send(process.pid());
         let sandbox = Self {
             process,
             mailbox,

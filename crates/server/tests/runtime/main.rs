@@ -6,3 +6,4 @@ mod failures;
 mod fixture;
 mod logs;
 mod sandboxes;
+mod strangers;
