@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use globset::Glob;
 use mdo_engine::{Observed, Packages, Scope};
+use mdo_model::Sha256;
 use mdo_model::project::{FunctionName, Problem, Project, Settings, nearest};
 use mdo_model::stack::{self, Kind, Plan, ResourceId, Selection, Stack};
-use mdo_package::{self, Package, PackageError, Source};
+use mdo_package::{self, OwnFolder, Package, PackageError, Source};
 
 use super::arguments::Target;
 use super::session::Session;
@@ -177,7 +178,7 @@ async fn package_functions(
     settings: &Settings,
     selection: &Selection,
 ) -> Result<BTreeMap<FunctionName, Package>, Failure> {
-    let artifacts = settings.root.join(".mdo").join("packages");
+    let artifacts = OwnFolder::of(&settings.root).folder("packages")?;
     let has_bucket = settings.artifacts.is_some();
     let wanted = Wanted::default();
     let mut tasks = Vec::new();
@@ -255,7 +256,8 @@ fn render(project: &Project, name: &FunctionName, error: &PackageError) -> Strin
     error.problems().iter().map(problem).collect::<Vec<_>>().join("\n")
 }
 
-/// Removes zips of a day ago or older that this plan does not use. A failure to do so is nobody's concern.
+/// Removes zips of a day ago or older that this plan does not use. A failure to do so is nobody's concern. What is no zip of ours, a
+/// link among it, stays.
 fn tidy(artifacts: &Path, packages: &BTreeMap<FunctionName, Package>) {
     const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
     let Ok(entries) = std::fs::read_dir(artifacts) else {
@@ -263,9 +265,17 @@ fn tidy(artifacts: &Path, packages: &BTreeMap<FunctionName, Package>) {
     };
     for entry in entries.flatten() {
         let path = entry.path();
+        let is_zip = path.extension().is_some_and(|extension| extension == "zip")
+            && path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .is_some_and(|stem| stem.parse::<Sha256>().is_ok());
+        // A crash has left what has this name, and is as old.
+        let is_half = path.extension().is_some_and(|extension| extension == "tmp");
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         let used = packages.values().any(|package| package.path == path);
         let age = entry.metadata().and_then(|data| data.modified()).ok().and_then(|at| at.elapsed().ok());
-        if !used && age.is_some_and(|age| age > KEEP) {
+        if is_file && (is_zip || is_half) && !used && age.is_some_and(|age| age > KEEP) {
             let _ = std::fs::remove_file(path);
         }
     }

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use clap::{Parser, ValueEnum};
 use mdo_model::project::{self, SchemaKind};
+use mdo_package::OwnFolder;
 
-use crate::output::{self, Failure, exit_code};
+use crate::output::{self, Failure};
 
 /// Print the JSON Schema of project.toml or function.json
 #[derive(Debug, Parser)]
@@ -43,28 +44,15 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 
 /// Writes both schemas to `.mdo/schema/`, where the files that `mdo init` writes point editors to.
 pub(super) fn write_for_editors(root: &Path) -> Result<(), Failure> {
-    let folder = root.join(".mdo").join("schema");
-    write_into(root, &folder).map_err(|error| {
-        Failure::with_help(
-            exit_code::FAILED,
-            format!("cannot write the schemas to {}: {error}", folder.display()),
-            "the project's folder has to be writable, with some space left: state of local stacks lives in .mdo",
-        )
-    })
-}
-
-fn write_into(root: &Path, folder: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    let ignore = root.join(".mdo").join(".gitignore");
-    if !ignore.exists() {
-        std::fs::write(ignore, "*\n")?;
-    }
+    let own = OwnFolder::of(root);
+    let folder = own.folder("schema")?;
     for (name, kind) in [("project.json", SchemaKind::Project), ("function.json", SchemaKind::Function)] {
         let text = format!("{:#}\n", project::schema(kind));
-        if std::fs::read_to_string(folder.join(name)).is_ok_and(|current| current == text) {
-            continue;
+        let path = folder.join(name);
+        own.check(&path)?;
+        if !std::fs::read_to_string(path).is_ok_and(|current| current == text) {
+            own.write(&format!("schema/{name}"), text.as_bytes())?;
         }
-        std::fs::write(folder.join(name), text)?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use mdo_engine::{Error, ErrorKind};
+use mdo_package::OwnFolderError;
 use serde_json::{Value, json};
 
 use super::exit_code;
@@ -67,6 +68,12 @@ impl From<Error> for Failure {
             _ => exit_code::FAILED,
         };
         Self { text: render("error", &error.to_string(), error.help.as_deref()), code }
+    }
+}
+
+impl From<OwnFolderError> for Failure {
+    fn from(error: OwnFolderError) -> Self {
+        Self::with_help(exit_code::FAILED, &error, error.help())
     }
 }
 

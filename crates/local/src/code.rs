@@ -7,14 +7,18 @@ use std::path::{Path, PathBuf};
 
 use mdo_engine::{Error, ErrorKind};
 use mdo_model::Sha256;
+use mdo_package::{OwnFolder, UNPACKING};
 
 use super::files;
-use super::store::{Store, prepare};
+use super::store::Store;
+
+/// Where the code is, below the project's own folder.
+const CODE: &str = "code";
 
 /// The folders of unpacked code of a project.
 #[derive(Clone, Debug)]
 pub(super) struct Code {
-    base: PathBuf,
+    own: OwnFolder,
     folder: PathBuf,
 }
 
@@ -25,8 +29,8 @@ pub(super) struct Guard {
 
 impl Code {
     /// The code below the folder that all local stacks of a project share.
-    pub(super) fn new(base: &Path) -> Self {
-        Self { base: base.to_owned(), folder: base.join("code") }
+    pub(super) fn new(own: &OwnFolder) -> Self {
+        Self { own: own.clone(), folder: own.path().join(CODE) }
     }
 
     /// The folder of the code with a SHA-256.
@@ -36,9 +40,8 @@ impl Code {
 
     /// Waits until no other process adds or removes code.
     pub(super) fn guard(&self) -> Result<Guard, Error> {
-        prepare(&self.base)?;
-        files::create_folder(&self.folder)?;
-        Ok(Guard { _lock: files::lock(&self.folder.join("lock"))? })
+        let folder = self.own.folder(CODE).map_err(files::refused)?;
+        Ok(Guard { _lock: files::lock(&self.own, &folder.join("lock"))? })
     }
 
     /// Unpacks a zip unless its code is there already.
@@ -49,8 +52,11 @@ impl Code {
         sha256: Option<Sha256>,
     ) -> Result<(), Error> {
         let folder = sha256.map(|sha256| self.folder(sha256));
-        if folder.as_ref().is_some_and(|folder| folder.is_dir()) {
-            return Ok(());
+        if let Some(folder) = &folder {
+            self.own.check(folder).map_err(files::refused)?;
+            if folder.is_dir() {
+                return Ok(());
+            }
         }
         let (zip, folder) = zip.zip(folder).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, "its code is not on this machine and was not packaged")
@@ -64,18 +70,28 @@ impl Code {
             .map_err(|error| files::failed("close to others", &folder, &error))
     }
 
-    /// Removes code that no stage refers to. Answers what could not be done, for people.
+    /// Whether code is there: as a folder, not as a link to one.
+    pub(super) fn is_there(&self, sha256: Sha256) -> bool {
+        let folder = self.folder(sha256);
+        self.own.check(&folder).is_ok() && folder.is_dir()
+    }
+
+    /// Removes code that no stage refers to. What is no code, a link among it, stays. Answers what could not be done, for people.
     pub(super) fn sweep(&self, _guard: &Guard, store: &Store) -> Vec<String> {
         let stages = match store.stages() {
             Ok(stages) => stages,
             Err(error) => return vec![format!("old code was not removed: {error}")],
         };
-        let used: BTreeSet<String> =
-            stages.iter().flat_map(|(_, state)| state.code()).map(|code| code.to_string()).collect();
+        let used: BTreeSet<Sha256> = stages.iter().flat_map(|(_, state)| state.code()).collect();
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         entries
-            .filter(|entry| entry.path().is_dir())
-            .filter(|entry| !entry.file_name().to_str().is_some_and(|name| used.contains(name)))
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .filter(|entry| {
+                let name = entry.file_name();
+                let Some(name) = name.to_str() else { return false };
+                // Nobody unpacks while we have the guard: such a folder is what a crash has left.
+                name.starts_with(UNPACKING) || name.parse().is_ok_and(|code: Sha256| !used.contains(&code))
+            })
             .filter_map(|entry| {
                 let path = entry.path();
                 let error = fs::remove_dir_all(&path).err()?;

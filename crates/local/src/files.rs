@@ -1,12 +1,13 @@
-//! Files that hold secrets and survive a crash: private modes, atomic replacement, locks between processes.
+//! Files that hold secrets and survive a crash: private modes, no links, atomic replacement, locks between processes.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
 use mdo_engine::{Error, ErrorKind};
+use mdo_package::{OwnFolder, OwnFolderError};
 
 /// What tells one content of an atomically replaced file from the next, at the price of one `stat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,18 +20,14 @@ pub(super) struct Stamp {
 impl Stamp {
     /// The stamp of the file at `path`; `None` when there is none.
     pub(super) fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::metadata(path).ok()?;
+        let metadata = fs::symlink_metadata(path).ok()?;
         Some(Self { inode: metadata.ino(), length: metadata.len(), modified: metadata.modified().ok() })
     }
 }
 
-/// Creates a folder and its parents, each readable by its owner alone.
-pub(super) fn create_folder(path: &Path) -> Result<(), Error> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| failed("create", path, &error))
-}
-
 /// Replaces a file's content at once and for good, mode 0600.
-pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), Error> {
+pub(super) fn replace(own: &OwnFolder, path: &Path, content: &[u8]) -> Result<(), Error> {
+    own.check(path).map_err(refused)?;
     let write = || -> io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
@@ -43,7 +40,8 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), Error> {
 }
 
 /// Reads a file; `None` when there is none.
-pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+pub(super) fn read(own: &OwnFolder, path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    own.check(path).map_err(refused)?;
     match fs::read(path) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -52,7 +50,8 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 }
 
 /// Removes a file, if it is there.
-pub(super) fn remove(path: &Path) -> Result<(), Error> {
+pub(super) fn remove(own: &OwnFolder, path: &Path) -> Result<(), Error> {
+    own.check(path).map_err(refused)?;
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path, &error)),
         _ => Ok(()),
@@ -60,24 +59,37 @@ pub(super) fn remove(path: &Path) -> Result<(), Error> {
 }
 
 /// Waits for the lock that the file at `path` stands for; it is held until the answer is dropped.
-pub(super) fn lock(path: &Path) -> Result<File, Error> {
-    let open = || -> io::Result<File> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
-        file.lock()?;
-        Ok(file)
-    };
-    open().map_err(|error| failed("lock", path, &error))
+pub(super) fn lock(own: &OwnFolder, path: &Path) -> Result<File, Error> {
+    let file = open_lock(own, path)?;
+    file.lock().map_err(|error| failed("lock", path, &error))?;
+    Ok(file)
 }
 
 /// Takes the lock that the file at `path` stands for; `None` while another process holds it.
-pub(super) fn try_lock(path: &Path) -> Result<Option<File>, Error> {
-    let open = || OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
-    let file = open().map_err(|error| failed("lock", path, &error))?;
+pub(super) fn try_lock(own: &OwnFolder, path: &Path) -> Result<Option<File>, Error> {
+    let file = open_lock(own, path)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(failed("lock", path, &error)),
     }
+}
+
+fn open_lock(own: &OwnFolder, path: &Path) -> Result<File, Error> {
+    own.check(path).map_err(refused)?;
+    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    open.map_err(|error| failed("lock", path, &error))
+}
+
+/// The error of a folder that cannot be used as it is.
+pub(super) fn refused(error: OwnFolderError) -> Error {
+    let kind = match &error {
+        OwnFolderError::Write { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+            ErrorKind::Permission
+        }
+        _ => ErrorKind::Other,
+    };
+    Error::new(kind, error.to_string()).with_help(error.help())
 }
 
 /// The error of a file operation.

@@ -64,7 +64,7 @@ impl LocalProvider {
     pub fn open(root: &Path, names: Names, region: Option<String>) -> Self {
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
         let store = Store::new(&root, &names);
-        let code = Code::new(store.base());
+        let code = Code::new(store.own());
         Self { names, region, store, code, invoked: Invoked::default() }
     }
 
@@ -96,8 +96,8 @@ impl LocalProvider {
     /// The functions whose unpacked code is not there any more.
     fn lost(&self, state: &StoredStack) -> Vec<FunctionName> {
         let is_lost = |stored: &StoredFunction| {
-            let folder = stored.live().and_then(|live| live.function.code).map(|code| self.code.folder(code));
-            !folder.is_some_and(|folder| folder.is_dir())
+            let code = stored.live().and_then(|live| live.function.code);
+            !code.is_some_and(|code| self.code.is_there(code))
         };
         state.functions.iter().filter(|(_, stored)| is_lost(stored)).map(|(name, _)| name.clone()).collect()
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use mdo_engine::{Error, ErrorKind, Ping};
 use mdo_model::project::{FunctionName, KeyName, Names, StageName};
+use mdo_package::OwnFolder;
 use mdo_server::gateway::Usage;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,16 +19,14 @@ use super::state::{FORMAT, StoredStack, now};
 /// How many pings of each function are kept.
 const PINGS: usize = 50;
 
-/// Where the local stacks of a project are, below its root.
-pub(super) const FOLDER: &str = ".mdo";
-
-/// Where the state of each stage is, below that.
+/// Where the state of each stage is, below the project's own folder.
 const STAGES: &str = "stages";
 
 /// The store of one stage.
 #[derive(Clone, Debug)]
 pub(super) struct Store {
-    base: PathBuf,
+    own: OwnFolder,
+    stage: StageName,
     folder: PathBuf,
 }
 
@@ -46,13 +45,14 @@ struct Listening {
 impl Store {
     /// The store of a stage; nothing is written before it is needed.
     pub(super) fn new(root: &Path, names: &Names) -> Self {
-        let base = root.join(FOLDER);
-        Self { folder: base.join(STAGES).join(names.stage.as_str()), base }
+        let own = OwnFolder::of(root);
+        let folder = own.path().join(STAGES).join(names.stage.as_str());
+        Self { own, stage: names.stage.clone(), folder }
     }
 
     /// The folder that all local stacks of the project share.
-    pub(super) fn base(&self) -> &Path {
-        &self.base
+    pub(super) fn own(&self) -> &OwnFolder {
+        &self.own
     }
 
     fn state_file(&self) -> PathBuf {
@@ -66,7 +66,7 @@ impl Store {
 
     /// Reads the state; of a stack that was never applied it is empty.
     pub(super) fn load(&self) -> Result<StoredStack, Error> {
-        load(&self.state_file())
+        load(&self.own, &self.state_file())
     }
 
     /// Changes the state, alone among all processes. Nothing is written when `change` fails.
@@ -79,10 +79,10 @@ impl Store {
         let answer = change(&mut state)?;
         if state.is_empty() {
             for file in ["state.json", "pings.json", "usage.json"] {
-                files::remove(&self.folder.join(file))?;
+                files::remove(&self.own, &self.folder.join(file))?;
             }
         } else {
-            write(&self.state_file(), &state)?;
+            write(&self.own, &self.state_file(), &state)?;
         }
         Ok(answer)
     }
@@ -91,66 +91,75 @@ impl Store {
     pub(super) fn record_ping(&self, function: &FunctionName, outcome: String) -> Result<(), Error> {
         let _lock = self.lock()?;
         let file = self.folder.join("pings.json");
-        let mut all: BTreeMap<FunctionName, Vec<StoredPing>> = forgiving(&file)?;
+        let mut all: BTreeMap<FunctionName, Vec<StoredPing>> = forgiving(&self.own, &file)?;
         let pings = all.entry(function.clone()).or_default();
         pings.push(StoredPing { at: now(), outcome });
         pings.drain(..pings.len().saturating_sub(PINGS));
-        write(&file, &all)
+        write(&self.own, &file, &all)
     }
 
     /// The last firings of a function's warm rule, newest first.
     pub(super) fn pings(&self, function: &FunctionName) -> Result<Vec<Ping>, Error> {
-        let mut all: BTreeMap<FunctionName, Vec<StoredPing>> = forgiving(&self.folder.join("pings.json"))?;
+        let mut all: BTreeMap<FunctionName, Vec<StoredPing>> =
+            forgiving(&self.own, &self.folder.join("pings.json"))?;
         let pings = all.remove(function).unwrap_or_default();
         Ok(pings.into_iter().rev().map(|ping| Ping { at: ping.at, outcome: ping.outcome }).collect())
     }
 
     /// How much of the quota each key has used.
     pub(super) fn usage(&self) -> Result<BTreeMap<KeyName, Usage>, Error> {
-        forgiving(&self.folder.join("usage.json"))
+        forgiving(&self.own, &self.folder.join("usage.json"))
     }
 
     /// Writes down how much of the quota each key has used.
     pub(super) fn save_usage(&self, usage: &BTreeMap<KeyName, Usage>) -> Result<(), Error> {
         let _lock = self.lock()?;
-        write(&self.folder.join("usage.json"), usage)
+        write(&self.own, &self.folder.join("usage.json"), usage)
     }
 
     /// The port of the server that serves, or last served, the stage.
     pub(super) fn port(&self) -> Option<u16> {
-        let content = files::read(&self.folder.join("server.json")).ok()??;
+        let content = files::read(&self.own, &self.folder.join("server.json")).ok()??;
         Some(serde_json::from_slice::<Listening>(&content).ok()?.port)
     }
 
     /// Writes down the port that the stage is served at.
     pub(super) fn save_port(&self, port: u16) -> Result<(), Error> {
         let _lock = self.lock()?;
-        write(&self.folder.join("server.json"), &Listening { port })
+        write(&self.own, &self.folder.join("server.json"), &Listening { port })
     }
 
     /// Forgets the port that the stage was served at, unless another server has written its own since.
     pub(super) fn forget_port(&self, port: u16) -> Result<(), Error> {
         let _lock = self.lock()?;
-        if self.port() == Some(port) { files::remove(&self.folder.join("server.json")) } else { Ok(()) }
+        if self.port() == Some(port) {
+            files::remove(&self.own, &self.folder.join("server.json"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes the clock of the stage's warm rules; `None` while another process has it.
     pub(super) fn take_clock(&self) -> Result<Option<fs::File>, Error> {
-        files::create_folder(&self.folder)?;
-        files::try_lock(&self.folder.join("clock"))
+        self.prepare()?;
+        files::try_lock(&self.own, &self.folder.join("clock"))
     }
 
     /// The stages at which the project has anything on this machine, with their state.
     pub(super) fn stages(&self) -> Result<Vec<(StageName, StoredStack)>, Error> {
-        let Ok(entries) = fs::read_dir(self.base.join(STAGES)) else {
+        let folder = self.own.path().join(STAGES);
+        self.own.check(&folder).map_err(files::refused)?;
+        let Ok(entries) = fs::read_dir(folder) else {
             return Ok(Vec::new());
         };
         let mut stages = Vec::new();
         for entry in entries.flatten() {
             let file = entry.path().join("state.json");
             let stage = entry.file_name().to_str().and_then(|name| name.parse::<StageName>().ok());
-            if let Some(stage) = stage.filter(|_| file.is_file()) {
-                stages.push((stage, load(&file)?));
+            let Some(stage) = stage else { continue };
+            self.own.check(&file).map_err(files::refused)?;
+            if file.is_file() {
+                stages.push((stage, load(&self.own, &file)?));
             }
         }
         stages.sort_by(|(left, _), (right, _)| left.cmp(right));
@@ -158,29 +167,23 @@ impl Store {
     }
 
     fn lock(&self) -> Result<fs::File, Error> {
-        prepare(&self.base)?;
-        files::create_folder(&self.folder)?;
-        files::lock(&self.folder.join("lock"))
+        self.prepare()?;
+        files::lock(&self.own, &self.folder.join("lock"))
+    }
+
+    fn prepare(&self) -> Result<(), Error> {
+        self.own.folder(&format!("{STAGES}/{}", self.stage)).map_err(files::refused)?;
+        Ok(())
     }
 }
 
-/// Creates the folder of all local stacks, which git ignores as a whole.
-pub(super) fn prepare(base: &Path) -> Result<(), Error> {
-    let ignore = base.join(".gitignore");
-    if !ignore.is_file() {
-        files::create_folder(base)?;
-        files::replace(&ignore, b"*\n")?;
-    }
-    Ok(())
-}
-
-fn load(file: &Path) -> Result<StoredStack, Error> {
+fn load(own: &OwnFolder, file: &Path) -> Result<StoredStack, Error> {
     #[derive(Deserialize)]
     struct Format {
         format: u32,
     }
 
-    let Some(content) = files::read(file)? else {
+    let Some(content) = files::read(own, file)? else {
         return Ok(StoredStack::default());
     };
     let folder = file.parent().unwrap_or(file).display();
@@ -211,14 +214,14 @@ fn load(file: &Path) -> Result<StoredStack, Error> {
 }
 
 /// Reads a file that may be lost without harm.
-fn forgiving<T: DeserializeOwned + Default>(file: &Path) -> Result<T, Error> {
-    let content = files::read(file)?;
+fn forgiving<T: DeserializeOwned + Default>(own: &OwnFolder, file: &Path) -> Result<T, Error> {
+    let content = files::read(own, file)?;
     Ok(content.and_then(|content| serde_json::from_slice(&content).ok()).unwrap_or_default())
 }
 
-fn write<T: Serialize>(file: &Path, value: &T) -> Result<(), Error> {
+fn write<T: Serialize>(own: &OwnFolder, file: &Path, value: &T) -> Result<(), Error> {
     let content = serde_json::to_vec_pretty(value).map_err(|error| {
         Error::new(ErrorKind::Other, format!("could not write {}: {error}", file.display()))
     })?;
-    files::replace(file, &content)
+    files::replace(own, file, &content)
 }

@@ -6,11 +6,11 @@ mod stack;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use mdo_engine::apply::Report;
-use mdo_engine::{ErrorKind, Invoke, Keys, Outcome, Provider, Scope};
+use mdo_engine::{ErrorKind, Finished, Invoke, Keys, Outcome, Provider, Scope};
 use mdo_model::Sha256;
 use mdo_model::project::Security;
 use mdo_model::stack::{Kind, ResourceId};
@@ -186,6 +186,32 @@ async fn code_is_unpacked_once_for_all_stages_and_removed_when_nobody_refers_to_
 }
 
 #[tokio::test]
+async fn code_that_another_stage_runs_stays() {
+    let dev = sample();
+    let alice = dev.beside("alice").function("sample").route("GET /sample", "sample", Security::Open);
+    dev.deploy().await;
+    alice.deploy().await;
+    dev.destroy().await;
+    assert!(alice.plan().await.changes.is_empty());
+    let answer = alice.provider().invoke(&"sample".parse().unwrap(), b"{}").await.unwrap();
+    assert_eq!(answer.error, None);
+
+    // A stage whose state cannot be read may need any code: nothing is removed then.
+    dev.deploy().await;
+    let state = dev.root.path().join(".mdo/stages/alice/state.json");
+    fs::write(&state, "oops").unwrap();
+    let report = dev.destroy().await;
+    let warnings = report.finished.iter().flat_map(|change| match &change.outcome {
+        Outcome::Done(applied) => applied.warnings.clone(),
+        other => panic!("{other:?}"),
+    });
+    let expected = format!("old code was not removed: {} is damaged at line 1, column 1", state.display());
+    assert_eq!(warnings.collect::<Vec<_>>(), [expected]);
+    let code = fs::read_dir(dev.root.path().join(".mdo/code")).unwrap().map(Result::unwrap);
+    assert_eq!(code.filter(|entry| entry.path().is_dir()).count(), 1);
+}
+
+#[tokio::test]
 async fn code_that_is_nowhere_is_said_to_be_missing() {
     let fixture =
         sample().with("sample", |function| function.code = Some(Sha256::of(b"nowhere"))).without_packages();
@@ -241,4 +267,81 @@ async fn a_destroyed_stack_leaves_no_secret() {
         let content = fs::read_to_string(path).unwrap();
         assert!(!content.contains("hush-hush"), "{}", path.display());
     }
+}
+
+#[tokio::test]
+async fn a_state_behind_a_link_is_neither_read_nor_written() {
+    let fixture = sample();
+    fixture.deploy().await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let base = fixture.root.path().join(".mdo");
+    for link in ["stages/dev/state.json", "stages/dev/lock", "stages/dev", "stages", ""] {
+        let link = base.join(link);
+        let link = link.components().as_path();
+        let target = elsewhere.path().join("target");
+        fs::rename(link, &target).unwrap();
+        let before = below_with_content(elsewhere.path());
+        symlink(&target, link).unwrap();
+        let plan = fixture.plan_from_nothing();
+        let report = fixture.run(&plan).await;
+        assert!(
+            report.finished.iter().all(|change| !matches!(change.outcome, Outcome::Done(_))),
+            "{report:?}"
+        );
+        let message = format!("{} is a link, and mdo follows none in its own folder", link.display());
+        let is_named =
+            |change: &Finished| matches!(&change.outcome, Outcome::Failed(error) if error.message == message);
+        assert!(report.finished.iter().any(is_named), "{message}: {report:?}");
+        assert_eq!(below_with_content(elsewhere.path()), before, "{}", link.display());
+        fs::remove_file(link).unwrap();
+        fs::rename(&target, link).unwrap();
+    }
+    assert!(fixture.plan().await.changes.is_empty());
+}
+
+#[tokio::test]
+async fn code_behind_a_link_is_neither_removed_nor_run() {
+    let fixture = sample();
+    fixture.deploy().await;
+    let code = fixture.root.path().join(".mdo/code");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let victim = elsewhere.path().join("code");
+    let old = victim.join(Sha256::of(b"old").to_string());
+    fs::rename(&code, &victim).unwrap();
+    fs::create_dir(&old).unwrap();
+    fs::write(old.join("precious"), "x").unwrap();
+    symlink(&victim, &code).unwrap();
+    let named = format!("{} is a link, and mdo follows none in its own folder", code.display());
+    let report = fixture.run(&fixture.plan().await).await;
+    let failure = report.finished.iter().find_map(|change| match &change.outcome {
+        Outcome::Failed(error) => Some(error),
+        _ => None,
+    });
+    assert_eq!(failure.unwrap().message, named);
+    assert_eq!(
+        failure.unwrap().help.as_deref().unwrap().split(": ").last().unwrap(),
+        format!("rm '{}'", code.display())
+    );
+    assert!(old.join("precious").exists());
+    fs::remove_file(&code).unwrap();
+    fs::rename(&victim, &code).unwrap();
+
+    // A link among the code is no code: tidying leaves it alone, and what it leads to.
+    fs::rename(code.join(Sha256::of(b"old").to_string()), elsewhere.path().join("old")).unwrap();
+    let link = code.join(Sha256::of(b"old").to_string());
+    symlink(elsewhere.path().join("old"), &link).unwrap();
+    let fixture = fixture.function_of("sample", "#!/bin/sh\n");
+    fixture.deploy().await;
+    assert!(link.is_symlink() && elsewhere.path().join("old/precious").exists());
+}
+
+/// Every file below a folder with its content.
+fn below_with_content(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = below(folder);
+    files.sort();
+    files
+        .into_iter()
+        .filter(|path| path.is_file())
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect()
 }

@@ -1,6 +1,6 @@
 //! Writes a deterministic zip to its content address, hashing while it streams.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
 use super::collect::Entry;
+use super::own_folder::private_folder;
 use super::{PackageError, Source};
 
 /// Deflate's level. Part of every package's identity: another level is another hash for the same files. Level 6 takes twice
@@ -29,7 +30,7 @@ pub(super) struct Archive {
 
 /// Zips the entries in their order into `artifacts`.
 pub(super) fn write(source: &Source, entries: &[Entry], artifacts: &Path) -> Result<Archive, PackageError> {
-    fs::create_dir_all(artifacts).map_err(write_error(source, artifacts))?;
+    private_folder(artifacts).map_err(write_error(source, artifacts))?;
     let file = temporary(artifacts).map_err(write_error(source, artifacts))?;
     let written = stream(source, entries, &file)?;
     let path = artifacts.join(format!("{}.zip", written.sha256));
@@ -39,15 +40,9 @@ pub(super) fn write(source: &Source, entries: &[Entry], artifacts: &Path) -> Res
     Ok(archive)
 }
 
+/// A zip may hold secrets: it is for its owner alone, as every temporary file is.
 fn temporary(artifacts: &Path) -> io::Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new();
-    file.prefix(".package-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.permissions(fs::Permissions::from_mode(0o644));
-    }
-    file.tempfile_in(artifacts)
+    tempfile::Builder::new().prefix(".package-").suffix(".tmp").tempfile_in(artifacts)
 }
 
 struct Written {

@@ -8,6 +8,7 @@ mod error;
 mod handler;
 mod hooks;
 mod ignore_rules;
+mod own_folder;
 mod preflight;
 mod problem;
 mod size;
@@ -22,9 +23,10 @@ use mdo_model::quotas::DIRECT_UPLOAD_LIMIT;
 
 pub use error::{PackageError, UnpackError};
 pub use hooks::{Hook, build};
+pub use own_folder::{OwnFolder, OwnFolderError};
 pub use problem::Problem;
 pub use size::Bytes;
-pub use unpack::unpack;
+pub use unpack::{UNPACKING, unpack};
 
 /// What packaging needs to know of a function.
 #[derive(Clone, Copy, Debug)]

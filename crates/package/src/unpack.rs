@@ -11,6 +11,9 @@ use zip::result::ZipError;
 
 use super::UnpackError;
 
+/// How the name of a folder begins that is being unpacked into, or that a crash has left half unpacked.
+pub const UNPACKING: &str = ".unpack-";
+
 /// Unpacks `zip` into the folder `into`, keeping which files are executable.
 ///
 /// The files appear at once, by a rename, so `into` is either absent or complete. If it is there already, nothing is
@@ -47,7 +50,7 @@ pub fn unpack(zip: &Path, into: &Path) -> Result<(), UnpackError> {
 
 fn temporary(parent: &Path) -> io::Result<tempfile::TempDir> {
     let mut folder = tempfile::Builder::new();
-    folder.prefix(".unpack-");
+    folder.prefix(UNPACKING);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

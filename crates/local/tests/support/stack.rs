@@ -223,6 +223,13 @@ impl Fixture {
         stack::plan(&self.names, desired, &observed.stack, &Selection::All, &nothing.0, &nothing.1)
     }
 
+    /// What a first deploy would change, whatever is there.
+    pub fn plan_from_nothing(&self) -> Plan {
+        let nothing = (BTreeSet::new(), BTreeSet::new());
+        let desired = self.desired.clone();
+        stack::plan(&self.names, desired, &Stack::default(), &Selection::All, &nothing.0, &nothing.1)
+    }
+
     /// Applies the stack, whole.
     pub async fn deploy(&self) -> Report {
         let report = self.run(&self.plan().await).await;

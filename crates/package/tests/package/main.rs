@@ -9,5 +9,6 @@ mod bootstrap;
 mod elf;
 mod function;
 mod hooks;
+mod own_folder;
 mod unpacking;
 mod zip_bytes;
