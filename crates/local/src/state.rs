@@ -211,3 +211,36 @@ mod revealed_function {
         Function::deserialize(deserializer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mdo_model::project::FunctionConfiguration;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_revealed_where_the_state_is_written_and_nowhere_else() {
+        let mut stored = StoredStack::default();
+        let environment = [("MARK".to_owned(), Secret::new("hush-hush"))].into();
+        let function = Function {
+            configuration: FunctionConfiguration { environment, ..FunctionConfiguration::default() },
+            role: "ml_api_lambda_function".into(),
+            concurrency: None,
+            code: None,
+            invokers: Default::default(),
+            owned: true,
+        };
+        stored.publish(&"sample".parse().unwrap(), function);
+        let key = StoredKey::new(Key { enabled: true, linked: true }).unwrap();
+        let value = key.value.reveal().to_owned();
+        stored.keys.insert("default".parse().unwrap(), key);
+
+        let functions = serde_json::to_string(&stored.stack().functions).unwrap();
+        let printed = format!("{stored:?} {:?} {functions}", stored.stack());
+        assert!(printed.contains("MARK") && !printed.contains("hush-hush") && !printed.contains(&value));
+        let written = serde_json::to_string(&stored).unwrap();
+        assert!(written.contains("hush-hush") && written.contains(&value));
+        let read: StoredStack = serde_json::from_str(&written).unwrap();
+        assert_eq!(read.stack(), stored.stack());
+    }
+}

@@ -10,6 +10,7 @@ use mdo_model::Sha256;
 use mdo_model::project::{FunctionName, KeyName, Names, ProjectName, Quota, StageName, Throttle};
 use mdo_model::stack::{Definition, Function};
 use serde::Deserialize;
+use serde_json::error::Category;
 use tokio::net::TcpListener;
 
 use crate::activity::{Activity, Observer};
@@ -89,18 +90,36 @@ impl Frozen {
         let fault = |why: String| InvalidFrozen(format!("cannot serve {}: {why}", path.display()));
         let text = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
         let mut frozen: Self = serde_json::from_slice(&text).map_err(|error| {
-            // serde's own words may repeat a value, and values are secrets.
-            let what = match error.classify() {
-                serde_json::error::Category::Data => "not a frozen stage",
-                _ => "not JSON",
-            };
-            fault(format!("{what} at line {}, column {}", error.line(), error.column()))
+            let place = format!("line {}, column {}", error.line(), error.column());
+            match error.classify() {
+                Category::Data => fault(format!("{} at {place}", unfit(&error))),
+                _ => fault(format!("not JSON at {place}")),
+            }
         })?;
         let folder = path.parent().unwrap_or(Path::new("."));
         for function in frozen.functions.values_mut() {
             function.code = folder.join(&function.code);
         }
+        frozen.check().map_err(fault)?;
         Ok(frozen)
+    }
+
+    /// Refuses what would fail at the first request only.
+    fn check(&self) -> Result<(), String> {
+        for (route, target) in &self.definition.routes {
+            let function = &target.function;
+            if !self.functions.contains_key(function) {
+                return Err(format!(
+                    "the route `{route}` calls the function {function}, which is not in the file"
+                ));
+            }
+        }
+        for (name, function) in &self.functions {
+            if !function.code.is_dir() {
+                return Err(format!("the code of function {name} is not at {}", function.code.display()));
+            }
+        }
+        Ok(())
     }
 
     fn names(&self) -> Names {
@@ -130,6 +149,18 @@ impl Frozen {
             KeyRing::of_digests(keys),
         );
         (Served { front: Arc::new(front), functions: Arc::new(functions.clone()) }, functions)
+    }
+}
+
+/// What makes JSON no frozen stage. serde's own words may repeat a value, and values are secrets: only those that name a key are
+/// passed on.
+fn unfit(error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    let named = |prefix: &str| words.strip_prefix(prefix).and_then(|rest| rest.split('`').next());
+    match (named("unknown field `"), named("missing field `")) {
+        (Some(key), _) => format!("unknown key `{key}`"),
+        (_, Some(key)) => format!("the key `{key}` is missing"),
+        _ => "not a frozen stage: a value is of the wrong kind".to_owned(),
     }
 }
 

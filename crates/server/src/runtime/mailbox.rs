@@ -9,8 +9,7 @@ use tokio::time::Instant;
 
 use super::lock;
 
-/// An event that waits for the function to fetch it.
-#[derive(Clone, Debug)]
+/// An event that waits for the function to fetch it. It cannot be printed: its payload holds the caller's key.
 pub(super) struct PendingEvent {
     pub request_id: String,
     pub headers: HeaderMap,
