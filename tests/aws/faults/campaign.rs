@@ -7,6 +7,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
+use globset::Glob;
+
 use super::known::KNOWN;
 use super::snapshot::Snapshot;
 use crate::support::emulator::say;
@@ -119,7 +121,8 @@ pub(super) fn may_choose(first: &str) -> bool {
 
 fn matches(words: &[String], name: &str) -> bool {
     let mut parts = name.split('/');
-    words.iter().all(|word| parts.next().is_some_and(|part| word == "*" || word == part))
+    let fits = |word: &str, part| Glob::new(word).unwrap().compile_matcher().is_match(part);
+    words.iter().all(|word| parts.next().is_some_and(|part| fits(word, part)))
 }
 
 /// Why a case is known to fall short, if it is.
@@ -233,6 +236,7 @@ fn a_name_is_matched_word_by_word() {
         (name, true),
         ("first deploy/CreateAlias#2", false),
         ("first", false),
+        ("first*/Create*/{SIGINT,dropped *}", true),
         ("first deploy/CreateAlias#1/dropped after/more", false),
     ] {
         assert_eq!(matches(&words(text), name), fits, "{text}");

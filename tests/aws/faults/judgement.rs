@@ -38,11 +38,9 @@ pub(super) fn judge(told: &Told<'_>, undisturbed: &Undisturbed, now: &Snapshot, 
                 shortfalls.unless_same(now, &undisturbed.after);
             });
         }
-        1 | 2 | 4 => {
-            if !is_untouched {
-                shortfalls.add(format!("exit {}, but something was done:", told.status));
-                shortfalls.show(&now.difference(&undisturbed.before));
-            }
+        1 | 2 | 4 if !is_untouched => {
+            shortfalls.add(format!("exit {}, but something was done:", told.status));
+            shortfalls.show(&now.difference(&undisturbed.before));
         }
         5 => {
             if all_done {

@@ -10,7 +10,7 @@
 //! MDO_FAULTS='first deploy/CreateAlias#1/dropped after' cargo test -p mdo --test aws faults::
 //! ```
 //!
-//! A case is named by words between slashes; `*` stands for any word, and words that are left out at the end do too. A
+//! A case is named by words between slashes. Each may be a pattern, as of files, and words at the end may be left out. A
 //! further sequence of calls joins by a line in `sequences.rs`, a further fault by a line in `kinds.rs`.
 
 mod campaign;

@@ -6,7 +6,7 @@
 use std::fs;
 use std::ops::Range;
 
-use mdo_model::project::{Overrides, Place, Problems, set_key};
+use mdo_model::project::{Overrides, Place, Problem, set_key};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -187,7 +187,10 @@ fn mutated(text: &str, mutations: &[Mutation]) -> Vec<u8> {
         let at = |index: &Index| tokens[index.index(tokens.len())].clone();
         match mutation {
             Mutation::Replace(index, word) => text.replace_range(at(index), word),
-            Mutation::Repeat(index) => text.insert_str(at(index).end, &text[at(index)].to_owned()),
+            Mutation::Repeat(index) => {
+                let word = text[at(index)].to_owned();
+                text.insert_str(at(index).end, &word);
+            }
             Mutation::Remove(index) => text.replace_range(at(index), ""),
             Mutation::Swap(one, other) => {
                 let (first, second) = (at(one), at(other));
@@ -218,7 +221,7 @@ fn holds(text: &str, place: &Place) -> bool {
 }
 
 /// The problems that are not in the file that they name, or that name none.
-fn misplaced(problems: &Problems, files: &[(String, &[u8])]) -> Vec<String> {
+fn misplaced<'a>(problems: impl IntoIterator<Item = &'a Problem>, files: &[(String, &[u8])]) -> Vec<String> {
     let is_misplaced = |place: &Option<Place>| {
         let Some(place) = place else { return true };
         let file = files.iter().find(|(name, _)| *name == place.file);
@@ -227,14 +230,15 @@ fn misplaced(problems: &Problems, files: &[(String, &[u8])]) -> Vec<String> {
     // A file that is no text has no lines to point at.
     let is_unreadable =
         |message: &str| message.starts_with("cannot read ") && message.ends_with("valid UTF-8");
-    let misplaced =
-        problems.iter().filter(|problem| is_misplaced(&problem.place) && !is_unreadable(&problem.message));
+    let misplaced = problems
+        .into_iter()
+        .filter(|problem| is_misplaced(&problem.place) && !is_unreadable(&problem.message));
     misplaced.map(|problem| problem.render("error")).collect()
 }
 
 fn configuration() -> ProptestConfig {
     let cases = std::env::var("MDO_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok());
-    ProptestConfig { cases: cases.unwrap_or(512), failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig { cases: cases.unwrap_or(256), failure_persistence: None, ..ProptestConfig::default() }
 }
 
 /// One folder for every case of a test.
@@ -277,7 +281,7 @@ fn no_mutation_of_a_document_makes_mdo_panic_or_name_a_place_that_is_not_there()
         match given.load() {
             Err(problems) => found.extend(misplaced(&problems, &files)),
             Ok(project) => {
-                let _ = project.warnings().iter().map(|warning| warning.render("warning")).count();
+                found.extend(misplaced(project.warnings(), &files));
                 for stage in ["dev", "prod", "quiet"] {
                     let stage = stage.parse().expect("a stage's name");
                     for settings in [project.settings(&stage, &overrides), project.resolve(&stage, &overrides)] {
