@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// After this long a run is taken for one that never ends.
-const FOR_EVER: Duration = Duration::from_secs(240);
+const FOR_EVER: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(5);
 
 /// A process whose outputs are read as they come.

@@ -92,13 +92,13 @@ fn stopped(running: &mut Running, proxy: &Proxy, stop: Stop) {
 
 /// Runs a command that has to end with 0, and answers its document.
 pub(super) fn succeeds(project: &TestProject, command: &str, shortfalls: &mut Shortfalls) -> Option<Value> {
-    let output = project.mdo(command).runs();
-    if output.status != 0 {
-        shortfalls.add(format!("`mdo {command}` ends with {}: {}", output.status, reason(&output.stdout)));
-        shortfalls.show(&output.transcript());
+    let (status, stdout, stderr) = project.mdo(command).begins().ends();
+    if status != 0 {
+        shortfalls.add(format!("`mdo {command}` ends with {status}: {}", reason(&stdout)));
+        shortfalls.show(&stderr);
         return None;
     }
-    serde_json::from_str(&output.stdout).ok()
+    serde_json::from_str(&stdout).ok()
 }
 
 /// Proves that a command has nothing to do.

@@ -46,7 +46,6 @@ const UPDATE: [&str; 10] = [
 const SAMPLE: usize = 2;
 
 #[test]
-#[ignore = "two first deploys at once end on two APIs, until the loser takes its own away"]
 fn two_first_deploys_of_two_stages_at_once_end_on_one_api() {
     let Some(emulator) = Emulator::shared() else { return };
     race("two first deploys of two stages", &FIRST, move |at| {
@@ -68,7 +67,6 @@ fn two_first_deploys_of_two_stages_at_once_end_on_one_api() {
 }
 
 #[test]
-#[ignore = "two first deploys at once end on two APIs, until the loser takes its own away"]
 fn two_first_deploys_of_one_stage_at_once_end_on_one_api() {
     let Some(emulator) = Emulator::shared() else { return };
     race("two first deploys of one stage", &FIRST, move |at| {
@@ -85,7 +83,7 @@ fn two_first_deploys_of_one_stage_at_once_end_on_one_api() {
 }
 
 #[test]
-#[ignore = "two updates at once are mixed, until one of them gives way"]
+#[ignore = "of two updates at once the warm rule of one and the rest of the other may live, until one gives way"]
 fn two_updates_at_once_end_as_one_or_the_other() {
     let Some(emulator) = Emulator::shared() else { return };
     race("two updates of one stage", &UPDATE, move |at| {
