@@ -11,6 +11,7 @@ mod commands;
 mod destroy;
 mod drift;
 mod environment;
+mod faults;
 mod first_deploy;
 mod functions;
 mod guide;

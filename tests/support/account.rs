@@ -24,6 +24,12 @@ impl Account {
         &self.id
     }
 
+    /// The same account in other hands: those of a second pipeline, say.
+    #[must_use]
+    pub fn shared(&self) -> Account {
+        Account::new(self.emulator, self.id.clone())
+    }
+
     /// The emulator that holds the account.
     pub fn emulator(&self) -> &'static Emulator {
         self.emulator

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::project::TestProject;
 use super::proxy::Proxy;
+use super::running::Running;
 use super::serving::Serving;
 
 /// A command line of `mdo` that is about to run.
@@ -93,6 +94,12 @@ impl<'a> Mdo<'a> {
     /// Starts it without waiting for its end; what it says on standard error can be read.
     pub fn starts(mut self) -> Child {
         self.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Starts it, and hears what it says while it runs.
+    pub fn begins(mut self) -> Running {
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running::new(self.command.spawn().unwrap())
     }
 
     /// Runs it to its end, whatever that is.

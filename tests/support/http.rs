@@ -48,6 +48,20 @@ impl Message {
 
     /// Writes the message with a `Content-Length`, whatever framing it came in.
     pub fn write(&self, writer: &mut impl Write) -> io::Result<()> {
+        writer.write_all(&self.bytes())?;
+        writer.flush()
+    }
+
+    /// Writes the first half of the body after a head that promises all of it, or half of the head where there is no body.
+    pub fn write_half(&self, writer: &mut impl Write) -> io::Result<()> {
+        let bytes = self.bytes();
+        let length =
+            if self.body.is_empty() { bytes.len() / 2 } else { bytes.len() - self.body.len().div_ceil(2) };
+        writer.write_all(&bytes[..length])?;
+        writer.flush()
+    }
+
+    fn bytes(&self) -> Vec<u8> {
         let framing = |name: &str| name.eq_ignore_ascii_case("content-length");
         let has_body = !self.body.is_empty();
         let mut text = format!("{}\r\n", self.start);
@@ -62,8 +76,7 @@ impl Message {
         }
         let mut bytes = (text + "\r\n").into_bytes();
         bytes.extend(&self.body);
-        writer.write_all(&bytes)?;
-        writer.flush()
+        bytes
     }
 
     /// The first header of this name.

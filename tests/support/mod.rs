@@ -12,7 +12,9 @@
 pub mod account;
 pub mod client;
 pub mod command;
+pub mod disturbance;
 pub mod emulator;
+pub mod fault;
 pub mod http;
 pub mod operations;
 pub mod project;
@@ -20,5 +22,6 @@ pub mod proxy;
 pub mod python;
 pub mod recording;
 pub mod rounds;
+pub mod running;
 pub mod serving;
 pub mod strict;

@@ -7,8 +7,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::disturbance::{Disturbance, Disturbances, Moment, Now};
+pub use super::fault::Fault;
 use super::http::{self, Message};
 use super::operations::Operation;
 use super::recording::{Call, Recording};
@@ -17,49 +19,8 @@ use super::strict::Settling;
 
 /// How long no call may come before a round begins: long beside what mdo needs between two calls.
 const QUIET: Duration = Duration::from_millis(150);
-
-/// How a call fails without reaching the emulator.
-#[derive(Clone, Debug)]
-pub enum Fault {
-    /// An error of AWS, in the form of the service that is called.
-    Error { status: u16, code: String, message: String, headers: Vec<(String, String)> },
-    /// The connection closes without an answer.
-    Reset,
-}
-
-impl Fault {
-    /// An error with this HTTP status, code and message.
-    pub fn error(status: u16, code: &str, message: &str) -> Fault {
-        Fault::Error { status, code: code.to_owned(), message: message.to_owned(), headers: Vec::new() }
-    }
-
-    /// What Lambda and API Gateway answer to too many calls.
-    pub fn throttled() -> Fault {
-        Fault::error(429, "TooManyRequestsException", "Rate exceeded")
-    }
-
-    /// What AWS answers to a caller without the permission.
-    pub fn denied(action: &str) -> Fault {
-        let message =
-            format!("User: arn:aws:iam::000000000000:user/test is not authorized to perform: {action}");
-        Fault::error(403, "AccessDeniedException", &message)
-    }
-
-    fn answer(&self, operation: &Operation) -> Option<Message> {
-        let Fault::Error { status, code, message, headers } = self else { return None };
-        let (kind, body) = match operation.service.as_str() {
-            "iam" | "sts" => {
-                ("text/xml", format!("<ErrorResponse><Error>{}</Error></ErrorResponse>", xml(code, message)))
-            }
-            "s3" => ("application/xml", format!("<Error>{}</Error>", xml(code, message))),
-            _ => ("application/json", json!({"__type": code, "message": message}).to_string()),
-        };
-        let mut all = headers.clone();
-        all.push(("Content-Type".to_owned(), kind.to_owned()));
-        all.push(("x-amzn-ErrorType".to_owned(), code.clone()));
-        Some(Message { start: format!("HTTP/1.1 {status} Error"), headers: all, body: body.into_bytes() })
-    }
-}
+/// How often somebody who waits for a call looks whether the process under test has ended.
+const POLL: Duration = Duration::from_millis(5);
 
 /// A proxy on a loopback port. Dropping it stops it from accepting.
 pub struct Proxy {
@@ -82,11 +43,41 @@ struct State {
     calls: Vec<Call>,
     faults: Vec<(String, usize, Fault)>,
     settling: Option<Settling>,
-    holds: Option<String>,
+    holds: Option<Held>,
     /// How many calls have been held and have not ended yet.
     held: usize,
     in_all: Duration,
     edits: Vec<(String, Edit)>,
+    disturbances: Disturbances,
+    /// Whether the call that is halted, if one is, must not go on.
+    halt: Halt,
+    connections: usize,
+    is_dropped: bool,
+}
+
+/// Where the call is that a disturbance halts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Halt {
+    Awaited,
+    Waiting,
+    LetGo,
+    Discarded,
+}
+
+/// Which calls are held.
+#[derive(Clone, PartialEq, Eq)]
+enum Held {
+    Operation(String),
+    Writes,
+}
+
+impl Held {
+    fn holds(&self, operation: &Operation) -> bool {
+        match self {
+            Held::Operation(name) => *name == operation.name,
+            Held::Writes => operation.writes(),
+        }
+    }
 }
 
 /// Changes the answer to a call with this path.
@@ -115,6 +106,10 @@ impl Proxy {
             held: 0,
             in_all: Duration::ZERO,
             edits: Vec::new(),
+            disturbances: Disturbances::default(),
+            halt: Halt::Awaited,
+            connections: 0,
+            is_dropped: false,
         };
         let stopped = AtomicBool::new(false);
         let (state, moved) = (Mutex::new(state), Condvar::new());
@@ -123,11 +118,19 @@ impl Proxy {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if serving.stopped.load(Ordering::Relaxed) {
-                    return;
+                    break;
                 }
                 let shared = Arc::clone(&serving);
-                thread::spawn(move || shared.serve(&stream));
+                shared.state.lock().unwrap().connections += 1;
+                thread::spawn(move || {
+                    shared.serve(&stream);
+                    drop(stream);
+                    shared.state.lock().unwrap().connections -= 1;
+                    shared.moved.notify_all();
+                });
             }
+            drop(listener);
+            serving.refuse(address);
         });
         Proxy { shared, address }
     }
@@ -159,13 +162,25 @@ impl Proxy {
 
     /// Holds every call of an operation, before it reaches the emulator, until `release`.
     pub fn hold(&self, operation: &str) {
-        self.state().holds = Some(operation.to_owned());
+        self.state().holds = Some(Held::Operation(operation.to_owned()));
+    }
+
+    /// Holds every call that changes something, before it reaches the emulator, until `release`.
+    pub fn hold_writes(&self) {
+        self.state().holds = Some(Held::Writes);
     }
 
     /// Waits until a held call has arrived.
     pub fn until_held(&self) {
-        let state = self.state();
-        drop(self.shared.moved.wait_while(state, |state| state.held == 0).unwrap());
+        self.until_held_or(|| false);
+    }
+
+    /// Waits until a held call has arrived, or `ended` says that none will.
+    pub fn until_held_or(&self, mut ended: impl FnMut() -> bool) {
+        let mut state = self.state();
+        while state.held == 0 && !ended() {
+            state = self.shared.moved.wait_timeout(state, POLL).unwrap().0;
+        }
     }
 
     /// Lets held calls go on to the emulator, and waits until they have ended there, whether or not mdo still listens.
@@ -174,6 +189,42 @@ impl Proxy {
         state.holds = None;
         self.shared.moved.notify_all();
         drop(self.shared.moved.wait_while(state, |state| state.held > 0).unwrap());
+    }
+
+    /// Disturbs the n-th call of an operation, counted from one.
+    pub fn disturb(&self, operation: &str, number: usize, disturbance: Disturbance) {
+        self.state().disturbances.expect(operation, number, disturbance);
+    }
+
+    /// Whether the call to disturb has come.
+    pub fn has_disturbed(&self) -> bool {
+        self.state().disturbances.is_reached()
+    }
+
+    /// Waits until the call to disturb is halted, or `ended` says that it will not come.
+    pub fn until_halted(&self, mut ended: impl FnMut() -> bool) {
+        let mut state = self.state();
+        while state.halt == Halt::Awaited && !ended() {
+            state = self.shared.moved.wait_timeout(state, POLL).unwrap().0;
+        }
+    }
+
+    /// Lets the halted call go on; if none is halted yet, none will be.
+    pub fn let_go(&self) {
+        self.state().halt = Halt::LetGo;
+        self.shared.moved.notify_all();
+    }
+
+    /// Lets the halted call go nowhere.
+    pub fn discard(&self) {
+        self.state().halt = Halt::Discarded;
+        self.shared.moved.notify_all();
+    }
+
+    /// Waits until every connection of the process under test has ended, and with it every call that it has begun.
+    pub fn until_idle(&self) {
+        let state = self.state();
+        drop(self.shared.moved.wait_while(state, |state| state.connections > 0).unwrap());
     }
 
     /// The calls so far, or since the last `forget`.
@@ -195,6 +246,8 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
+        self.state().is_dropped = true;
+        self.shared.moved.notify_all();
         self.shared.stopped.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(self.address);
     }
@@ -213,17 +266,78 @@ impl Shared {
             thread::sleep(self.latency);
             self.rounds.iter().for_each(Rounds::enter);
             let was_held = self.pass(&operation);
-            let answer = self.answer(&mut upstream, &request, &operation);
+            let now = self.state.lock().unwrap().disturbances.arrived(&operation.name);
+            let answer = self.disturbed(&now, &mut upstream, &request, &operation);
             let in_all = self.state.lock().unwrap().in_all;
             thread::sleep(in_all.saturating_sub(start.elapsed()));
             let status = answer.as_ref().map_or(0, Message::status);
             // Recorded before it is sent, so that a client that has its answer also finds the call recorded.
             self.record(start, &request, operation, status, was_held);
             self.rounds.iter().for_each(Rounds::leave);
+            if let Now::Drop = now {
+                self.stop_listening_if_refusing(client);
+            }
             let Some(answer) = answer else { return };
+            if let Now::Spoil(Disturbance::Truncate) = now {
+                let _ = answer.write_half(&mut writer);
+                return;
+            }
             if answer.write(&mut writer).is_err() || asks_to_close(&request) || asks_to_close(&answer) {
                 return;
             }
+        }
+    }
+
+    /// The answer to a call, or none where the connection is to be cut.
+    fn disturbed(
+        &self,
+        now: &Now,
+        upstream: &mut Option<BufReader<TcpStream>>,
+        request: &Message,
+        operation: &Operation,
+    ) -> Option<Message> {
+        match now {
+            Now::Drop => return None,
+            Now::Answer(fault) => return fault.answer(operation),
+            Now::Halt(Moment::Before) if !self.halted() => return None,
+            _ => {}
+        }
+        let answer = self.answer(upstream, request, operation);
+        match now {
+            Now::Halt(Moment::After) => answer.filter(|_| self.halted()),
+            Now::Spoil(Disturbance::AnswerAfter(fault)) => fault.answer(operation),
+            Now::Spoil(Disturbance::DropAfter) => None,
+            _ => answer,
+        }
+    }
+
+    /// Halts a call, and tells whether it may go on.
+    fn halted(&self) -> bool {
+        let mut state = self.state.lock().unwrap();
+        if state.halt == Halt::Awaited {
+            state.halt = Halt::Waiting;
+        }
+        self.moved.notify_all();
+        let state = self.moved.wait_while(state, |state| state.halt == Halt::Waiting).unwrap();
+        state.halt != Halt::Discarded
+    }
+
+    /// Makes the thread that accepts connections leave, if nobody is to listen any more.
+    fn stop_listening_if_refusing(&self, client: &TcpStream) {
+        let refuses = self.state.lock().unwrap().disturbances.is_refusing();
+        if refuses && !self.stopped.swap(true, Ordering::Relaxed) {
+            let _ = client.local_addr().and_then(TcpStream::connect);
+        }
+    }
+
+    /// Keeps the port without listening there, so that nobody else gets it and every connection is refused.
+    fn refuse(&self, address: SocketAddr) {
+        let state = self.state.lock().unwrap();
+        if state.disturbances.is_refusing() {
+            let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+            socket.set_reuse_address(true).unwrap();
+            socket.bind(&address.into()).unwrap();
+            drop(self.moved.wait_while(state, |state| !state.is_dropped).unwrap());
         }
     }
 
@@ -259,12 +373,12 @@ impl Shared {
     /// Waits while calls of this operation are held, and tells whether they were.
     fn pass(&self, operation: &Operation) -> bool {
         let mut state = self.state.lock().unwrap();
-        let is_held = state.holds.as_ref() == Some(&operation.name);
+        let held = |state: &mut State| state.holds.as_ref().is_some_and(|held| held.holds(operation));
+        let is_held = held(&mut state);
         if is_held {
             state.held += 1;
             self.moved.notify_all();
-            let still = |state: &mut State| state.holds.as_ref() == Some(&operation.name);
-            drop(self.moved.wait_while(state, still).unwrap());
+            drop(self.moved.wait_while(state, held).unwrap());
         }
         is_held
     }
@@ -319,8 +433,4 @@ fn exchange(
 
 fn asks_to_close(message: &Message) -> bool {
     message.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
-}
-
-fn xml(code: &str, message: &str) -> String {
-    format!("<Type>Sender</Type><Code>{code}</Code><Message>{message}</Message>")
 }

@@ -4,6 +4,7 @@ mod apex;
 mod bounds;
 mod editing;
 mod environment;
+mod fuzz;
 mod given;
 mod loading;
 mod names;

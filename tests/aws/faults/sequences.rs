@@ -1,0 +1,157 @@
+//! The commands whose every call is disturbed, and what they do when nothing disturbs them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::snapshot::Snapshot;
+use crate::live::Live;
+use crate::support::emulator::Emulator;
+use crate::support::project::{MANIFEST, TestProject};
+use crate::support::proxy::{Fault, Proxy};
+
+/// How long a function refuses further updates: as on AWS, but short.
+const SETTLES_AFTER: Duration = Duration::from_millis(100);
+
+/// A command and the state in which it starts.
+#[derive(Clone)]
+pub(super) struct Sequence {
+    pub name: &'static str,
+    /// Brings the files and the account to where the command starts.
+    pub prepare: fn(&TestProject),
+    /// The command to disturb, which prints one JSON document.
+    pub command: &'static str,
+    /// A command whose document has no `changes` once everything is done.
+    pub settled: &'static str,
+}
+
+/// All of them. A further one joins by being listed.
+pub(super) fn all() -> Vec<Sequence> {
+    let deploy = |name, prepare| Sequence::deploying(name, prepare, "deploy --yes --json -s GREETING=hello");
+    let destroy = |name, prepare| Sequence {
+        name,
+        prepare,
+        command: "destroy --yes --json",
+        settled: "destroy --yes --json",
+    };
+    vec![
+        deploy("first deploy", nothing),
+        deploy("update of everything", a_stack_and_files_that_differ_in_everything),
+        destroy("destroy", a_stack),
+        destroy("destroy after a first deploy without alias", a_first_deploy_without_alias),
+        destroy("destroy after a first deploy without function", a_first_deploy_without_function),
+    ]
+}
+
+fn nothing(_: &TestProject) {}
+
+fn a_stack(project: &TestProject) {
+    project.mdo("deploy --yes -s GREETING=hello").exits(0);
+}
+
+fn a_stack_and_files_that_differ_in_everything(project: &TestProject) {
+    project.mdo("deploy --yes -s GREETING=before").exits(0);
+    project.write(
+        "project.toml",
+        &format!("{MANIFEST}[logs]\nretention_days = 7\n[api]\nthrottle = {{ rate = 3, burst = 6 }}\n"),
+    );
+    project.set_edition("echo", "second");
+    project.set("echo", "memory", json!(256));
+    project.set("echo", "routes", json!(["GET /echo", "POST /new"]));
+    project.set("echo", "warm", json!({"rate": "1m", "concurrency": 2}));
+    let live = Live::of(project, "dev");
+    let link = json!({"usagePlanId": live.usage_plan()["id"], "keyId": live.key("default")["id"]});
+    live.call("apigateway", "delete_usage_plan_key", link);
+    let role = "shop_lambda_function";
+    let policy = live.call("iam", "list_role_policies", json!({"RoleName": role}))["PolicyNames"][0].clone();
+    live.call("iam", "delete_role_policy", json!({"RoleName": role, "PolicyName": policy}));
+}
+
+fn a_first_deploy_without_alias(project: &TestProject) {
+    aborted_at(project, "CreateAlias");
+}
+
+fn a_first_deploy_without_function(project: &TestProject) {
+    aborted_at(project, "CreateFunction");
+}
+
+fn aborted_at(project: &TestProject, operation: &str) {
+    let proxy = Proxy::start(project.account().emulator().address(), Duration::ZERO);
+    proxy.fail_next(operation, usize::MAX, Fault::error(400, "BadRequestException", "told to fail"));
+    project.mdo("deploy --yes -s GREETING=hello").through(&proxy).exits(5);
+}
+
+/// What a sequence does when nothing disturbs it.
+#[derive(Clone)]
+pub(super) struct Undisturbed(Arc<Course>);
+
+pub(super) struct Course {
+    /// How often each operation is called.
+    calls: BTreeMap<String, usize>,
+    /// What the account holds before the command, and after it.
+    pub before: Snapshot,
+    pub after: Snapshot,
+}
+
+impl Undisturbed {
+    /// Every call, as its operation and its number among that operation's calls.
+    pub(super) fn calls(&self) -> Vec<(String, usize)> {
+        let numbered = |(name, count): (&String, &usize)| -> Vec<(String, usize)> {
+            (1..=*count).map(|number| (name.clone(), number)).collect()
+        };
+        self.0.calls.iter().flat_map(numbered).collect()
+    }
+}
+
+impl std::ops::Deref for Undisturbed {
+    type Target = Course;
+
+    fn deref(&self) -> &Course {
+        &self.0
+    }
+}
+
+impl Sequence {
+    /// A command that deploys.
+    pub(super) fn deploying(
+        name: &'static str,
+        prepare: fn(&TestProject),
+        command: &'static str,
+    ) -> Sequence {
+        Sequence { name, prepare, command, settled: "plan --json" }
+    }
+
+    /// A project in an account of its own, in the state in which the command starts.
+    pub(super) fn prepared(&self, emulator: &'static Emulator) -> TestProject {
+        let project = TestProject::with_echo(emulator.account());
+        (self.prepare)(&project);
+        project
+    }
+
+    /// A proxy for the command.
+    pub(super) fn proxy(emulator: &'static Emulator) -> Proxy {
+        let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+        proxy.be_strict(SETTLES_AFTER);
+        proxy
+    }
+
+    /// Runs the command once, and records what it does.
+    pub(super) fn undisturbed(&self, emulator: &'static Emulator) -> Undisturbed {
+        let project = self.prepared(emulator);
+        let before = Snapshot::of(project.account());
+        let proxy = Sequence::proxy(emulator);
+        project.mdo(self.command).through(&proxy).exits(0);
+        let mut calls = BTreeMap::new();
+        for call in proxy.recording().calls() {
+            *calls.entry(call.operation.name.clone()).or_insert(0) += 1;
+        }
+        let after = match self.command.starts_with("destroy") {
+            // What a destroy has to leave is known without asking it.
+            true => Snapshot::default(),
+            false => Snapshot::of(project.account()),
+        };
+        Undisturbed(Arc::new(Course { calls, before, after }))
+    }
+}

@@ -1,0 +1,294 @@
+//! Everything that an account holds, read with boto3, without what differs from run to run: ids, times, version numbers.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::live::{items, text};
+use crate::support::account::Account;
+
+/// What a run may number, name or date as it likes.
+const VOLATILE: [&str; 24] = [
+    "AliasArn",
+    "Code",
+    "CodeSize",
+    "CreateDate",
+    "FunctionVersion",
+    "LastModified",
+    "LastUpdateStatus",
+    "RevisionId",
+    "RoleId",
+    "RoleLastUsed",
+    "RuntimeVersionConfig",
+    "Sid",
+    "State",
+    "Version",
+    "cacheNamespace",
+    "createdDate",
+    "creationTime",
+    "deploymentId",
+    "id",
+    "lastUpdatedDate",
+    "parentId",
+    "rootResourceId",
+    "storedBytes",
+    "value",
+];
+
+/// What the routes of a stage are looked for at, as deployed: every route of every sequence, and one that none has.
+const PROBES: [(&str, &str); 4] = [("GET", "/echo"), ("POST", "/new"), ("POST", "/none"), ("GET", "/none")];
+
+/// What an API is called that others still refer to.
+const GONE: &str = "GONE";
+
+/// The resources of an account by kind and name, each with everything that there is of that name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Snapshot(BTreeMap<String, Vec<Value>>);
+
+impl Snapshot {
+    /// Reads an account.
+    pub(super) fn of(account: &Account) -> Snapshot {
+        let reader = Reader { account };
+        let mut snapshot = Snapshot::default();
+        reader.roles(&mut snapshot);
+        reader.functions(&mut snapshot);
+        reader.apis(&mut snapshot);
+        reader.rules(&mut snapshot);
+        reader.log_groups(&mut snapshot);
+        snapshot
+    }
+
+    /// Whether the account holds nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What belongs to one resource of a plan: of this kind and full name.
+    pub(super) fn part(&self, kind: &str, name: &str) -> Snapshot {
+        let belongs = |key: &str| match kind {
+            "function" => key == format!("function {name}") || key == format!("log_group /aws/lambda/{name}"),
+            "stage" => key.starts_with("stage ") || key.starts_with("usage_plan "),
+            "warm_rule" => key.starts_with(&format!("warm_rule {name}-")),
+            _ => key == format!("{kind} {name}"),
+        };
+        let own = self.0.iter().filter(|(key, _)| belongs(key));
+        Snapshot(own.map(|(key, all)| (key.clone(), all.clone())).collect())
+    }
+
+    /// The same without what says how others are, such as the plans that a key is linked to.
+    pub(super) fn on_its_own(&self) -> Snapshot {
+        let own = |value: &Value| {
+            let mut value = value.clone();
+            for reference in ["plans", "apiStages", "deployed"] {
+                value.as_object_mut().unwrap().remove(reference);
+            }
+            serde_json::from_str(&value.to_string().replace(GONE, "API1")).unwrap()
+        };
+        let all = self.0.iter().map(|(key, all)| (key.clone(), all.iter().map(own).collect()));
+        Snapshot(all.collect())
+    }
+
+    /// In what this differs from what is wanted, a line for each; nothing if it does not.
+    pub(super) fn difference(&self, wanted: &Snapshot) -> String {
+        let mut lines = String::new();
+        let none = Vec::new();
+        let keys: std::collections::BTreeSet<&String> = self.0.keys().chain(wanted.0.keys()).collect();
+        for key in keys {
+            let (found, asked) = (self.0.get(key).unwrap_or(&none), wanted.0.get(key).unwrap_or(&none));
+            if found.len() != asked.len() {
+                let _ = writeln!(lines, "{key}: {} instead of {}", found.len(), asked.len());
+            } else if found != asked {
+                for (found, asked) in found.iter().zip(asked) {
+                    differ(key, found, asked, &mut lines);
+                }
+            }
+        }
+        lines
+    }
+
+    fn add(&mut self, kind: &str, name: &str, value: Value) {
+        let all = self.0.entry(format!("{kind} {name}")).or_default();
+        all.push(value);
+        all.sort_by_key(Value::to_string);
+    }
+}
+
+fn differ(path: &str, found: &Value, asked: &Value, lines: &mut String) {
+    match (found, asked) {
+        (Value::Object(found), Value::Object(asked)) => {
+            let keys: std::collections::BTreeSet<&String> = found.keys().chain(asked.keys()).collect();
+            for key in keys {
+                let (found, asked) = (found.get(key), asked.get(key));
+                let null = Value::Null;
+                differ(&format!("{path}.{key}"), found.unwrap_or(&null), asked.unwrap_or(&null), lines);
+            }
+        }
+        _ if found == asked => {}
+        _ => {
+            let _ = writeln!(lines, "{path}: {found} instead of {asked}");
+        }
+    }
+}
+
+struct Reader<'a> {
+    account: &'a Account,
+}
+
+impl Reader<'_> {
+    fn call(&self, service: &str, operation: &str, params: Value) -> Value {
+        let result = self.account.aws(service, operation, params);
+        result.unwrap_or_else(|error| panic!("{service} {operation}: {error}"))
+    }
+
+    fn list(&self, service: &str, operation: &str, params: Value, list: &str) -> Vec<Value> {
+        items(&self.call(service, operation, params)[list])
+    }
+
+    fn roles(&self, snapshot: &mut Snapshot) {
+        for mut role in self.list("iam", "list_roles", json!({}), "Roles") {
+            let name = json!({"RoleName": role["RoleName"]});
+            role["Tags"] = sorted(self.list("iam", "list_role_tags", name.clone(), "Tags"));
+            for policy in self.list("iam", "list_role_policies", name, "PolicyNames") {
+                let named = json!({"RoleName": role["RoleName"], "PolicyName": policy});
+                let document = self.call("iam", "get_role_policy", named)["PolicyDocument"].clone();
+                role["Policies"][text(&policy)] = document;
+            }
+            snapshot.add("role", &text(&role["RoleName"]), self.plain(role, &[]));
+        }
+    }
+
+    fn functions(&self, snapshot: &mut Snapshot) {
+        let apis = self.api_ids();
+        for function in self.list("lambda", "list_functions", json!({}), "Functions") {
+            let name = json!({"FunctionName": function["FunctionName"]});
+            let whole = self.call("lambda", "get_function", name.clone());
+            let mut seen = json!({"Tags": whole["Tags"], "Concurrency": whole["Concurrency"], "aliases": {}});
+            for alias in self.list("lambda", "list_aliases", name, "Aliases") {
+                let at = json!({"FunctionName": function["FunctionName"], "Qualifier": alias["Name"]});
+                let mut served = self.call("lambda", "get_function", at.clone())["Configuration"].clone();
+                served["is a version"] = json!(served["Version"] != "$LATEST");
+                let policy = self.account.aws("lambda", "get_policy", at).unwrap_or_default();
+                let policy: Value = serde_json::from_str(&text(&policy["Policy"])).unwrap_or_default();
+                let statements = items(&policy["Statement"]).into_iter().map(|mut one| {
+                    one.as_object_mut().unwrap().remove("Sid");
+                    one
+                });
+                served["Statements"] = sorted(statements.collect());
+                served["RoutingConfig"] = alias["RoutingConfig"].clone();
+                seen["aliases"][text(&alias["Name"])] = served;
+            }
+            snapshot.add("function", &text(&function["FunctionName"]), self.plain(seen, &apis));
+        }
+    }
+
+    fn apis(&self, snapshot: &mut Snapshot) {
+        let ids = self.api_ids();
+        for mut api in self.list("apigateway", "get_rest_apis", json!({}), "items") {
+            let id = text(&api["id"]);
+            let embedded = json!({"restApiId": id, "embed": ["methods"]});
+            for resource in self.list("apigateway", "get_resources", embedded, "items") {
+                api["routes"][text(&resource["path"])] = resource["resourceMethods"].clone();
+            }
+            api["Tags"] = self.tags(&format!("/restapis/{id}"));
+            snapshot.add("api", &text(&api["name"]), self.plain(api, &ids));
+            for mut stage in self.list("apigateway", "get_stages", json!({"restApiId": id}), "item") {
+                let name = text(&stage["stageName"]);
+                stage["Tags"] = self.tags(&format!("/restapis/{id}/stages/{name}"));
+                for (method, path) in PROBES {
+                    let answer = self.account.request_api(method, &id, &name, path, &[], b"");
+                    stage["deployed"][format!("{method} {path}")] = json!([answer.status(), answer.text()]);
+                }
+                snapshot.add("stage", &name, self.plain(stage, &ids));
+            }
+        }
+        let mut plans_of: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for plan in self.list("apigateway", "get_usage_plans", json!({}), "items") {
+            let keys = json!({"usagePlanId": plan["id"]});
+            for key in self.list("apigateway", "get_usage_plan_keys", keys, "items") {
+                plans_of.entry(text(&key["id"])).or_default().push(plan["name"].clone());
+            }
+            snapshot.add("usage_plan", &text(&plan["name"]), self.plain(plan, &ids));
+        }
+        for mut key in self.list("apigateway", "get_api_keys", json!({}), "items") {
+            key["plans"] = sorted(plans_of.remove(&text(&key["id"])).unwrap_or_default());
+            key.as_object_mut().unwrap().remove("stageKeys");
+            snapshot.add("key", &text(&key["name"]), self.plain(key, &ids));
+        }
+        for (key, plans) in plans_of {
+            snapshot.add("key of a plan without a key", &key, json!(plans));
+        }
+    }
+
+    fn rules(&self, snapshot: &mut Snapshot) {
+        for mut rule in self.list("events", "list_rules", json!({}), "Rules") {
+            let targets = json!({"Rule": rule["Name"]});
+            rule["Targets"] = sorted(self.list("events", "list_targets_by_rule", targets, "Targets"));
+            let tags = json!({"ResourceARN": rule["Arn"]});
+            rule["Tags"] = sorted(self.list("events", "list_tags_for_resource", tags, "Tags"));
+            snapshot.add("warm_rule", &text(&rule["Name"]), self.plain(rule, &[]));
+        }
+    }
+
+    fn log_groups(&self, snapshot: &mut Snapshot) {
+        for mut group in self.list("logs", "describe_log_groups", json!({}), "logGroups") {
+            let tags = json!({"resourceArn": text(&group["arn"]).trim_end_matches(":*")});
+            group["Tags"] = self.call("logs", "list_tags_for_resource", tags)["tags"].clone();
+            snapshot.add("log_group", &text(&group["logGroupName"]), self.plain(group, &[]));
+        }
+    }
+
+    fn tags(&self, path: &str) -> Value {
+        let arn = format!("arn:aws:apigateway:eu-west-1::{path}");
+        self.account.aws("apigateway", "get_tags", json!({"resourceArn": arn})).unwrap_or_default()["tags"]
+            .take()
+    }
+
+    fn api_ids(&self) -> Vec<String> {
+        let apis = self.list("apigateway", "get_rest_apis", json!({}), "items");
+        apis.iter().map(|api| text(&api["id"])).collect()
+    }
+
+    /// A value without what is volatile in it, and with words in place of the account's and the APIs' ids.
+    fn plain(&self, value: Value, apis: &[String]) -> Value {
+        let mut written = lasting(value).to_string().replace(self.account.id(), "ACCOUNT");
+        for (index, id) in apis.iter().enumerate() {
+            written = written.replace(id, &format!("API{}", index + 1));
+        }
+        written = without_gone(&written);
+        // A version names the stage that it was made for; another stage that asks for the same serves it too.
+        for stage in ["dev", "prod"] {
+            written = written.replace(&format!("[mdo {stage}]"), "[mdo STAGE]");
+        }
+        serde_json::from_str(&written).unwrap()
+    }
+}
+
+/// A text in which an API that is no more has always the same name.
+fn without_gone(text: &str) -> String {
+    let start = "execute-api:eu-west-1:ACCOUNT:";
+    let mut parts = text.split(start);
+    let mut written = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (api, rest) = part.split_once('/').unwrap_or((part, ""));
+        written += &format!("{start}{}/{rest}", if api.starts_with("API") { api } else { GONE });
+    }
+    written
+}
+
+fn lasting(value: Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .into_iter()
+            .filter(|(name, value)| !VOLATILE.contains(&name.as_str()) && !value.is_null())
+            .map(|(name, value)| (name, lasting(value)))
+            .collect(),
+        Value::Array(all) => all.into_iter().map(lasting).collect(),
+        plain => plain,
+    }
+}
+
+fn sorted(mut values: Vec<Value>) -> Value {
+    values.sort_by_key(Value::to_string);
+    Value::Array(values)
+}
