@@ -18,7 +18,7 @@ pub(super) struct Place {
     /// The AWS region [default: project.toml, else the SDK's own chain]
     #[arg(long, conflicts_with = "local")]
     pub region: Option<String>,
-    /// The profile of the AWS credentials [default: project.toml, else the SDK's own chain]
+    /// The profile of the AWS credentials; '' for none [default: project.toml, else the SDK's own chain]
     #[arg(long, conflicts_with = "local")]
     pub profile: Option<String>,
 }

@@ -156,12 +156,13 @@ fn every_resource_of_a_first_deploy_is_as_the_files_say() {
     assert_eq!(policy["Statement"].as_array().unwrap().len(), 1, "{policy}");
     let statement = &policy["Statement"][0];
     assert_eq!(statement["Action"], json!(["logs:CreateLogStream", "logs:PutLogEvents"]));
-    let logs = format!("arn:aws:logs:eu-west-1:{}:log-group:/aws/lambda/shop_*:*", project.account().id());
+    let logs = format!("arn:aws:logs:*:{}:log-group:/aws/lambda/shop_*:*", project.account().id());
     assert_eq!(statement["Resource"], logs);
     let role = live.call("iam", "get_role", json!({"RoleName": "shop_lambda_function"}));
     let trust = &role["Role"]["AssumeRolePolicyDocument"]["Statement"][0];
     assert_eq!(trust["Principal"], json!({"Service": "lambda.amazonaws.com"}));
-    assert_eq!(role["Role"]["Tags"], json!([{"Key": "mdo:project", "Value": "shop"}]));
+    let tags = json!([{"Key": "mdo:project", "Value": "shop"}, {"Key": "mdo:regions", "Value": "eu-west-1"}]);
+    assert_eq!(role["Role"]["Tags"], tags);
     assert_eq!(live.log_retention("echo"), 7);
 }
 

@@ -121,12 +121,13 @@ fn a_role_lives_as_long_as_any_region_uses_it() {
     let Some(emulator) = Emulator::shared() else { return };
     let project = TestProject::with_echo(emulator.account());
     project.deploys("");
-    project.mdo("deploy --region us-east-1").succeeds().says("~ role");
+    let output = project.mdo("deploy --region us-east-1").succeeds();
+    assert!(!output.stdout.contains("role"), "{}", output.transcript());
     project.is_settled("--region us-east-1");
     project.is_settled("");
     let role = || Live::of(&project, "dev").counts()["roles"].clone();
     let output = project.mdo("destroy --yes --region us-east-1").exits(0);
-    output.says("kept, because it is used in eu-west-1 too");
+    output.says("kept, because function shop_echo in eu-west-1 uses it");
     project.is_settled("");
     assert_eq!(
         (role(), &Live::of(&project, "dev").echo("echo")["function"]),

@@ -1,9 +1,9 @@
-//! The SDK's clients behind one `call`: paced, counted, retried when that is worth it, with errors that say the way out.
+//! The SDK's clients as one region and one identity sees AWS: where to connect, as whom, and what is known of both.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -17,56 +17,18 @@ use aws_smithy_http_client::tls::{Provider as Tls, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use mdo_engine::{Cause, Error, Redactor, Signals};
 use mdo_model::project::AccountId;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
+use crate::call::{RUNS_FOR_AT_MOST, Waits};
 use crate::errors;
-use crate::lambda::account_in;
-use crate::pace::{Pace, jitter};
+use crate::pace::Pace;
 
 /// The environment variable that names a file of further certificates to trust, as for every AWS tool.
 const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
-
-/// How long a call may wait for AWS to stop throttling it.
-const THROTTLED_FOR_AT_MOST: Duration = Duration::from_secs(90);
-
-/// How long the answer to an invocation may take: what a function may run for at most, and a little more.
-const RUNS_FOR_AT_MOST: Duration = Duration::from_secs(900 + 15);
-
-/// How long any other answer may take: what takes longer is dead.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
-
-/// How many bytes a second a line takes at least, where a request is large.
-const SLOWEST_LINE: u64 = 64 * 1024;
-
-/// How often a call is made in all when there is no answer.
-const SILENCES: u32 = 2;
-
-/// After this long without an answer a word says what is being waited for.
-const WORD_AFTER: Duration = Duration::from_secs(5);
-
-/// How long what was begun may take to be finished once the user has interrupted.
-const FINISH_WITHIN: Duration = Duration::from_secs(5);
-
-/// How often a call is made in all when the network or the service fails.
-const ATTEMPTS: u32 = 4;
-
-/// Operations that make a new thing each time they are made: never repeated when it is unclear whether they arrived.
-const NOT_REPEATABLE: [&str; 5] = [
-    "apigateway:CreateApiKey",
-    "apigateway:CreateDeployment",
-    "apigateway:CreateUsagePlan",
-    "apigateway:ImportRestApi",
-    "lambda:Invoke",
-];
 
 /// Where to connect, and as whom.
 #[derive(Clone, Debug, Default)]
@@ -75,8 +37,23 @@ pub(crate) struct ConnectOptions {
     pub region: Option<String>,
     /// The profile; `None` leaves it to the SDK's own chain.
     pub profile: Option<String>,
+    /// Whether credentials in the environment weigh more than the profile.
+    pub profile_unless_env: bool,
     /// The only account that is allowed.
     pub account: Option<AccountId>,
+}
+
+/// Whether the environment holds credentials of its own: keys, or what a pipeline or a container gets them with.
+fn has_credentials(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let is_set = |name: &&str| variable(name).is_some_and(|value| !value.is_empty());
+    [
+        &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"][..],
+        &["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"],
+        &["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"],
+        &["AWS_CONTAINER_CREDENTIALS_FULL_URI"],
+    ]
+    .iter()
+    .any(|names| names.iter().all(is_set))
 }
 
 /// AWS as one region and one identity sees it.
@@ -92,25 +69,22 @@ pub(crate) struct Aws {
     pub region: String,
     /// The partition of ARNs: `aws`, `aws-cn` or `aws-us-gov`.
     pub partition: &'static str,
-    options: ConnectOptions,
+    pub(crate) options: ConnectOptions,
     account: OnceLock<AccountId>,
-    mentioned: OnceLock<AccountId>,
+    pub(crate) mentioned: OnceLock<AccountId>,
     /// What AWS's own words pass through.
     pub redactor: Redactor,
-    pace: Pace,
+    pub(crate) pace: Pace,
     calls: Arc<AtomicUsize>,
-    signals: Signals,
-    /// When the user has interrupted, as far as anybody has noticed.
-    interrupted: OnceLock<Instant>,
-    /// When it was last said what is being waited for.
-    notified: Mutex<Option<Instant>>,
-    /// Cancelled once AWS has let us in.
-    reached: CancellationToken,
+    pub(crate) waits: Waits,
 }
 
 impl Aws {
     /// Finds region and credentials by the SDK's own chain. Makes no call of its own.
     pub(crate) async fn connect(mut options: ConnectOptions, signals: Signals) -> Result<Self, Error> {
+        if options.profile_unless_env && has_credentials(|name| std::env::var_os(name)) {
+            options.profile = None;
+        }
         let http = https_client()?;
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http.clone())
@@ -145,6 +119,13 @@ impl Aws {
         Ok(aws)
     }
 
+    /// AWS without credentials, for tests of what happens before and after a call.
+    #[cfg(test)]
+    pub(crate) fn unconnected(signals: Signals) -> Self {
+        let config = SdkConfig::builder().behavior_version(BehaviorVersion::v2026_01_12()).build();
+        Self::with_config(&config, "eu-west-1".to_owned(), ConnectOptions::default(), signals)
+    }
+
     fn with_config(config: &SdkConfig, region: String, options: ConnectOptions, signals: Signals) -> Self {
         let calls = Arc::new(AtomicUsize::new(0));
         macro_rules! client {
@@ -170,183 +151,8 @@ impl Aws {
             redactor: Redactor::default(),
             pace: Pace::default(),
             calls,
-            signals,
-            interrupted: OnceLock::new(),
-            notified: Mutex::default(),
-            reached: CancellationToken::new(),
+            waits: Waits::new(signals),
         }
-    }
-
-    /// Makes one call: paces it by its quotas, repeats it when AWS throttles it or the network fails, and says what its
-    /// error means.
-    ///
-    /// `operation` is written `lambda:CreateFunction`; `on` names the resource for messages. `request` is called once for
-    /// each attempt.
-    pub(crate) async fn call<T, E, F, Fut>(
-        &self,
-        operation: &'static str,
-        on: &str,
-        request: F,
-    ) -> Result<T, Error>
-    where
-        F: Fn() -> Fut,
-        Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        self.send(operation, on, 0, request).await
-    }
-
-    /// As [`Aws::call`], for a request of so many bytes, which take their time on a slow line.
-    pub(crate) async fn send<T, E, F, Fut>(
-        &self,
-        operation: &'static str,
-        on: &str,
-        bytes: u64,
-        request: F,
-    ) -> Result<T, Error>
-    where
-        F: Fn() -> Fut,
-        Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        let once = NOT_REPEATABLE.contains(&operation);
-        let patience = patience(operation, bytes);
-        let (mut failures, mut silences, mut give_up) = (0, 0, None);
-        loop {
-            self.take_turn(operation).await?;
-            let sent = Instant::now();
-            let Some(answer) = self.answer(operation, on, patience, request()).await else {
-                silences += 1;
-                if once || silences == SILENCES || self.signals.interrupt.is_cancelled() {
-                    return Err(errors::silent(operation, on, patience, once));
-                }
-                continue;
-            };
-            let error = match answer {
-                Ok(answer) => {
-                    self.pace.succeeded(operation, Instant::now());
-                    self.reached.cancel();
-                    return Ok(answer);
-                }
-                Err(error) => error,
-            };
-            let now = Instant::now();
-            let give_up = *give_up.get_or_insert(now + THROTTLED_FOR_AT_MOST);
-            if errors::is_throttle(&error) && now < give_up {
-                self.pace.throttled(operation, sent, now, errors::retry_after(&error));
-                self.wait_out_throttle(operation, on).await?;
-            } else if errors::is_transient(&error, once)
-                && failures + 1 < ATTEMPTS
-                && !self.signals.interrupt.is_cancelled()
-            {
-                failures += 1;
-                self.pause(jitter(Duration::from_millis(50) * 2_u32.pow(failures))).await?;
-            } else {
-                let error = self.explain(operation, on, &error);
-                if !error.cause.is_access() {
-                    self.reached.cancel();
-                }
-                return Err(error);
-            }
-        }
-    }
-
-    /// Waits until the quotas have room for a call.
-    async fn take_turn(&self, operation: &'static str) -> Result<(), Error> {
-        let began = Instant::now();
-        while let Some(again) = self.pace.take(operation, Instant::now()) {
-            let left = self.pace.wait(operation, Instant::now());
-            if began.elapsed() + left >= WORD_AFTER {
-                let name = errors::name_of(operation);
-                self.notify(format_args!("waiting for AWS's quota of {name}, {} s", left.as_secs().max(1)));
-            }
-            self.pause(again.saturating_duration_since(Instant::now())).await?;
-        }
-        Ok(())
-    }
-
-    /// The answer to a request; `None` when there is none in time. After some seconds it says what is being waited for.
-    async fn answer<T>(
-        &self,
-        operation: &'static str,
-        on: &str,
-        patience: Duration,
-        request: impl Future<Output = T>,
-    ) -> Option<T> {
-        let give_up = Instant::now() + patience;
-        tokio::pin!(request);
-        if let Ok(answer) = tokio::time::timeout(WORD_AFTER.min(patience), &mut request).await {
-            return Some(answer);
-        }
-        self.notify(format_args!("waiting for AWS to answer: {}", errors::doing(operation, on)));
-        tokio::time::timeout_at(give_up, request).await.ok()
-    }
-
-    /// Waits until a throttled call may be tried again. Who is interrupted does not try again.
-    async fn wait_out_throttle(&self, operation: &'static str, on: &str) -> Result<(), Error> {
-        let wait = self.pace.wait(operation, Instant::now()) + jitter(Duration::from_millis(20));
-        if wait >= Duration::from_secs(1) {
-            let (name, seconds) = (errors::name_of(operation), wait.as_secs_f64().round());
-            self.notify(format_args!("AWS throttles {name}; trying again in {seconds} s"));
-        }
-        tokio::select! {
-            biased;
-            () = self.signals.interrupt.cancelled() => {
-                let doing = errors::doing(operation, on);
-                Err(Error::new(Cause::Interrupted, format!("{doing}: interrupted while AWS throttled it")))
-            }
-            () = tokio::time::sleep(wait) => Ok(()),
-        }
-    }
-
-    /// Lets some time pass. Once the user has interrupted, only a few seconds more, to finish what was begun.
-    ///
-    /// # Errors
-    /// [`Cause::Interrupted`] when that would not be enough.
-    pub(crate) async fn pause(&self, pause: Duration) -> Result<(), Error> {
-        tokio::select! {
-            biased;
-            () = tokio::time::sleep(pause) => Ok(()),
-            () = self.overdue() => Err(Error::new(Cause::Interrupted, "interrupted")),
-        }
-    }
-
-    async fn overdue(&self) {
-        self.signals.interrupt.cancelled().await;
-        let since = *self.interrupted.get_or_init(Instant::now);
-        tokio::time::sleep_until(since + FINISH_WITHIN).await;
-    }
-
-    /// Says what is being waited for, at most once in a while: many calls may wait for the same.
-    fn notify(&self, what: fmt::Arguments<'_>) {
-        let mut last = self.notified.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_none_or(|last| last.elapsed() >= WORD_AFTER) {
-            *last = Some(Instant::now());
-            (self.signals.notify)(&what.to_string());
-        }
-    }
-
-    /// Waits until AWS has answered a call, be it that what was asked for is not there.
-    pub(crate) async fn reached(&self) {
-        self.reached.cancelled().await;
-    }
-
-    fn explain<E>(&self, operation: &'static str, on: &str, error: &SdkError<E, HttpResponse>) -> Error
-    where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        // "Function not found: arn:…" names the account that has asked.
-        let absent = (operation == "lambda:GetFunction").then(|| error.message()).flatten();
-        if let Some(account) = absent.and_then(account_in) {
-            self.mentioned.get_or_init(|| account);
-        }
-        let caller = errors::Caller {
-            profile: self.options.profile.as_deref(),
-            partition: self.partition,
-            region: &self.region,
-            redactor: &self.redactor,
-        };
-        errors::explain(operation, on, error, &caller)
     }
 
     /// The account that an ARN in an answer has named, even if all it said was that there is no such thing.
@@ -390,14 +196,6 @@ impl Aws {
     pub(crate) fn arn(&self, service: &str, resource: impl fmt::Display) -> Result<String, Error> {
         let (partition, region, account) = (self.partition, &self.region, self.account()?);
         Ok(format!("arn:{partition}:{service}:{region}:{account}:{resource}"))
-    }
-}
-
-/// How long the answer to a call may take that sends so many bytes.
-fn patience(operation: &str, bytes: u64) -> Duration {
-    match operation {
-        "lambda:Invoke" => RUNS_FOR_AT_MOST,
-        _ => ANSWERS_WITHIN + Duration::from_secs(bytes / SLOWEST_LINE),
     }
 }
 
@@ -488,6 +286,16 @@ impl Intercept for Count {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials_in_the_environment_are_keys_or_what_a_pipeline_has() {
+        let has = |set: &[&str]| has_credentials(|name| set.contains(&name).then(|| "x".into()));
+        assert!(has(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]));
+        assert!(has(&["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"]));
+        assert!(has(&["AWS_CONTAINER_CREDENTIALS_FULL_URI"]));
+        assert!(!has(&["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN"]));
+        assert!(!has_credentials(|_| Some("".into())));
+    }
 
     #[test]
     fn a_region_tells_its_partition_and_domain() {

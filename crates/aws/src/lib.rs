@@ -1,6 +1,7 @@
 //! AWS: the stack made real through the AWS SDK, one folder per service.
 
 mod api_gateway;
+mod call;
 mod client;
 mod confirm;
 mod errors;
@@ -39,6 +40,8 @@ pub struct AwsProvider {
     aws: Aws,
     names: Names,
     artifacts: Option<Artifacts>,
+    /// The regions that the project's file names.
+    regions: BTreeSet<String>,
     /// What the code was made from, such as a commit; recorded with every version.
     source: LazyLock<Option<String>, Revision>,
     gateway: ApiGatewayState,
@@ -55,7 +58,7 @@ struct Known {
     versions: BTreeMap<FunctionName, String>,
     /// Whether another deploy was quicker to bring the stage up, so that this one gives way.
     has_rival: bool,
-    /// The regions that the role is used in.
+    /// The regions that an earlier mdo has listed in the role's policy.
     role_regions: BTreeSet<String>,
 }
 
@@ -81,6 +84,7 @@ impl AwsProvider {
         let options = ConnectOptions {
             region: settings.region.clone(),
             profile: settings.profile.clone(),
+            profile_unless_env: settings.profile_unless_env,
             account: settings.account.clone(),
         };
         let aws = Aws::connect(options, signals).await?;
@@ -89,6 +93,7 @@ impl AwsProvider {
             aws,
             names: settings.names(),
             artifacts: settings.artifacts.clone(),
+            regions: settings.regions.clone(),
             source: LazyLock::new(source),
             gateway: ApiGatewayState::default(),
             rules: EventsState::default(),
@@ -165,22 +170,22 @@ impl AwsProvider {
     }
 
     async fn apply_role(&self, change: &Change, run: &Run<'_>) -> Result<Applied, Error> {
-        let regions = self.state().role_regions.clone();
-        match (change.action, change.after.as_ref().or(change.before.as_ref())) {
+        let listed = self.state().role_regions.clone();
+        match (change.action, &change.after) {
             (Action::Create, Some(Resource::Role(wanted))) => {
-                iam::create(&self.aws, &self.names, wanted, regions, change, run).await
+                iam::create(&self.aws, &self.names, wanted, change, run).await
             }
             (Action::Update, Some(Resource::Role(wanted))) => {
-                iam::update(&self.aws, &self.names, wanted, regions, change).await
+                iam::update(&self.aws, &self.names, wanted, listed, change).await
             }
-            (Action::Delete, Some(Resource::Role(before))) => {
+            (Action::Delete, _) => {
                 run.all_usable(change).await?;
                 match self.remaining_function().await? {
                     Some(function) => Ok(Applied {
                         warnings: vec![format!("kept, because function {function} lives on")],
                         ..Applied::default()
                     }),
-                    None => iam::delete(&self.aws, &self.names, before, regions).await,
+                    None => iam::delete(&self.aws, &self.names, &self.regions | &listed).await,
                 }
             }
             _ => Err(unexpected(change)),

@@ -27,10 +27,10 @@ const UNTRIED_A_SECOND: f64 = 2.0;
 const SEARCHING: f64 = 1.02;
 
 /// The same once the server's rate is known by measure.
-const MEASURED: f64 = 1.002;
+const MEASURED: f64 = 1.001;
 
 /// How much of a measured rate is made use of.
-const MARGIN: f64 = 0.97;
+const MARGIN: f64 = 0.95;
 
 /// What a bucket of known size keeps of its rate when AWS throttles it: others draw from it as well.
 const SHARED: f64 = 0.8;
@@ -116,13 +116,12 @@ impl Bucket {
 
     /// When there is a token, as far as is known now.
     fn open(&mut self, now: Instant) -> Instant {
-        let from = self.filled.max(self.closed_until.min(now));
-        self.tokens =
-            (self.tokens + now.saturating_duration_since(from).as_secs_f64() * self.rate).min(self.burst);
+        self.tokens = (self.tokens + now.saturating_duration_since(self.filled).as_secs_f64() * self.rate)
+            .min(self.burst);
         self.filled = now;
         // What is missing by rounding alone is not waited for.
         let missing = (1.0 - 1e-6 - self.tokens).max(0.0);
-        now.max(self.closed_until) + Duration::from_secs_f64(missing / self.rate)
+        (now + Duration::from_secs_f64(missing / self.rate)).max(self.closed_until)
     }
 
     fn throttle(&mut self, sent: Instant, now: Instant, retry_after: Option<Duration>) {

@@ -1,5 +1,6 @@
 //! The project's role: observed by its inline policy, created, updated and deleted.
 
+mod elsewhere;
 mod policy;
 
 use std::collections::BTreeSet;
@@ -9,6 +10,7 @@ use mdo_model::project::Names;
 use mdo_model::stack::{Change, Role};
 use serde_json::Value;
 
+use self::elsewhere::REGIONS_TAG;
 use self::policy::{self as iam_policy, Place};
 use crate::client::Aws;
 use crate::ownership::{self, Owner, project_tags};
@@ -16,7 +18,7 @@ use crate::ownership::{self, Owner, project_tags};
 /// The name of the inline policy, by which a role is known to be mdo's without reading its tags.
 const POLICY: &str = "mdo";
 
-/// The regions that a role is used in, by their names.
+/// Regions by their names.
 pub(crate) type Regions = BTreeSet<String>;
 
 /// A role as IAM tells it, as far as `observe` needs it.
@@ -48,7 +50,7 @@ pub(crate) async fn observe(aws: &Aws, names: &Names, scope: &Scope) -> Result<R
     }
 }
 
-/// The role in the model's terms and the regions that it is used in, once the account is known.
+/// The role in the model's terms, once the account is known, and the regions that the policy of an earlier mdo lists.
 pub(crate) fn read(aws: &Aws, found: &RoleFound) -> Result<Option<(Role, Regions)>, Error> {
     Ok(match found {
         RoleFound::Absent => None,
@@ -57,7 +59,7 @@ pub(crate) fn read(aws: &Aws, found: &RoleFound) -> Result<Option<(Role, Regions
 }
 
 fn place(aws: &Aws) -> Result<Place<'_>, Error> {
-    Ok(Place { partition: aws.partition, account: aws.account()?.as_str(), region: &aws.region })
+    Ok(Place { partition: aws.partition, account: aws.account()?.as_str() })
 }
 
 /// Whose the role is; `None` when there is none.
@@ -101,13 +103,12 @@ pub(crate) async fn create(
     aws: &Aws,
     names: &Names,
     wanted: &Role,
-    regions: Regions,
     change: &Change,
     run: &Run<'_>,
 ) -> Result<Applied, Error> {
     let role = names.role();
     let trust = iam_policy::trust(wanted).to_string();
-    let tags: Vec<_> = tags(names)?;
+    let tags: Vec<_> = tags(aws, names, Regions::new())?;
     let created = aws
         .call("iam:CreateRole", &role, || {
             aws.iam
@@ -127,7 +128,7 @@ pub(crate) async fn create(
         answer => drop(answer?),
     }
     run.announce(&change.id);
-    put_policy(aws, names, wanted, regions_with_this(aws, regions)).await?;
+    put_policy(aws, names, wanted).await?;
     Ok(Applied::default())
 }
 
@@ -140,10 +141,10 @@ pub(crate) async fn update(
     change: &Change,
 ) -> Result<Applied, Error> {
     let role = names.role();
-    put_policy(aws, names, wanted, regions_with_this(aws, regions)).await?;
+    put_policy(aws, names, wanted).await?;
     if change.touches("trusted_service") || change.touches("log_groups") {
         let trust = iam_policy::trust(wanted).to_string();
-        let tags = tags(names)?;
+        let tags = tags(aws, names, regions)?;
         aws.call("iam:UpdateAssumeRolePolicy", &role, || {
             aws.iam.update_assume_role_policy().role_name(&role).policy_document(&trust).send()
         })
@@ -156,25 +157,29 @@ pub(crate) async fn update(
     Ok(Applied::default())
 }
 
-fn regions_with_this(aws: &Aws, mut regions: Regions) -> Regions {
-    regions.insert(aws.region.clone());
-    regions
-}
-
-/// Deletes the role, unless somebody has added policies to it, or it is used in other regions.
-pub(crate) async fn delete(
-    aws: &Aws,
-    names: &Names,
-    before: &Role,
-    mut regions: Regions,
-) -> Result<Applied, Error> {
+/// Deletes the role, unless somebody has added policies to it, or functions in other regions use it.
+///
+/// Looked at are the regions that `regions` names, those that the role's tag and an earlier mdo's policy name, and the one
+/// that it was used in last; a region that none of them tells of is not known.
+pub(crate) async fn delete(aws: &Aws, names: &Names, mut regions: Regions) -> Result<Applied, Error> {
     let role = names.role();
-    regions.remove(&aws.region);
-    if !regions.is_empty() {
-        let others = regions.iter().cloned().collect::<Vec<_>>().join(", ");
-        put_policy(aws, names, before, regions).await?;
-        let warnings = vec![format!("kept, because it is used in {others} too")];
-        return Ok(Applied { warnings, ..Applied::default() });
+    let live = match aws.call("iam:GetRole", &role, || aws.iam.get_role().role_name(&role).send()).await {
+        Err(error) if error.is(&Cause::Gone) => return Ok(Applied::default()),
+        answer => answer?.role,
+    };
+    let arn = live.as_ref().map(|role| role.arn().to_owned()).unwrap_or_default();
+    let used = live.as_ref().and_then(|role| role.role_last_used()).and_then(|used| used.region());
+    regions.extend(used.map(str::to_owned));
+    let tags = live.iter().flat_map(|role| role.tags());
+    let recorded = tags.filter(|tag| tag.key() == REGIONS_TAG).flat_map(|tag| tag.value().split(' '));
+    regions.extend(recorded.filter(|region| !region.is_empty()).map(str::to_owned));
+    match elsewhere::user(aws, names, &arn, &regions).await {
+        Ok(None) => {}
+        Ok(Some(user)) => return Ok(kept(format!("kept, because {user} uses it"))),
+        // Who cannot look must not cut off what may live there.
+        Err(error) => {
+            return Ok(kept(format!("kept, because it is not known whether other regions use it: {error}")));
+        }
     }
     let attached = aws.call("iam:ListAttachedRolePolicies", &role, || {
         aws.iam.list_attached_role_policies().role_name(&role).send()
@@ -203,9 +208,13 @@ pub(crate) async fn delete(
     Ok(Applied::default())
 }
 
-async fn put_policy(aws: &Aws, names: &Names, wanted: &Role, regions: Regions) -> Result<(), Error> {
+fn kept(why: String) -> Applied {
+    Applied { warnings: vec![why], ..Applied::default() }
+}
+
+async fn put_policy(aws: &Aws, names: &Names, wanted: &Role) -> Result<(), Error> {
     let role = names.role();
-    let document = iam_policy::permissions(wanted, place(aws)?, &regions).to_string();
+    let document = iam_policy::permissions(wanted, place(aws)?).to_string();
     aws.call("iam:PutRolePolicy", &role, || {
         aws.iam.put_role_policy().role_name(&role).policy_name(POLICY).policy_document(&document).send()
     })
@@ -213,9 +222,13 @@ async fn put_policy(aws: &Aws, names: &Names, wanted: &Role, regions: Regions) -
     .map(drop)
 }
 
-fn tags(names: &Names) -> Result<Vec<aws_sdk_iam::types::Tag>, Error> {
-    let tag = |(key, value)| aws_sdk_iam::types::Tag::builder().key(key).value(value).build();
-    let tags: Result<_, _> = project_tags(names).into_iter().map(tag).collect();
+/// The tags of the role, with the regions that it is known to be used in.
+fn tags(aws: &Aws, names: &Names, mut regions: Regions) -> Result<Vec<aws_sdk_iam::types::Tag>, Error> {
+    regions.insert(aws.region.clone());
+    let regions = regions.into_iter().collect::<Vec<_>>().join(" ");
+    let tag = |(key, value): (&str, String)| aws_sdk_iam::types::Tag::builder().key(key).value(value).build();
+    let tags: Result<_, _> =
+        project_tags(names).into_iter().chain([(REGIONS_TAG, regions)]).map(tag).collect();
     tags.map_err(|error| Error::new(Cause::Other, error.to_string()))
 }
 

@@ -20,26 +20,34 @@ pub(crate) fn trust(role: &Role) -> Value {
     })
 }
 
-/// Where a role is used: roles are global, so that it may be in several regions.
+/// Whose account a role is in. Roles are global: in whichever region the project's functions are, they log there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
     pub partition: &'a str,
     pub account: &'a str,
-    /// The region of this deploy.
-    pub region: &'a str,
 }
 
-/// The inline policy: no more than logging to the project's own groups in these regions, and what its settings need.
-pub(crate) fn permissions(role: &Role, place: Place<'_>, regions: &BTreeSet<String>) -> Value {
-    let (Place { partition, account, .. }, logs) = (place, &role.log_groups);
+/// The inline policy: no more than logging to the project's own groups, and what its settings need.
+pub(crate) fn permissions(role: &Role, place: Place<'_>) -> Value {
+    let Place { partition, account } = place;
+    let group = format!("arn:{partition}:logs:*:{account}:log-group:{}:*", role.log_groups);
+    document(role, &json!(group))
+}
+
+/// The policy as mdo wrote it once, with a list of regions.
+fn with_regions(role: &Role, place: Place<'_>, regions: &BTreeSet<String>) -> Value {
+    let (Place { partition, account }, logs) = (place, &role.log_groups);
     let groups =
         regions.iter().map(|region| format!("arn:{partition}:logs:{region}:{account}:log-group:{logs}:*"));
-    let groups: Vec<_> = groups.collect();
+    match groups.collect::<Vec<_>>().as_slice() {
+        [one] => document(role, &json!(one)),
+        several => document(role, &json!(several)),
+    }
+}
+
+fn document(role: &Role, log_groups: &Value) -> Value {
     let mut logging = statement("Logs", &["logs:CreateLogStream", "logs:PutLogEvents"], "");
-    logging["Resource"] = match groups.as_slice() {
-        [one] => json!(one),
-        several => json!(several),
-    };
+    logging["Resource"] = log_groups.clone();
     let mut statements = vec![logging];
     for (index, grant) in role.grants.iter().enumerate() {
         statements.extend(granted(index, grant));
@@ -77,16 +85,19 @@ fn statement(sid: &str, actions: &[&str], resource: &str) -> Value {
     json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource})
 }
 
-/// Reads a role back from its inline policy, with the regions that it is used in. One that mdo would not have written, or
-/// that is not used in this region yet, differs from every desired one.
+/// Reads a role back from its inline policy, with the regions that an earlier mdo has listed there. One that mdo would not
+/// write so differs from every desired one.
 pub(crate) fn read(document: &Value, place: Place<'_>) -> (Role, BTreeSet<String>) {
-    let Some((mut role, regions)) = read_statements(document) else {
+    let Some((mut role, mut regions)) = read_statements(document) else {
         return (edited(), BTreeSet::new());
     };
-    if permissions(&role, place, &regions) != *document {
-        role = edited();
-    } else if !regions.contains(place.region) {
-        role.log_groups = format!("(none in {})", place.region);
+    if permissions(&role, place) == *document {
+        regions.clear();
+    } else if with_regions(&role, place, &regions) == *document {
+        let listed = regions.iter().cloned().collect::<Vec<_>>().join(", ");
+        role.log_groups = format!("{} in {listed} alone", role.log_groups);
+    } else {
+        return (edited(), BTreeSet::new());
     }
     (role, regions)
 }
@@ -138,7 +149,7 @@ mod tests {
         }
     }
 
-    const PLACE: Place<'static> = Place { partition: "aws", account: "123456789012", region: "eu-west-1" };
+    const PLACE: Place<'static> = Place { partition: "aws", account: "123456789012" };
 
     fn regions(names: &[&str]) -> BTreeSet<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
@@ -147,14 +158,14 @@ mod tests {
     #[test]
     fn the_policy_allows_logging_to_the_projects_groups_and_nothing_else() {
         assert_eq!(
-            permissions(&role(&[]), PLACE, &regions(&["eu-west-1"])),
+            permissions(&role(&[]), PLACE),
             json!({
                 "Version": "2012-10-17",
                 "Statement": [{
                     "Sid": "Logs",
                     "Effect": "Allow",
                     "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-                    "Resource": "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/lambda/ml_api_*:*",
+                    "Resource": "arn:aws:logs:*:123456789012:log-group:/aws/lambda/ml_api_*:*",
                 }],
             })
         );
@@ -169,24 +180,27 @@ mod tests {
             "tracing",
             "vpc",
         ]);
-        let used = regions(&["eu-west-1", "us-east-1"]);
-        let document = permissions(&role, PLACE, &used);
-        assert_eq!(document["Statement"][0]["Resource"].as_array().map(Vec::len), Some(2));
+        let document = permissions(&role, PLACE);
         assert_eq!(document["Statement"][1]["Action"], json!(["sns:Publish"]));
         assert_eq!(document["Statement"][2]["Action"], json!(["sqs:SendMessage"]));
-        assert_eq!(read(&document, PLACE), (role, used));
+        assert_eq!(read(&document, PLACE), (role, BTreeSet::new()));
     }
 
     #[test]
-    fn a_role_that_is_used_in_another_region_alone_has_no_logs_in_this_one() {
-        let used = regions(&["us-east-1"]);
-        let (found, where_) = read(&permissions(&role(&[]), PLACE, &used), PLACE);
-        assert_eq!((found.log_groups.as_str(), where_), ("(none in eu-west-1)", used));
+    fn a_policy_that_lists_regions_is_one_of_an_earlier_mdo_and_not_one_edited_by_hand() {
+        for (names, listed) in
+            [(&["eu-west-1"][..], "eu-west-1"), (&["eu-west-1", "us-east-1"], "eu-west-1, us-east-1")]
+        {
+            let used = regions(names);
+            let (found, known) = read(&with_regions(&role(&["tracing"]), PLACE, &used), PLACE);
+            assert_eq!(found.log_groups, format!("/aws/lambda/ml_api_* in {listed} alone"));
+            assert_eq!((found.grants, known), (role(&["tracing"]).grants, used));
+        }
     }
 
     #[test]
     fn a_policy_edited_by_hand_shows_as_drift() {
-        let mut document = permissions(&role(&[]), PLACE, &regions(&["eu-west-1"]));
+        let mut document = permissions(&role(&[]), PLACE);
         document["Statement"][0]["Action"] = json!("logs:*");
         assert_ne!(read(&document, PLACE).0, role(&[]));
         assert_ne!(read(&json!({}), PLACE).0, role(&[]));

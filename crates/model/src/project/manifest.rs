@@ -25,6 +25,10 @@ pub(super) struct Manifest {
     pub region: Option<String>,
     /// The profile of the credentials; without it, the ones that the AWS SDK finds.
     pub profile: Option<String>,
+    /// Whether credentials in the environment weigh more than `profile`, here or under a stage: keys, or the web identity or
+    /// container role of a pipeline.
+    #[schemars(extend("default" = false))]
+    pub profile_unless_env: Option<bool>,
     /// The only account that may be deployed to: 12 digits, in quotes.
     pub account: Option<AccountId>,
     /// The ARN of a role for every function, instead of one that mdo creates.

@@ -112,12 +112,24 @@ impl Project {
             stage: stage.clone(),
             protected: table.protect.unwrap_or(false),
             region: overrides.region.as_ref().or(table.region.as_ref()).or(manifest.region.as_ref()).cloned(),
+            // `--profile ''` stands for none.
             profile: overrides
                 .profile
                 .as_ref()
                 .or(table.profile.as_ref())
                 .or(manifest.profile.as_ref())
+                .filter(|profile| !profile.is_empty())
                 .cloned(),
+            // A profile that a flag names is meant, whatever is in the environment.
+            profile_unless_env: overrides.profile.is_none() && manifest.profile_unless_env.unwrap_or(false),
+            regions: manifest
+                .stages
+                .values()
+                .map(|table| &table.region)
+                .chain([&manifest.region])
+                .flatten()
+                .cloned()
+                .collect(),
             account: table.account.as_ref().or(manifest.account.as_ref()).cloned(),
             role: manifest.role.clone(),
             log_retention_days: manifest.logs.retention_days.unwrap_or(30),

@@ -1,6 +1,6 @@
 //! What the files and flags come to for one stage: every default applied, every override merged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -25,6 +25,10 @@ pub struct Settings {
     pub region: Option<String>,
     /// The profile of the credentials; `None` leaves it to the SDK's own chain.
     pub profile: Option<String>,
+    /// Whether credentials in the environment weigh more than the profile.
+    pub profile_unless_env: bool,
+    /// Every region that the project's file names, for any stage.
+    pub regions: BTreeSet<String>,
     /// The only account that may be deployed to.
     pub account: Option<AccountId>,
     /// The ARN of an existing role to use instead of creating one.
