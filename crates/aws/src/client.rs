@@ -85,6 +85,7 @@ impl Aws {
         if options.profile_unless_env && has_credentials(|name| std::env::var_os(name)) {
             options.profile = None;
         }
+        let names_profile = options.profile.is_some();
         let http = https_client()?;
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http.clone())
@@ -111,9 +112,12 @@ impl Aws {
         // From here on it is for messages only.
         options.profile = options.profile.or_else(|| std::env::var("AWS_PROFILE").ok());
         let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty());
-        let Some(region) = region else {
-            return Err(errors::no_region(options.profile.as_deref()).await);
-        };
+        let needs_files =
+            names_profile || region.is_none() || !has_credentials(|name| std::env::var_os(name));
+        if needs_files {
+            errors::check_configuration(options.profile.as_deref()).await?;
+        }
+        let region = region.ok_or_else(errors::no_region)?;
         let aws = Self::with_config(&config, region, options, signals);
         aws.redactor.permit(aws.region.as_str());
         Ok(aws)

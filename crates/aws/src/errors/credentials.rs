@@ -82,7 +82,10 @@ const LIST_PROFILES: &str =
 /// A profile that is not there: the one that was asked for, or one that it leans on.
 fn missing_profile(missing: &str, why: &str) -> Error {
     let message = format!("there is no AWS profile named `{missing}`");
-    match between(why, "referenced from ", ":").filter(|by| *by != "the root profile") {
+    // What other providers have said stands behind it, on lines of their own.
+    let line = why.split_once("referenced from ").map(|(_, rest)| rest.lines().next().unwrap_or(rest));
+    let by = line.map(|line| line.split_once(':').map_or(line, |(by, _)| by).trim());
+    match by.filter(|by| *by != "the root profile") {
         Some(by) => Error::new(
             Cause::Credentials,
             format!("{message}, which profile `{by}` names as its source_profile"),
@@ -145,23 +148,21 @@ pub(super) fn log_in(profile: Option<&str>) -> String {
     }
 }
 
-/// Neither flag, file, environment nor profile names a region: perhaps because the configuration cannot be read, or has no
-/// such profile.
-pub(crate) async fn no_region(profile: Option<&str>) -> Error {
+/// Checks that the AWS configuration can be read and has the profile that is asked for.
+pub(crate) async fn check_configuration(profile: Option<&str>) -> Result<(), Error> {
     let chosen = profile.map(|profile| profile.to_owned().into());
     match aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), chosen).await {
-        Err(error) => {
-            if let Some(broken) = broken_file(&chain(&error)) {
-                return broken;
-            }
-        }
+        Err(error) => broken_file(&chain(&error)).map_or(Ok(()), Err),
         Ok(profiles) => {
             let selected = profiles.selected_profile();
-            if selected != "default" && profiles.get_profile(selected).is_none() {
-                return missing_profile(selected, "");
-            }
+            let is_there = selected == "default" || profiles.get_profile(selected).is_some();
+            if is_there || profiles.is_empty() { Ok(()) } else { Err(missing_profile(selected, "")) }
         }
     }
+}
+
+/// Neither flag, file, environment nor profile names a region.
+pub(crate) fn no_region() -> Error {
     Error::new(Cause::Credentials, "no AWS region is configured").with_help(
         "say which with --region, `region` in project.toml, AWS_REGION, or `aws configure set region …`",
     )

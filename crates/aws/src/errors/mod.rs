@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use mdo_engine::{Cause, Error, Redactor};
 
-pub(crate) use credentials::{no_region, wrong_account};
+pub(crate) use credentials::{check_configuration, no_region, wrong_account};
 pub(crate) use retry::{is_throttle, is_transient, retry_after};
 
 /// What the words of an error depend on beside the answer.
