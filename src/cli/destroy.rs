@@ -86,7 +86,6 @@ async fn destroy(
             applying::publish(&documents, output::plan_document(&plan, session.provider.name()));
         } else {
             let others = session.other_stages().await?;
-            let others = if others.is_empty() { others } else { format!("; the project has {others}") };
             let heading = Heading { names: &names, location: &location };
             output::data(&format!("{heading}  nothing to destroy{others}\n"));
         }

@@ -206,7 +206,6 @@ async fn observe(session: &Session) -> Result<Stack, Failure> {
     if observed.stack.stage.is_none() {
         let stage = &session.settings.stage;
         let others = session.other_stages().await?;
-        let others = if others.is_empty() { others } else { format!("; the project has {others}") };
         return Err(Failure::with_help(
             exit_code::FAILED,
             format!("nothing is deployed at stage {stage}, and a key belongs to a stage's usage plan"),

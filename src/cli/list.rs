@@ -35,7 +35,6 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     // What the stages share, role and API, may be there for another one.
     if functions.is_empty() && stage.is_none() && keys.is_empty() && warm_rules.is_empty() {
         let others = session.other_stages().await?;
-        let others = if others.is_empty() { others } else { format!("; the project has {others}") };
         output::data(&format!("  nothing is deployed here{others}\n"));
         return Ok(());
     }

@@ -114,7 +114,7 @@ async fn say_if_new(session: &Session, observed: &Observed) -> Result<(), Failur
         let others = session.other_stages().await?;
         if !others.is_empty() {
             let name = &session.settings.stage;
-            output::message(&format!("note: stage {name} is new; the project has {others}"));
+            output::message(&format!("note: stage {name} is new{others}"));
         }
     }
     Ok(())

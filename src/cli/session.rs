@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use mdo_engine::{Provider, Scope};
-use mdo_model::project::{Overrides, Problems, Project, Settings};
+use mdo_model::project::{Overrides, Problems, Project, Settings, StageName};
 
 use super::arguments::Place;
 use super::connect::{Connection, Location, connect};
@@ -49,11 +49,13 @@ impl Session {
         Scope { functions, adopt, thorough: false }
     }
 
-    /// The stages other than this one at which the project has anything, as a list for people; empty where there is none.
+    /// The other stages at which the project has anything, as the end of a sentence: `; the project has dev, prod`. Empty where
+    /// there is none.
     pub(super) async fn other_stages(&self) -> Result<String, Failure> {
         let stages = self.provider.stages().await?;
-        let others = stages.iter().filter(|stage| **stage != self.settings.stage);
-        Ok(others.map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        let others: Vec<&str> =
+            stages.iter().filter(|stage| **stage != self.settings.stage).map(StageName::as_str).collect();
+        Ok(if others.is_empty() { String::new() } else { format!("; the project has {}", others.join(", ")) })
     }
 
     /// The flags that lead to this stack again, each with a blank before it.
