@@ -257,3 +257,28 @@ fn a_role_changed_in_the_console_is_repaired() {
     drift.repairs("iam", "delete_role_policy", json!({"RoleName": role, "PolicyName": name}), "role", "");
     assert_eq!(live.role_policy(), policy);
 }
+
+#[test]
+fn an_api_that_is_gone_under_its_usage_plan_is_made_again() {
+    let Some(drift) = Drift::begin() else { return };
+    let live = drift.live();
+    let (plan, key) = (live.usage_plan(), live.key("default"));
+    let link = json!({"usagePlanId": plan["id"], "keyId": key["id"]});
+    live.call("apigateway", "delete_usage_plan_key", link);
+    // AWS deletes no API whose stage a usage plan holds.
+    let unlink = json!([{"op": "remove", "path": "/apiStages", "value": format!("{}:dev", live.api())}]);
+    live.call(
+        "apigateway",
+        "update_usage_plan",
+        json!({"usagePlanId": plan["id"], "patchOperations": unlink}),
+    );
+    live.call("apigateway", "delete_rest_api", json!({"restApiId": live.api()}));
+
+    // The function waits for the new API, and the stage, which the usage plan alone is left of, for the function.
+    drift.project.deploys("");
+    assert_eq!(live.echo("echo")["function"], "shop_echo");
+    assert_eq!(
+        (live.usage_plan()["id"].clone(), live.key("default")["id"].clone()),
+        (plan["id"].clone(), key["id"].clone())
+    );
+}

@@ -268,8 +268,12 @@ impl AwsProvider {
             if *invoker == Invoker::Api {
                 for api in change.needs.iter().filter(|id| id.kind == Kind::Api) {
                     run.usable(api).await?;
-                    // An API that is made now may turn out to be another deploy's before its stage is up.
-                    run.decided(&ResourceId::new(Kind::Stage, &self.names.stage)).await?;
+                    if run.plan().creates(api) {
+                        // It may turn out to be another deploy's before its stage is up. The stage waits for this function in
+                        // turn, and need not wait for the permission: nobody calls an API that is new.
+                        run.announce(&change.id);
+                        run.decided(&ResourceId::new(Kind::Stage, &self.names.stage)).await?;
+                    }
                 }
             }
             let api = self.api_id();

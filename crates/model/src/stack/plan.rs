@@ -191,6 +191,11 @@ impl Plan {
         self
     }
 
+    /// Whether a resource is made by this plan.
+    pub fn creates(&self, id: &ResourceId) -> bool {
+        self.changes.iter().any(|change| change.id == *id && change.action == Action::Create)
+    }
+
     /// The changes that delete something.
     pub fn deletions(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| change.action == Action::Delete)
