@@ -37,7 +37,6 @@ fn subsets() -> Vec<Vec<&'static str>> {
 }
 
 #[test]
-#[ignore = "falls short for some subsets, and why is not looked into yet"]
 fn whatever_is_deleted_by_hand_one_deploy_brings_back_once() {
     let Some(emulator) = Emulator::shared() else { return };
     if !campaign::may_choose("deleted by hand") {
