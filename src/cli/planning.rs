@@ -110,7 +110,9 @@ fn check_completable(session: &Session, selection: &Selection, observed: &Observ
 async fn say_if_new(session: &Session, observed: &Observed) -> Result<(), Failure> {
     let Stack { role, functions, api, stage, .. } = &observed.stack;
     let is_new = functions.is_empty() && stage.is_none();
-    if is_new && (role.is_some() || api.is_some()) {
+    // Where stages share neither role nor API, asking makes no call.
+    let asks = role.is_some() || api.is_some() || session.provider.calls() == 0;
+    if is_new && asks {
         let others = session.other_stages().await?;
         if !others.is_empty() {
             let name = &session.settings.stage;

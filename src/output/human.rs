@@ -87,12 +87,12 @@ pub(crate) fn report(plan: &Plan, report: &Report) -> String {
     let name = |finished: &Finished| finished.id.full_name(&plan.names);
     let width = report.finished.iter().map(|finished| name(finished).chars().count()).max().unwrap_or(0);
     for finished in &report.finished {
+        let begun = if finished.begun { "partly done, then " } else { "" };
         let outcome = match &finished.outcome {
             Outcome::Done(_) => format!("done in {}", seconds(finished.took)),
-            Outcome::Skipped(needed) => format!("skipped, it needs {needed}"),
-            Outcome::Failed(_) if finished.begun => "partly done, then failed".to_owned(),
-            Outcome::Failed(_) => "failed".to_owned(),
-            Outcome::Interrupted => "interrupted".to_owned(),
+            Outcome::Skipped(needed) => format!("{begun}skipped, it needs {needed}"),
+            Outcome::Failed(_) => format!("{begun}failed"),
+            Outcome::Interrupted => format!("{begun}interrupted"),
         };
         let _ = writeln!(text, "  {:<9}  {:<width$}  {outcome}", finished.id.kind, name(finished));
     }
@@ -233,6 +233,7 @@ fn field_line(field: &FieldChange) -> String {
     let path = words(&field.path);
     match field.path.as_str() {
         "code" => format!("code  {} → {}", short(&field.before), short(&field.after)),
+        "owned" => "takes it over, with the tag mdo:project".to_owned(),
         "deployed_by_mdo" => "redeployed, because somebody else has deployed it since".to_owned(),
         _ => format!("{path}  {} → {}", plain(&field.before), plain(&field.after)),
     }

@@ -22,7 +22,7 @@ pub(crate) fn plan_document(plan: &Plan, provider: &str) -> Value {
 }
 
 /// What came of a plan: the plan's document with `outcome`, `seconds` and, where they apply, `version`, `warnings`,
-/// `error` and `needs` in each change, and `seconds`, `calls` and `url` for the whole.
+/// `error`, `needs` and `partly_done` in each change, and `seconds`, `calls` and `url` for the whole.
 pub(crate) fn report_document(
     plan: &Plan,
     report: &Report,
@@ -70,6 +70,7 @@ fn add_outcome(entry: &mut Value, finished: &Finished) {
         }
         Outcome::Skipped(needed) => {
             entry["outcome"] = json!("skipped");
+            entry["partly_done"] = json!(finished.begun);
             entry["needs"] = json!(needed.to_string());
         }
         Outcome::Failed(error) => {
@@ -78,6 +79,9 @@ fn add_outcome(entry: &mut Value, finished: &Finished) {
             entry["error"] =
                 json!({"message": error.message, "help": error.help, "reference": error.reference});
         }
-        Outcome::Interrupted => entry["outcome"] = json!("interrupted"),
+        Outcome::Interrupted => {
+            entry["outcome"] = json!("interrupted");
+            entry["partly_done"] = json!(finished.begun);
+        }
     }
 }

@@ -139,7 +139,7 @@ fn a_function_that_has_lost_its_tag_alone_is_adopted_for_good() {
     let arn = format!("arn:aws:lambda:eu-west-1:{}:function:shop_echo", account.id());
     make(account, "lambda", "untag_resource", json!({"Resource": arn, "TagKeys": ["mdo:project"]}));
     project.mdo("deploy").exits(1).says("--adopt");
-    project.mdo("plan --adopt").exits(0).says("owned  false → true");
+    project.mdo("plan --adopt").exits(0).says("takes it over, with the tag mdo:project");
     project.mdo("deploy --adopt").exits(0);
     project.is_settled("");
     assert_eq!(Live::of(&project, "dev").version("echo"), "1", "nothing else has changed");

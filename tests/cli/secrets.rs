@@ -51,7 +51,7 @@ fn a_mistake_in_an_assignment_does_not_repeat_its_value() {
         ("TOKEN=hunter2", "unrecognized subcommand 'TOKEN=…'"),
         ("plan --local --stage TOKEN=hunter2", "invalid value 'TOKEN=…' for '--stage <STAGE>'"),
         ("plan --local --json --stage=TOKEN=hunter2", "invalid value 'TOKEN=…' for '--stage <STAGE>'"),
-        ("plan --local -E TOKEN=hunter2", "cannot read the environment file TOKEN=…"),
+        ("plan --local -E TOKEN=hunter2", "cannot read TOKEN=…"),
         ("invoke --local TOKEN=hunter2", "no function matches `TOKEN=…`"),
         ("warm --local TOKEN=hunter2", "`TOKEN=…` is not the name of a function"),
         ("key show --local TOKEN=hunter2", "TOKEN=…"),

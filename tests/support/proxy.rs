@@ -44,8 +44,8 @@ struct State {
     faults: Vec<(String, usize, Fault)>,
     settling: Option<Settling>,
     holds: Option<Held>,
-    /// How many calls have been held and have not ended yet.
-    held: usize,
+    /// The calls that have been held and have not ended yet.
+    held: Vec<Operation>,
     in_all: Duration,
     edits: Vec<(String, Edit)>,
     disturbances: Disturbances,
@@ -103,7 +103,7 @@ impl Proxy {
             faults: Vec::new(),
             settling: None,
             holds: None,
-            held: 0,
+            held: Vec::new(),
             in_all: Duration::ZERO,
             edits: Vec::new(),
             disturbances: Disturbances::default(),
@@ -170,6 +170,12 @@ impl Proxy {
         self.state().holds = Some(Held::Writes);
     }
 
+    /// Holds every call of an operation instead of what is held so far, which goes on.
+    pub fn hold_instead(&self, operation: &str) {
+        self.hold(operation);
+        self.shared.moved.notify_all();
+    }
+
     /// Waits until a held call has arrived.
     pub fn until_held(&self) {
         self.until_held_or(|| false);
@@ -178,7 +184,10 @@ impl Proxy {
     /// Waits until a held call has arrived, or `ended` says that none will.
     pub fn until_held_or(&self, mut ended: impl FnMut() -> bool) {
         let mut state = self.state();
-        while state.held == 0 && !ended() {
+        let is_held = |state: &State| {
+            state.holds.as_ref().is_some_and(|held| state.held.iter().any(|call| held.holds(call)))
+        };
+        while !is_held(&state) && !ended() {
             state = self.shared.moved.wait_timeout(state, POLL).unwrap().0;
         }
     }
@@ -188,7 +197,7 @@ impl Proxy {
         let mut state = self.state();
         state.holds = None;
         self.shared.moved.notify_all();
-        drop(self.shared.moved.wait_while(state, |state| state.held > 0).unwrap());
+        drop(self.shared.moved.wait_while(state, |state| !state.held.is_empty()).unwrap());
     }
 
     /// Disturbs the n-th call of an operation, counted from one.
@@ -376,7 +385,7 @@ impl Shared {
         let held = |state: &mut State| state.holds.as_ref().is_some_and(|held| held.holds(operation));
         let is_held = held(&mut state);
         if is_held {
-            state.held += 1;
+            state.held.push(operation.clone());
             self.moved.notify_all();
             drop(self.moved.wait_while(state, held).unwrap());
         }
@@ -396,7 +405,9 @@ impl Shared {
     fn record(&self, start: Instant, request: &Message, operation: Operation, status: u16, was_held: bool) {
         let mut state = self.state.lock().unwrap();
         if was_held {
-            state.held -= 1;
+            if let Some(index) = state.held.iter().position(|held| held.name == operation.name) {
+                state.held.swap_remove(index);
+            }
             self.moved.notify_all();
         }
         let began = state.began;

@@ -15,6 +15,7 @@ use crate::client::Aws;
 use crate::errors;
 use crate::lambda::account_in;
 use crate::pace::jitter;
+use crate::written;
 
 /// How long a call may wait for AWS to stop throttling it.
 const THROTTLED_FOR_AT_MOST: Duration = Duration::from_secs(90);
@@ -121,6 +122,7 @@ impl Aws {
                 Ok(answer) => {
                     self.pace.succeeded(operation, Instant::now());
                     self.waits.reached.cancel();
+                    written::note(operation);
                     return Ok(answer);
                 }
                 Err(error) => error,

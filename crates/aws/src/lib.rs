@@ -14,6 +14,7 @@ mod observe;
 mod ownership;
 mod pace;
 mod s3;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -152,6 +153,18 @@ impl AwsProvider {
         if self.aws.is_bound() { self.identify().await } else { Ok(()) }
     }
 
+    async fn make(&self, change: &Change, run: &Run<'_>) -> Result<Applied, Error> {
+        match change.id.kind {
+            Kind::Role => self.apply_role(change, run).await,
+            Kind::Function => self.apply_function(change, run).await,
+            Kind::LogGroup => logs::apply(&self.aws, &self.names, change, run, self.adopts()).await,
+            Kind::Api | Kind::Stage | Kind::Key => {
+                api_gateway::apply(&self.aws, &self.names, &self.gateway, change, run).await
+            }
+            Kind::WarmRule => events::apply(&self.aws, &self.names, &self.rules, change, run).await,
+        }
+    }
+
     async fn apply_function(&self, change: &Change, run: &Run<'_>) -> Result<Applied, Error> {
         let name: FunctionName = change.id.name.parse().map_err(|_| unexpected(change))?;
         match (&change.before, &change.after) {
@@ -163,7 +176,7 @@ impl AwsProvider {
             }
             (Some(_), None) => {
                 run.all_usable(change).await?;
-                self.delete_function(&name, change, run).await
+                self.delete_function(&name).await
             }
             _ => Err(unexpected(change)),
         }
@@ -245,15 +258,11 @@ impl Provider for AwsProvider {
     }
 
     async fn apply(&self, change: &Change, run: &Run<'_>) -> Result<Applied, Error> {
-        match change.id.kind {
-            Kind::Role => self.apply_role(change, run).await,
-            Kind::Function => self.apply_function(change, run).await,
-            Kind::LogGroup => logs::apply(&self.aws, &self.names, change, run, self.adopts()).await,
-            Kind::Api | Kind::Stage | Kind::Key => {
-                api_gateway::apply(&self.aws, &self.names, &self.gateway, change, run).await
-            }
-            Kind::WarmRule => events::apply(&self.aws, &self.names, &self.rules, change, run).await,
+        let (outcome, has_written) = written::watching(self.make(change, run)).await;
+        if has_written {
+            run.begun(&change.id);
         }
+        outcome
     }
 
     async fn confirm(&self, run: &Run<'_>) -> Result<Vec<String>, Error> {

@@ -14,6 +14,8 @@ pub(super) struct Kind {
     pub stop: Option<Stop>,
     /// Which operations have to get over it, so that the command ends with 0.
     pub survives: fn(&str) -> bool,
+    /// Whether a call may have been made though it is answered by an error or not at all.
+    pub leaves_open: bool,
 }
 
 /// How a command is stopped.
@@ -57,8 +59,12 @@ pub(super) fn all() -> Vec<Kind> {
         disturbance: Disturbance::Halt(moment),
         stop: Some(stop),
         survives: nothing,
+        leaves_open: true,
     };
-    let kind = |name, disturbance, survives| Kind { name, disturbance, stop: None, survives };
+    let kind = |name, disturbance, survives| {
+        let leaves_open = !matches!(disturbance, Disturbance::Answer(..));
+        Kind { name, disturbance, stop: None, survives, leaves_open }
+    };
     vec![
         kind("500 for good", for_good(internal.clone()), nothing),
         kind("500 once", once(internal.clone()), reads),

@@ -67,9 +67,7 @@ impl Snapshot {
     /// What belongs to one resource of a plan: of this kind and full name.
     pub(super) fn part(&self, kind: &str, name: &str) -> Snapshot {
         let belongs = |key: &str| match kind {
-            "function" => key == format!("function {name}") || key == format!("log_group /aws/lambda/{name}"),
             "stage" => key.starts_with("stage ") || key.starts_with("usage_plan "),
-            "warm_rule" => key.starts_with(&format!("warm_rule {name}-")),
             _ => key == format!("{kind} {name}"),
         };
         let own = self.0.iter().filter(|(key, _)| belongs(key));

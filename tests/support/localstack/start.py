@@ -21,8 +21,31 @@ def end_with_the_pipe(state: str) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
+def show_the_tags_of_apis() -> None:
+    """Makes the answers about APIs hold their tags, as on AWS: LocalStack keeps those that came by TagResource apart."""
+    from localstack.services.apigateway.helpers import get_apigateway_store
+    from localstack.services.apigateway.legacy.provider import ApigatewayProvider as Provider
+
+    def tagged(context, api):
+        arn = f"arn:{context.partition}:apigateway:{context.region}::/restapis/{api['id']}"
+        tags = {**(api.get("tags") or {}), **get_apigateway_store(context=context).TAGS.get(arn, {})}
+        return {**api, "tags": tags} if tags else api
+
+    get_one, get_all = Provider.get_rest_api, Provider.get_rest_apis
+
+    def get_rest_api(self, context, rest_api_id, **kwargs):
+        return tagged(context, get_one(self, context, rest_api_id, **kwargs))
+
+    def get_rest_apis(self, context, position=None, limit=None, **kwargs):
+        answer = get_all(self, context, position, limit, **kwargs)
+        return {**answer, "items": [tagged(context, api) for api in answer["items"]]}
+
+    Provider.get_rest_api, Provider.get_rest_apis = get_rest_api, get_rest_apis
+
+
 os.setsid()
 threading.Thread(target=end_with_the_pipe, args=(sys.argv[1],), daemon=True).start()
+show_the_tags_of_apis()
 try:
     runpy.run_module("localstack.runtime.main", run_name="__main__")
 finally:

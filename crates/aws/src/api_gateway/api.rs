@@ -45,20 +45,19 @@ fn definition_to_be(run: &Run<'_>, names: &Names) -> Definition {
     }
 }
 
-/// Tags an API that is ours but does not say so yet. Of several that ask at the same time, one does it.
+/// Tags an API that is ours but does not say so yet. Of several that ask at the same time, one does it and the others
+/// wait for what comes of it.
 pub(super) async fn ensure_tag(aws: &Aws, names: &Names, state: &ApiGatewayState) -> Result<(), Error> {
+    let _turn = state.tagging.lock().await;
     let untagged = {
-        let mut known = state.known();
-        let untagged = known.api.clone().filter(|_| !known.is_tagged);
-        known.is_tagged = true;
-        untagged
+        let known = state.known();
+        known.api.clone().filter(|_| !known.is_tagged)
     };
-    let Some(id) = untagged else {
-        return Ok(());
-    };
-    let tagged = tag_resource(aws, &format!("/restapis/{id}"), tag_map(names)).await;
-    state.known().is_tagged = tagged.is_ok();
-    tagged
+    if let Some(id) = untagged {
+        tag_resource(aws, &format!("/restapis/{id}"), tag_map(names)).await?;
+        state.known().is_tagged = true;
+    }
+    Ok(())
 }
 
 fn document(aws: &Aws, names: &Names, definition: &Definition) -> Result<Blob, Error> {
@@ -96,7 +95,7 @@ pub(super) async fn overwrite(
     definition: &Definition,
 ) -> Result<(), Error> {
     let (document, name) = (document(aws, names, definition)?, names.api());
-    when_settled(|| {
+    when_settled(aws, || {
         aws.call("apigateway:PutRestApi", &name, || {
             let request = aws.apigateway.put_rest_api().rest_api_id(id).mode(PutMode::Overwrite);
             request.body(document.clone()).send()
@@ -129,7 +128,7 @@ async fn delete(aws: &Aws, names: &Names, state: &ApiGatewayState) -> Result<App
 /// Deletes an API. One that is not there is no error.
 pub(super) async fn delete_one(aws: &Aws, names: &Names, id: &str) -> Result<(), Error> {
     let name = names.api();
-    let deleted = when_settled(|| {
+    let deleted = when_settled(aws, || {
         aws.call("apigateway:DeleteRestApi", &name, || {
             aws.apigateway.delete_rest_api().rest_api_id(id).send()
         })

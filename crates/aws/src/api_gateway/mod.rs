@@ -25,6 +25,7 @@ pub(crate) use keys::key_value;
 pub(crate) use observe::{observe, stages};
 pub(crate) use rivals::{give_way, redeploy, serves};
 use usage_plan::LivePlan;
+pub(crate) use usage_plan::{Limits, limit, limits};
 
 /// The most items that a page of API Gateway holds.
 const PAGE: i32 = 500;
@@ -48,6 +49,8 @@ pub(crate) struct ApiGatewayState {
     known: Mutex<Known>,
     /// Locked while it is changed, so that a stage and its keys never make two.
     plan: tokio::sync::Mutex<Option<LivePlan>>,
+    /// Held while the API is being tagged.
+    tagging: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +97,12 @@ impl ApiGatewayState {
     /// The API's id, once it is observed or created.
     pub(crate) fn api_id(&self) -> Option<String> {
         self.known().api.clone()
+    }
+
+    /// Whether the API bears our tag. One that does not is not found by its permission later on, but by its name, which
+    /// shows that the tag is missing.
+    pub(crate) fn is_tagged(&self) -> bool {
+        self.known().is_tagged
     }
 
     /// The API's id where the API must exist.
@@ -178,7 +187,7 @@ impl Owner {
 
 async fn tag_resource(aws: &Aws, path: &str, tags: HashMap<String, String>) -> Result<(), Error> {
     let arn = format!("arn:{}:apigateway:{}::{path}", aws.partition, aws.region);
-    when_settled(|| {
+    when_settled(aws, || {
         aws.call("apigateway:TagResource", path, || {
             aws.apigateway.tag_resource().resource_arn(&arn).set_tags(Some(tags.clone())).send()
         })
@@ -206,16 +215,14 @@ where
 }
 
 /// Makes a call again while API Gateway refuses it because somebody else is changing the same API.
-async fn when_settled<T, F, Fut>(call: F) -> Result<T, Error>
+async fn when_settled<T, F, Fut>(aws: &Aws, call: F) -> Result<T, Error>
 where
     F: Fn() -> Fut,
     Fut: Future<Output = Result<T, Error>>,
 {
     for pause in CONFLICT_PAUSES_MS {
         match call().await {
-            Err(error) if error.is(&Cause::Concurrent) => {
-                tokio::time::sleep(Duration::from_millis(pause)).await
-            }
+            Err(error) if error.is(&Cause::Concurrent) => aws.pause(Duration::from_millis(pause)).await?,
             other => return other,
         }
     }

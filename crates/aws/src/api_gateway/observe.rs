@@ -61,7 +61,7 @@ pub(crate) async fn observe(
     let limits =
         plan.as_ref().filter(|_| is_open).map(|plan| (plan.throttle, plan.quota)).unwrap_or_default();
     let live = LiveApi {
-        api: identity.as_ref().map(|api| Api { owned: api.is_ours }),
+        api: identity.as_ref().map(|api| Api { owned: api.is_tagged }),
         stage: (stage.is_some() || plan.is_some())
             .then(|| model_stage(names, stage.as_ref(), &deployments, limits)),
         keys: keys.iter().map(|(name, key)| (name.clone(), model_key(key, is_open))).collect(),

@@ -88,7 +88,7 @@ async fn other_plan(
     own: &str,
 ) -> Result<Option<(Option<LivePlan>, LivePlan)>, Error> {
     for pause in PATIENCE_MS {
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+        aws.pause(Duration::from_millis(pause)).await?;
         let plans = usage_plan::all_of_ours(aws, names).await?;
         let (mut own, mut others): (Vec<_>, Vec<_>) = plans.into_iter().partition(|plan| plan.id == own);
         if !others.is_empty() {

@@ -45,31 +45,45 @@ async fn bring_up(
     wanted: &ApiStage,
 ) -> Result<(), Error> {
     let id = state.require_api(names)?;
-    api::ensure_tag(aws, names, state).await?;
+    let tagged = api::ensure_tag(aws, names, state);
+    let (tagged, deployed) = futures::future::join(tagged, put(aws, names, state, change, wanted, &id)).await;
+    deployed?;
+    tagged?;
+    // Once more where the API turned out to be another one; else there is nothing to do.
+    let limits = (wanted.throttle, wanted.quota);
+    usage_plan::ensure(aws, names, state, limits).await?;
+    state.known().limits = limits;
+    Ok(())
+}
+
+/// Deploys the definition where it differs, and on an API that is new makes sure that it is the only one.
+async fn put(
+    aws: &Aws,
+    names: &Names,
+    state: &ApiGatewayState,
+    change: &Change,
+    wanted: &ApiStage,
+    id: &str,
+) -> Result<(), Error> {
     let (existed, is_new_api) = {
         let known = state.known();
         (known.has_stage, known.is_new)
     };
-    let limits = (wanted.throttle, wanted.quota);
     if is_new_api && !existed {
-        deploy(aws, names, &id, wanted).await?;
+        deploy(aws, names, id, wanted).await?;
         state.known().has_stage = true;
-        let plan = usage_plan::ensure(aws, names, state, limits);
+        let plan = usage_plan::ensure(aws, names, state, (wanted.throttle, wanted.quota));
         let (plan, settled) = futures::future::join(plan, rivals::settle(aws, names, state, wanted)).await;
         plan?;
-        settled?;
-    } else {
-        if !existed || change.touches_definition() {
-            publish(aws, names, &id, wanted).await?;
-            state.known().has_stage = true;
-        }
-        if existed && (change.touches_definition() || change.touches("variables")) {
-            correct(aws, names, &id, wanted).await?;
-        }
+        return settled;
     }
-    // Once more where the API turned out to be another one; else there is nothing to do.
-    usage_plan::ensure(aws, names, state, limits).await?;
-    state.known().limits = limits;
+    if !existed || change.touches_definition() {
+        publish(aws, names, id, wanted).await?;
+        state.known().has_stage = true;
+    }
+    if existed && (change.touches_definition() || change.touches("variables")) {
+        correct(aws, names, id, wanted).await?;
+    }
     Ok(())
 }
 
@@ -84,7 +98,7 @@ pub(super) async fn publish(aws: &Aws, names: &Names, id: &str, wanted: &ApiStag
         if working_version(aws, names, id).await?.as_deref() == Some(&version(&wanted.definition)) {
             return Ok(());
         }
-        tokio::time::sleep(jitter(Duration::from_millis(200) * attempt)).await;
+        aws.pause(jitter(Duration::from_millis(200) * attempt)).await?;
     }
     let message = format!("other stages of {} are being deployed all the time", names.project);
     Err(Error::new(Cause::Concurrent, message).with_help("run the command again when they are done"))
@@ -118,7 +132,7 @@ async fn deploy(aws: &Aws, names: &Names, id: &str, wanted: &ApiStage) -> Result
     let variables: HashMap<_, _> = variables(wanted).into_iter().collect();
     let description = Some(wanted.definition.description.clone()).filter(|text| !text.is_empty());
     let comment = comment(names, &wanted.definition.digest());
-    when_settled(|| {
+    when_settled(aws, || {
         aws.call("apigateway:CreateDeployment", names.stage.as_str(), || {
             aws.apigateway
                 .create_deployment()
@@ -162,7 +176,7 @@ fn patches(
 }
 
 async fn update(aws: &Aws, names: &Names, id: &str, patches: Vec<PatchOperation>) -> Result<(), Error> {
-    when_settled(|| {
+    when_settled(aws, || {
         aws.call("apigateway:UpdateStage", names.stage.as_str(), || {
             let request = aws.apigateway.update_stage().rest_api_id(id).stage_name(names.stage.as_str());
             request.set_patch_operations(Some(patches.clone())).send()
@@ -178,7 +192,7 @@ async fn delete(aws: &Aws, names: &Names, state: &ApiGatewayState, run: &Run<'_>
         return Ok(Applied::default());
     };
     let stage = names.stage.as_str();
-    let deleted = when_settled(|| {
+    let deleted = when_settled(aws, || {
         aws.call("apigateway:DeleteStage", stage, || {
             aws.apigateway.delete_stage().rest_api_id(&id).stage_name(stage).send()
         })

@@ -31,16 +31,11 @@ impl LivePlan {
 
     fn read(plan: &UsagePlan, names: &Names) -> Self {
         let links = plan.api_stages().iter();
+        let (throttle, quota) = read_limits(plan.throttle(), plan.quota());
         Self {
             id: plan.id().unwrap_or_default().to_owned(),
-            throttle: plan.throttle().map(|throttle| Throttle {
-                rate: throttle.rate_limit(),
-                burst: u32::try_from(throttle.burst_limit()).unwrap_or_default(),
-            }),
-            quota: plan.quota().and_then(|quota| {
-                let period = period(quota.period()?)?;
-                Some(Quota { limit: u32::try_from(quota.limit()).unwrap_or_default(), period })
-            }),
+            throttle,
+            quota,
             links: links
                 .map(|link| {
                     format!("{}:{}", link.api_id().unwrap_or_default(), link.stage().unwrap_or_default())
@@ -89,6 +84,18 @@ impl LivePlan {
 
 /// Throttle and quota.
 pub(crate) type Limits = (Option<Throttle>, Option<Quota>);
+
+fn read_limits(throttle: Option<&ThrottleSettings>, quota: Option<&QuotaSettings>) -> Limits {
+    let throttle = throttle.map(|throttle| Throttle {
+        rate: throttle.rate_limit(),
+        burst: u32::try_from(throttle.burst_limit()).unwrap_or_default(),
+    });
+    let quota = quota.and_then(|quota| {
+        let period = period(quota.period()?)?;
+        Some(Quota { limit: u32::try_from(quota.limit()).unwrap_or_default(), period })
+    });
+    (throttle, quota)
+}
 
 fn link(api: &str, names: &Names) -> String {
     format!("{api}:{}", names.stage)
@@ -194,6 +201,33 @@ pub(crate) async fn ensure(
         }
     };
     Ok(plan.id.clone())
+}
+
+/// The limits that the stage's usage plan has now; `None` where there is none.
+pub(crate) async fn limits(
+    aws: &Aws,
+    names: &Names,
+    state: &ApiGatewayState,
+) -> Result<Option<Limits>, Error> {
+    let mut slot = state.plan.lock().await;
+    let Some(known) = slot.as_mut() else { return Ok(None) };
+    let (name, id) = (names.usage_plan(), known.id.clone());
+    let answer = aws
+        .call("apigateway:GetUsagePlan", &name, || aws.apigateway.get_usage_plan().usage_plan_id(&id).send())
+        .await;
+    let Some(answer) = super::found(answer)? else { return Ok(None) };
+    (known.throttle, known.quota) = read_limits(answer.throttle(), answer.quota());
+    Ok(Some((known.throttle, known.quota)))
+}
+
+/// Gives the stage's usage plan these limits.
+pub(crate) async fn limit(
+    aws: &Aws,
+    names: &Names,
+    state: &ApiGatewayState,
+    limits: Limits,
+) -> Result<(), Error> {
+    ensure(aws, names, state, limits).await.map(drop)
 }
 
 async fn create(aws: &Aws, names: &Names, api: &str, limits: Limits) -> Result<String, Error> {

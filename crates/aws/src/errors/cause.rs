@@ -69,6 +69,9 @@ const ROLE_NOT_READY: [&str; 3] = [
 /// What Lambda says of a function that it is still at work on.
 const BUSY: [&str; 3] = ["in progress", "current state", "following state"];
 
+/// What Lambda says of code that is not what a publication asks for any more.
+const OTHER_CODE: &str = "is different from current CodeSHA256";
+
 /// What Lambda gives as the reason of a throttled invocation when a limit of the function's own is in the way.
 const CAPPED: [&str; 2] =
     ["ReservedFunctionConcurrentInvocationLimitExceeded", "ReservedFunctionInvocationRateLimitExceeded"];
@@ -80,6 +83,7 @@ pub(super) fn of(operation: &str, code: &str, message: &str, reason: Option<&str
     match code {
         "TooManyRequestsException" if reason.is_some_and(|reason| CAPPED.contains(&reason)) => Cause::Capped,
         "InvalidParameterValueException" if says(&ROLE_NOT_READY) => Cause::RoleNotReady,
+        "InvalidParameterValueException" if says(&[OTHER_CODE]) => Cause::Stale,
         // API Gateway and Lambda have one code for whatever is in the way.
         "ResourceConflictException" | "ConflictException" => {
             let creates = operation.split_once(':').is_some_and(|(_, name)| name.starts_with("Create"));
@@ -185,6 +189,9 @@ mod tests {
     fn a_revision_that_moved_on_is_stale() {
         let text = "The Revision Id provided does not match the latest Revision Id. Call the GetFunction API";
         assert_eq!(cause("lambda:PublishVersion", "PreconditionFailedException", text), Cause::Stale);
+        let text = "CodeSHA256 (a=) is different from current CodeSHA256 in $LATEST (b=). Please try again with the \
+                    CodeSHA256 in $LATEST.";
+        assert_eq!(cause("lambda:PublishVersion", "InvalidParameterValueException", text), Cause::Stale);
     }
 
     #[test]

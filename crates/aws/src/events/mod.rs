@@ -124,6 +124,42 @@ async fn list(aws: &Aws, names: &Names) -> Result<Vec<Rule>, Error> {
     }
 }
 
+/// A function's warm rule as it is now.
+pub(crate) async fn live(
+    aws: &Aws,
+    names: &Names,
+    function: &FunctionName,
+) -> Result<Option<WarmRule>, Error> {
+    let name = names.warm_rule(function);
+    let rule = aws.call("events:DescribeRule", &name, || aws.events.describe_rule().name(&name).send()).await;
+    let rule = match rule {
+        Err(error) if error.is(&Cause::Gone) => return Ok(None),
+        rule => rule?,
+    };
+    let rule = Rule::builder()
+        .set_name(rule.name)
+        .set_schedule_expression(rule.schedule_expression)
+        .set_event_pattern(rule.event_pattern)
+        .set_state(rule.state)
+        .build();
+    Ok(Some(read(&rule, &targets(aws, &name).await?, &alias(aws, names, function)?)))
+}
+
+/// Writes a warm rule with its targets over what is there.
+pub(crate) async fn put(
+    aws: &Aws,
+    names: &Names,
+    state: &EventsState,
+    function: &FunctionName,
+    rule: &WarmRule,
+) -> Result<(), Error> {
+    let there = targets(aws, &names.warm_rule(function)).await?;
+    state.rules().entry(function.clone()).or_default().targets =
+        there.into_iter().map(|target| target.id).collect();
+    put_rule(aws, names, function, rule, false).await?;
+    put_targets(aws, names, state, function, rule).await
+}
+
 async fn targets(aws: &Aws, rule: &str) -> Result<Vec<Target>, Error> {
     let answer = aws
         .call("events:ListTargetsByRule", rule, || {
@@ -205,7 +241,6 @@ pub(crate) async fn apply(
             let is_new = action == Action::Create || change.touches("name");
             if is_new || change.touches("rate") || change.touches("enabled") {
                 put_rule(aws, names, &function, rule, is_new).await?;
-                run.begun(&change.id);
             }
             if !is_new && !state.rule(&function).is_tagged {
                 tag(aws, names, &function).await?;
@@ -379,64 +414,4 @@ async fn delete_one(aws: &Aws, name: &str, targets: &BTreeSet<String>) -> Result
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    const ALIAS: &str = "arn:aws:lambda:us-east-1:123456789012:function:ml_api_x:dev";
-
-    fn rule(schedule: &str) -> Rule {
-        Rule::builder().name("r").schedule_expression(schedule).state(RuleState::Enabled).build()
-    }
-
-    fn target(id: &str, arn: &str, input: &str) -> Target {
-        Target::builder().id(id).arn(arn).input(input).build().unwrap()
-    }
-
-    #[test]
-    fn a_rule_as_mdo_writes_it_comes_back() {
-        let input = r#"{"mdo":{"warm":true}}"#;
-        let targets = [target("warm-2", ALIAS, input), target("warm-1", ALIAS, input)];
-        assert_eq!(
-            read(&rule("rate(5 minutes)"), &targets, ALIAS),
-            WarmRule {
-                name: "r".to_owned(),
-                rate: Some("5m".parse().unwrap()),
-                concurrency: 2,
-                enabled: true,
-                input: json!({"mdo": {"warm": true}}),
-            }
-        );
-    }
-
-    #[test]
-    fn a_foreign_schedule_has_no_rate() {
-        assert_eq!(read(&rule("cron(0 12 * * ? *)"), &[], ALIAS).rate, None);
-        assert_eq!(read(&rule("rate(1 hour)"), &[], ALIAS).rate, None);
-    }
-
-    #[test]
-    fn a_wrong_target_is_a_difference() {
-        let targets = [target("warm-1", ALIAS, "{}"), target("other", "arn:aws:sns:::x", "{}")];
-        let found = read(&rule("rate(1 minute)"), &targets, ALIAS);
-        assert_eq!(
-            found.input,
-            json!(format!("unexpected targets: warm-1 → {ALIAS}, other → arn:aws:sns:::x"))
-        );
-        let renamed = [target("mine", ALIAS, "{}")];
-        assert!(read(&rule("rate(1 minute)"), &renamed, ALIAS).input.is_string());
-        assert_eq!(read(&rule("rate(1 minute)"), &[], ALIAS).input, Value::Null);
-        let elsewhere = [target("warm-1", "arn:aws:lambda:us-east-1:123456789012:function:ml_api_x", "{}")];
-        assert!(read(&rule("rate(1 minute)"), &elsewhere, ALIAS).input.is_string());
-    }
-
-    #[test]
-    fn failures_inside_an_answer_are_errors() {
-        let refused = [("warm-1", Some("ManagedRuleException"), None), ("warm-2", None, Some("no"))];
-        let error = check_entries(&Redactor::default(), "put the targets of", "r", 2, refused.into_iter())
-            .unwrap_err();
-        assert_eq!(error.message, "put the targets of r: warm-1: ManagedRuleException; warm-2: no");
-        assert_eq!(check_entries(&Redactor::default(), "put the targets of", "r", 0, [].into_iter()), Ok(()));
-    }
-}
+mod tests;

@@ -46,7 +46,6 @@ impl AwsProvider {
         let known = self.known(name);
         self.wait_for_role(change, run).await?;
         let published = self.first_version(name, wanted, known.exists, change, run).await?;
-        run.begun(&change.id);
         if self.point_alias(name, &published.version, false).await? == Pointed::AnothersAlias {
             self.note_rival(name, run);
         }
@@ -89,30 +88,22 @@ impl AwsProvider {
             let published = self.publish(name, wanted, is_new_code, &change.id, run).await?;
             self.point_alias(name, &published.version, known.version.is_some()).await?;
             self.note_version(name, &published.version);
-            run.begun(&change.id);
             applied = published.applied();
         }
         // Afterwards: what is done for callers may leave another revision behind.
         for invoker in before.invokers.difference(&wanted.invokers) {
             permissions::remove(&self.aws, &self.names, name, *invoker).await?;
-            run.begun(&change.id);
         }
         let added = wanted.invokers.difference(&before.invokers).copied().collect();
         self.permit(name, &added, change, run).await?;
         if change.touches("concurrency") {
-            run.begun(&change.id);
             self.reserve(name, wanted.concurrency).await?;
         }
         Ok(applied)
     }
 
     /// Takes a function from this stage; where no other stage has it, all of it goes.
-    pub(crate) async fn delete_function(
-        &self,
-        name: &FunctionName,
-        change: &Change,
-        run: &Run<'_>,
-    ) -> Result<Applied, Error> {
+    pub(crate) async fn delete_function(&self, name: &FunctionName) -> Result<Applied, Error> {
         let (aws, full) = (&self.aws, self.names.function(name));
         let stage = self.names.stage.as_str();
         ignore_absent(
@@ -121,7 +112,6 @@ impl AwsProvider {
             })
             .await,
         )?;
-        run.begun(&change.id);
         let aliases = self.aliases(name).await?.unwrap_or_default();
         if !aliases.is_empty() {
             let names: Vec<&str> = aliases.keys().map(String::as_str).collect();
@@ -273,6 +263,9 @@ impl AwsProvider {
                         // turn, and need not wait for the permission: nobody calls an API that is new.
                         run.announce(&change.id);
                         run.decided(&ResourceId::new(Kind::Stage, &self.names.stage)).await?;
+                        if !self.gateway.is_tagged() {
+                            return Err(Error::new(Cause::Skipped(api.clone()), format!("needs {api}")));
+                        }
                     }
                 }
             }

@@ -59,7 +59,6 @@ pub(crate) async fn apply(
         }
         (action, Some(Resource::LogGroup(wanted))) => {
             let is_new = action == Action::Create && create(aws, names, &function).await?;
-            run.begun(&change.id);
             let warnings = if is_new { Vec::new() } else { claim(aws, names, &function, adopts).await? };
             retain(aws, names, &function, !is_new, wanted.retention_days).await?;
             Ok(Applied { warnings, ..Applied::default() })

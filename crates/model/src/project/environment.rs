@@ -1,7 +1,6 @@
 //! Who decides what an environment variable is: the one place that knows the precedence of files and flags.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -10,7 +9,7 @@ use thiserror::Error;
 use super::document::{Content, Document, Member};
 use super::problem::{Place, Problem};
 use super::shape::Environment;
-use super::{Secret, dotenv, format};
+use super::{Secret, dotenv, format, text};
 use crate::quotas::ENVIRONMENT_LIMIT;
 
 /// What flags say over the files.
@@ -87,9 +86,8 @@ impl Layer {
     /// The variables of an environment file.
     pub(super) fn of_file(path: &Path) -> Result<Self, Vec<Problem>> {
         let file = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| {
+        let text = text::read(path, &file).map_err(|problem| {
             let is_assignment = path.as_os_str().as_encoded_bytes().contains(&b'=');
-            let problem = Problem::new(format!("cannot read the environment file {file}: {error}"));
             vec![if is_assignment { problem.help("set a variable with -s NAME=value") } else { problem }]
         })?;
         let is_json = text.trim_start_matches('\u{feff}').trim_start().starts_with('{');

@@ -12,6 +12,7 @@ use super::loaded_function::LoadedFunction;
 use super::manifest::{self, Manifest};
 use super::problem::{Place, Problem, Problems};
 use super::schema::{self, SchemaKind};
+use super::text::{self, unreadable};
 use super::validate::{Hint, validate};
 use super::written::Project;
 use super::{FunctionName, check, environment};
@@ -135,7 +136,7 @@ fn function_folders(root: &Path, problems: &mut Vec<Problem>) -> Vec<String> {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
         Err(error) => {
-            problems.push(Problem::new(format!("cannot read functions: {error}")));
+            problems.push(unreadable("functions", &error));
             return Vec::new();
         }
     };
@@ -156,11 +157,7 @@ fn holds_anything(folder: &Path) -> bool {
 }
 
 fn read(path: &Path, file: &str) -> Result<String, Vec<Problem>> {
-    fs::read_to_string(path).map_err(|error| vec![unreadable(file, &error)])
-}
-
-fn unreadable(file: &str, error: &std::io::Error) -> Problem {
-    Problem::new(format!("cannot read {file}: {error}"))
+    text::read(path, file).map_err(|problem| vec![problem])
 }
 
 /// The document as the type that its schema was generated from.

@@ -27,6 +27,7 @@ mod secret;
 mod settings;
 mod shape;
 mod suggest;
+mod text;
 mod validate;
 mod written;
 

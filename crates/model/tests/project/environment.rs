@@ -152,7 +152,7 @@ fn environment_files_that_cannot_be_read_say_where() {
           help: write the value in quotes: \"NN\": \"…\"
         error: this value has no closing \"
           --> ROOT/d.env:1:4
-        error: cannot read the environment file ROOT/none: No such file or directory (os error 2)",
+        error: cannot read ROOT/none: No such file or directory (os error 2)",
     );
 }
 
