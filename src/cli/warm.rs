@@ -1,11 +1,11 @@
 //! `mdo warm`: the rules that keep functions warm, in the files and on the provider.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Parser;
-use mdo_engine::{Observed, Packages};
+use mdo_engine::{Observed, Packages, Ping, Recent};
 use mdo_model::project::{self, FunctionName, Rate, Warm};
 use mdo_model::stack::{self, Invoker, Selection, Stack};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use crate::output::{self, Failure, Heading, exit_code};
 /// Keep functions warm, stop doing so, or show what keeps them warm
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
-  mdo warm                               rule, state, rate and last pings of each function
+  mdo warm                               rule, state, rate and last runs of each function
   mdo warm sample_producer --rate 5m
   mdo warm --off")]
 pub(super) struct Args {
@@ -60,13 +60,13 @@ async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result
     let observed = session.provider.observe(&session.scope(false)).await?;
     let names = session.settings.names();
     let mut entries = Vec::new();
-    let mut last_pings = Vec::new();
+    let mut last_runs = Vec::new();
     let mut rows = Vec::new();
     for name in session.settings.functions.keys().filter(|name| selection.contains(name)) {
         let rule = observed.stack.warm_rules.get(name);
-        let pings = match rule {
+        let recent = match rule {
             Some(_) => session.connection.pings.pings(name).await?,
-            None => Vec::new(),
+            None => Recent::default(),
         };
         let state = match rule {
             Some(rule) if rule.enabled => "enabled",
@@ -82,20 +82,15 @@ async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result
             rule.map_or_else(|| "-".to_owned(), |_| format!("{concurrency} at once")),
             rule.map_or_else(|| "-".to_owned(), |_| names.warm_rule(name)),
         ]);
-        last_pings.push(
-            pings
-                .iter()
-                .take(5)
-                .map(|ping| format!("    {}  {}\n", ping.at, ping.outcome))
-                .collect::<String>(),
-        );
+        last_runs.push(listed("pings", &recent.pings) + &listed("runs, requests among them", &recent.runs));
         entries.push(json!({
             "function": name,
             "rule": rule.map(|_| names.warm_rule(name)),
             "state": state,
             "minutes": rule.and_then(|rule| rule.rate).map(Rate::minutes),
             "concurrency": concurrency,
-            "pings": pings,
+            "pings": recent.pings,
+            "runs": recent.runs,
         }));
     }
     if as_json {
@@ -109,11 +104,20 @@ async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result
     } else {
         let location = session.provider.location().await?;
         let table = output::table(&rows);
-        let lines = table.split_inclusive('\n').zip(last_pings);
-        let text: String = lines.map(|(line, pings)| format!("{line}{pings}")).collect();
+        let lines = table.split_inclusive('\n').zip(last_runs);
+        let text: String = lines.map(|(line, runs)| format!("{line}{runs}")).collect();
         output::data(&format!("{}{text}", Heading { names: &names, location: &location }));
     }
     Ok(())
+}
+
+/// The last five of them under a line that says what they are.
+fn listed(what: &str, runs: &[Ping]) -> String {
+    if runs.is_empty() {
+        return String::new();
+    }
+    let lines = runs.iter().take(5).map(|run| format!("    {}  {}\n", run.at, run.outcome));
+    format!("    last {what}\n{}", lines.collect::<String>())
 }
 
 async fn change(
@@ -154,6 +158,7 @@ async fn change(
             let heading = Heading { names: &names, location: &location };
             output::data(&output::nothing_to_do(&heading, &plan, start.elapsed(), calls));
         }
+        say_who_else(session, &edits);
         return write(session, edits);
     }
     let execution = Execution {
@@ -164,6 +169,7 @@ async fn change(
         location: &location,
     };
     applying::show(&execution, args.json);
+    say_who_else(session, &edits);
     Consent { yes: args.yes }.to_delete(session, &plan, &location).await?;
     let verb = if args.off { "Stopped" } else { "Warmed" };
     applying::run(
@@ -175,20 +181,31 @@ async fn change(
     write(session, edits)
 }
 
-/// Writes the files, and says which: what they hold is for every stage.
-fn write(session: &Session, edits: Vec<(PathBuf, String)>) -> Result<(), Failure> {
-    let root = session.project.root();
+/// Says which files are to be written, and that what they hold is for every stage.
+fn say_who_else(session: &Session, edits: &[(PathBuf, String)]) {
+    if edits.is_empty() {
+        return;
+    }
     let others: Vec<_> = session.project.stages().filter(|stage| **stage != session.settings.stage).collect();
+    let others = others.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let others = if others.is_empty() { "every other stage".to_owned() } else { others };
+    let files: Vec<_> = edits.iter().map(|(path, _)| shown(session, path)).collect();
+    let files = files.join(", ");
+    output::message(&format!("note: `warm` of {files} applies to {others} too from the next deploy there"));
+}
+
+/// Writes the files, and says which.
+fn write(session: &Session, edits: Vec<(PathBuf, String)>) -> Result<(), Failure> {
     for (path, content) in edits {
         replace(&path, &content)?;
-        let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-        let others = others.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let others = if others.is_empty() { "every other stage".to_owned() } else { others };
-        output::message(&format!(
-            "note: wrote `warm` into {shown}, which holds for {others} too from its next deploy on"
-        ));
+        output::message(&format!("note: wrote `warm` into {}", shown(session, &path)));
     }
     Ok(())
+}
+
+/// A file of the project as messages call it.
+fn shown(session: &Session, path: &Path) -> String {
+    path.strip_prefix(session.project.root()).unwrap_or(path).display().to_string()
 }
 
 /// Checks that function.json is where the rules come from, and that there is a rate for each.
@@ -261,9 +278,9 @@ fn desired(session: &Session, observed: &Observed, chosen: &[FunctionName], args
 }
 
 /// Replaces a file whole or not at all.
-fn replace(path: &std::path::Path, content: &str) -> Result<(), Failure> {
+fn replace(path: &Path, content: &str) -> Result<(), Failure> {
     let write = || -> std::io::Result<()> {
-        let folder = path.parent().unwrap_or_else(|| std::path::Path::new("."));
+        let folder = path.parent().unwrap_or_else(|| Path::new("."));
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         std::io::Write::write_all(&mut file, content.as_bytes())?;
         file.as_file().set_permissions(std::fs::metadata(path)?.permissions())?;

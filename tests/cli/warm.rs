@@ -38,6 +38,7 @@ fn rules_are_shown_in_aligned_columns() {
             "minutes": 5,
             "concurrency": 1,
             "pings": [],
+            "runs": [],
         }])
     );
 }

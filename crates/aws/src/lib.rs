@@ -26,7 +26,7 @@ use aws_smithy_types::Blob;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mdo_engine::{
-    Applied, Cause, Error, Invocation, Invoke, Keys, Observed, Ping, Pings, Provider, Redactor, Revision,
+    Applied, Cause, Error, Invocation, Invoke, Keys, Observed, Pings, Provider, Recent, Redactor, Revision,
     Run, Scope, Signals,
 };
 use mdo_model::project::{Artifacts, FunctionName, KeyName, Names, Secret, Settings, StageName};
@@ -337,7 +337,8 @@ impl Keys for AwsProvider {
 
 #[async_trait]
 impl Pings for AwsProvider {
-    async fn pings(&self, function: &FunctionName) -> Result<Vec<Ping>, Error> {
-        logs::runs(&self.aws, &self.names, function).await
+    async fn pings(&self, function: &FunctionName) -> Result<Recent, Error> {
+        let runs = logs::runs(&self.aws, &self.names, function).await?;
+        Ok(Recent { runs, ..Recent::default() })
     }
 }

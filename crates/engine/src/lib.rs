@@ -82,13 +82,22 @@ pub struct Invocation {
     pub version: Option<String>,
 }
 
-/// One firing of a warm rule.
+/// Something that ran at some time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ping {
     /// When, as RFC 3339 in UTC.
     pub at: String,
     /// What came of it.
     pub outcome: String,
+}
+
+/// What is known of a function's last runs, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recent {
+    /// The firings of its warm rule, where the provider can tell them from requests.
+    pub pings: Vec<Ping>,
+    /// Pings and requests alike, where it cannot.
+    pub runs: Vec<Ping>,
 }
 
 /// The zips of the functions that a run may have to upload.
@@ -178,9 +187,9 @@ pub trait Keys: Send + Sync {
 /// What knows how warm rules fired.
 #[async_trait]
 pub trait Pings: Send + Sync {
-    /// The last firings of a function's warm rule, newest first.
+    /// The last firings of a function's warm rule, or its last runs.
     ///
     /// # Errors
     /// When they cannot be read.
-    async fn pings(&self, function: &FunctionName) -> Result<Vec<Ping>, Error>;
+    async fn pings(&self, function: &FunctionName) -> Result<Recent, Error>;
 }

@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use mdo_engine::{
-    Applied, Cause, Error, Invocation, Invoke, Keys, LiveFunction as LiveFacts, Observed, Ping, Pings,
-    Provider, Run, Scope,
+    Applied, Cause, Error, Invocation, Invoke, Keys, LiveFunction as LiveFacts, Observed, Pings, Provider,
+    Recent, Run, Scope,
 };
 use mdo_model::project::{FunctionName, KeyName, Names, Secret, StageName};
 use mdo_model::stack::{Change, Function, Kind, Resource};
@@ -325,8 +325,9 @@ impl Keys for LocalProvider {
 
 #[async_trait]
 impl Pings for LocalProvider {
-    async fn pings(&self, function: &FunctionName) -> Result<Vec<Ping>, Error> {
+    async fn pings(&self, function: &FunctionName) -> Result<Recent, Error> {
         let function = function.clone();
-        self.blocking(move |this| this.store.pings(&function)).await
+        let pings = self.blocking(move |this| this.store.pings(&function)).await?;
+        Ok(Recent { pings, ..Recent::default() })
     }
 }

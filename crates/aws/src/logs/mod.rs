@@ -1,13 +1,17 @@
-//! Log groups: the retention of each function's, and the last lines in one.
+//! Log groups: the retention of each function's, and the last runs that one tells of.
+
+mod runs;
 
 use std::collections::BTreeMap;
 
-use mdo_engine::{Applied, Cause, Error, Ping, Run};
+use mdo_engine::{Applied, Cause, Error, Run};
 use mdo_model::project::{FunctionName, Names};
 use mdo_model::stack::{Action, Change, LogGroup, Resource};
 
 use crate::client::Aws;
 use crate::ownership::{self, Owner, tag_map};
+
+pub(crate) use runs::runs;
 
 /// The log groups of the project's functions, those of functions that are gone included.
 pub(crate) async fn observe(aws: &Aws, names: &Names) -> Result<BTreeMap<FunctionName, LogGroup>, Error> {
@@ -178,87 +182,5 @@ async fn delete(aws: &Aws, names: &Names, function: &FunctionName) -> Result<(),
     match answer {
         Err(error) if !error.is(&Cause::Gone) => Err(error),
         _ => Ok(()),
-    }
-}
-
-/// How far back runs are looked for, in milliseconds.
-const LOOK_BACK: i64 = 60 * 60 * 1000;
-
-/// How many runs are told.
-const RUNS: usize = 10;
-
-/// The function's last runs within an hour, newest first, as its log reports them.
-pub(crate) async fn runs(aws: &Aws, names: &Names, function: &FunctionName) -> Result<Vec<Ping>, Error> {
-    let group = names.log_group(function);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let start = i64::try_from(now.as_millis()).unwrap_or(i64::MAX) - LOOK_BACK;
-    let mut lines = Vec::new();
-    let mut next: Option<String> = None;
-    loop {
-        let answer = aws
-            .call("logs:FilterLogEvents", &group, || {
-                aws.logs
-                    .filter_log_events()
-                    .log_group_name(&group)
-                    .start_time(start)
-                    .filter_pattern("\"REPORT RequestId\"")
-                    .set_next_token(next.clone())
-                    .send()
-            })
-            .await;
-        let answer = match answer {
-            Err(error) if error.is(&Cause::Gone) => return Ok(Vec::new()),
-            answer => answer?,
-        };
-        let reports = answer.events().iter().filter_map(|event| {
-            let line = event.message().filter(|line| line.starts_with("REPORT"))?;
-            Some((event.timestamp().unwrap_or_default(), line.to_owned()))
-        });
-        lines.extend(reports);
-        next = answer.next_token().map(str::to_owned);
-        if next.is_none() {
-            break;
-        }
-    }
-    lines.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-    lines.truncate(RUNS);
-    Ok(lines.into_iter().map(|(at, line)| Ping { at: rfc3339(at), outcome: outcome(&line) }).collect())
-}
-
-fn rfc3339(milliseconds: i64) -> String {
-    use aws_smithy_types::date_time::{DateTime, Format};
-    DateTime::from_millis(milliseconds).fmt(Format::DateTime).unwrap_or_default()
-}
-
-/// `3.21 ms, cold start 41.02 ms` of a REPORT line.
-fn outcome(line: &str) -> String {
-    let field =
-        |name: &str| line.split('\t').find_map(|field| field.trim().strip_prefix(name)).map(str::trim);
-    let took = field("Duration:").unwrap_or("ran");
-    let failed = field("Status:").map(|status| format!(", {status}")).unwrap_or_default();
-    match field("Init Duration:") {
-        Some(init) => format!("{took}, cold start {init}{failed}"),
-        None => format!("{took}{failed}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_report_line_tells_duration_cold_start_and_failure() {
-        let line = "REPORT RequestId: 1\tDuration: 3.21 ms\tBilled Duration: 45 ms\tMemory Size: 128 MB\t\
-                    Max Memory Used: 20 MB\tInit Duration: 41.02 ms\t\n";
-        assert_eq!(outcome(line), "3.21 ms, cold start 41.02 ms");
-        assert_eq!(
-            outcome("REPORT RequestId: 1\tDuration: 30000.00 ms\tStatus: timeout"),
-            "30000.00 ms, timeout"
-        );
-    }
-
-    #[test]
-    fn times_are_rfc_3339() {
-        assert_eq!(rfc3339(1_700_000_000_000), "2023-11-14T22:13:20Z");
     }
 }

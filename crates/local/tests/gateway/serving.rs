@@ -89,13 +89,13 @@ async fn a_taken_port_is_named_with_the_way_out() {
 async fn a_warm_rule_pings_on_time_and_every_firing_is_recorded() {
     let running = Running::start(keyed().warm("sample", "5m")).await;
     let name = "sample".parse().unwrap();
-    assert_eq!(running.fixture.provider().pings(&name).await.unwrap(), []);
+    assert_eq!(running.fixture.provider().pings(&name).await.unwrap().pings, []);
     for fired in 1..=2 {
         tokio::time::pause();
         tokio::time::advance(std::time::Duration::from_secs(300)).await;
         tokio::time::resume();
         running.until(fired, "warm sample 1 ping ").await;
-        let pings = running.fixture.provider().pings(&name).await.unwrap();
+        let pings = running.fixture.provider().pings(&name).await.unwrap().pings;
         assert_eq!(pings.len(), fired);
         assert!(pings[0].outcome.ends_with(" ms"), "{pings:?}");
         assert!(pings[0].at.ends_with('Z'), "{pings:?}");
