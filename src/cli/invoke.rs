@@ -114,15 +114,16 @@ fn stream() -> Events {
     events
 }
 
+/// The failure of a document that cannot be read. Once others were run, the command is not refused as a whole: it has failed.
 fn unreadable(count: usize, error: &serde_json::Error) -> Failure {
     if error.is_io() {
-        return Failure::new(exit_code::USAGE, format!("standard input cannot be read: {error}"));
+        return Failure::new(exit_code::FAILED, format!("cannot read standard input: {error}"));
     }
-    let before = match count - 1 {
-        0 => String::new(),
-        before => format!("; the {before} before it were run"),
+    let (code, before) = match count - 1 {
+        0 => (exit_code::USAGE, String::new()),
+        before => (exit_code::FAILED, format!("; the {before} before it were run")),
     };
-    Failure::new(exit_code::USAGE, format!("document {count} of standard input is not JSON: {error}{before}"))
+    Failure::new(code, format!("document {count} of standard input is not JSON: {error}{before}"))
 }
 
 /// An answer as it is printed: of a stream, each on a line of its own.

@@ -224,6 +224,7 @@ async fn package_functions(
     }
     let mut packages = BTreeMap::new();
     let mut failures = Vec::new();
+    let mut code = exit_code::USAGE;
     for task in tasks {
         let (name, result) = task.await.map_err(anyhow::Error::from)?;
         match result {
@@ -233,11 +234,17 @@ async fn package_functions(
                 }
                 packages.insert(name, package);
             }
-            Err(error) => failures.push(render(project, &name, &error)),
+            Err(error) => {
+                // A full disk is no fault of the package.
+                if matches!(error, PackageError::Write { .. }) {
+                    code = exit_code::FAILED;
+                }
+                failures.push(render(project, &name, &error));
+            }
         }
     }
     if !failures.is_empty() {
-        return Err(Failure::rendered(exit_code::USAGE, failures.join("\n")));
+        return Err(Failure::rendered(code, failures.join("\n")));
     }
     tidy(&artifacts, &packages);
     Ok(packages)

@@ -103,3 +103,31 @@ fn everything_in_it_is_for_its_owner_alone() {
     serving.signal("INT");
     serving.exits(0);
 }
+
+#[test]
+fn what_stands_in_the_way_there_is_a_failure_of_every_verb_and_not_one_of_access() {
+    let project = TestProject::local_with_echo();
+    project.mdo("deploy --local").succeeds();
+    let state = project.path(".mdo/stages/dev/state.json");
+    fs::remove_file(&state).unwrap();
+    fs::create_dir(&state).unwrap();
+    for verb in [
+        "plan --local",
+        "deploy --local",
+        "dev --port 0",
+        "invoke echo --local",
+        "warm --local",
+        "warm --local --rate 3m",
+        "key list --local",
+        "key create alice --local",
+        "key show default --local",
+        "key delete default --yes --local",
+        "list --local",
+        "destroy --local --yes",
+    ] {
+        let output = project.mdo(verb).exits(1);
+        output
+            .prints("")
+            .complains("error: cannot read ROOT/.mdo/stages/dev/state.json: Is a directory (os error 21)\n");
+    }
+}

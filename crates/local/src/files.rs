@@ -83,21 +83,16 @@ fn open_lock(own: &OwnFolder, path: &Path) -> Result<File, Error> {
 
 /// The error of a folder that cannot be used as it is.
 pub(super) fn refused(error: OwnFolderError) -> Error {
-    let cause = match &error {
-        OwnFolderError::Write { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-            Cause::Denied
-        }
-        _ => Cause::Other,
-    };
-    Error::new(cause, error.to_string()).with_help(error.help())
+    Error::new(Cause::Other, error.to_string()).with_help(error.help())
 }
 
 /// The error of a file operation.
 pub(super) fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
-    let message = format!("could not {what} {}: {error}", path.display());
+    let failure = Error::new(Cause::Other, format!("cannot {what} {}: {error}", path.display()));
     match error.kind() {
-        io::ErrorKind::PermissionDenied => Error::new(Cause::Denied, message)
-            .with_help("make the folder writable for you; state of local stacks lives in .mdo"),
-        _ => Error::new(Cause::Other, message),
+        io::ErrorKind::PermissionDenied => {
+            failure.with_help("make the folder writable for you; state of local stacks lives in .mdo")
+        }
+        _ => failure,
     }
 }

@@ -164,10 +164,10 @@ fn cannot_listen(port: u16, error: &io::Error) -> Error {
                 .with_help("choose another one with --port, or any free one with --port 0")
         }
         io::ErrorKind::PermissionDenied => {
-            Error::new(Cause::Denied, format!("port {port} is not open to you"))
+            Error::new(Cause::Other, format!("port {port} is not open to you"))
                 .with_help("choose one above 1023 with --port")
         }
-        _ => Error::new(Cause::Other, format!("could not listen on 127.0.0.1:{port}: {error}")),
+        _ => Error::new(Cause::Other, format!("cannot listen on 127.0.0.1:{port}: {error}")),
     }
 }
 

@@ -221,6 +221,6 @@ fn forgiving<T: DeserializeOwned + Default>(own: &OwnFolder, file: &Path) -> Res
 
 fn write<T: Serialize>(own: &OwnFolder, file: &Path, value: &T) -> Result<(), Error> {
     let content = serde_json::to_vec_pretty(value)
-        .map_err(|error| Error::new(Cause::Other, format!("could not write {}: {error}", file.display())))?;
+        .map_err(|error| Error::new(Cause::Other, format!("cannot write {}: {error}", file.display())))?;
     files::replace(own, file, &content)
 }
