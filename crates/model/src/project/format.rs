@@ -89,11 +89,32 @@ fn arn(text: &str, what: &str, kinds: &[(&str, &str)], example: &str) -> Option<
 /// The pattern of a name of an environment variable.
 pub(super) const ENVIRONMENT_NAME_PATTERN: &str = "^[a-zA-Z][a-zA-Z0-9_]+$";
 
+/// The environment variables that Lambda sets itself and lets nobody else set, all of them. Others that begin with `AWS_` are
+/// everybody's. From AWS's page of the defined runtime environment variables.
+const RESERVED_NAMES: [&str; 18] = [
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+];
+
 /// What is wrong with the name of an environment variable, if Lambda would refuse it.
 pub(super) fn environment_name(name: &str) -> Option<Problem> {
-    let reserved = name.starts_with("AWS_")
-        || matches!(name, "_HANDLER" | "_X_AMZN_TRACE_ID" | "LAMBDA_TASK_ROOT" | "LAMBDA_RUNTIME_DIR");
-    if reserved {
+    if RESERVED_NAMES.contains(&name) {
         return Some(
             Problem::new(format!("the environment variable `{}` is reserved by Lambda", shown(name)))
                 .help("choose another name"),

@@ -49,14 +49,14 @@ fn a_required_variable_that_the_live_stage_keeps_counts_as_set() {
 
 #[test]
 fn a_value_of_the_environment_is_a_string_and_is_never_repeated() {
-    let given = Given::project("name = \"x\"\n[defaults.environment]\nTOKEN = 12345\nAWS_KEY = \"s3cret\"\n")
+    let given = Given::project("name = \"x\"\n[defaults.environment]\nTOKEN = 12345\nAWS_REGION = \"s3cret\"\n")
         .function("a", "{\"environment\": {\"N_CLASSES\": 54321, \"ON\": true, \"T\": \"s3cret\"}}");
     given.fails_with(
         "
         error: `defaults.environment.TOKEN` must be a string, not a number
           --> project.toml:3:9
           help: write the value in quotes: TOKEN = \"…\"
-        error: the environment variable `AWS_KEY` is reserved by Lambda
+        error: the environment variable `AWS_REGION` is reserved by Lambda
           --> project.toml:4:1
           help: choose another name
         error: `environment.N_CLASSES` must be a string, not a number
@@ -130,8 +130,8 @@ fn a_dotenv_file_is_read_without_expanding_anything() {
 fn environment_files_that_cannot_be_read_say_where() {
     let given = Given::project(MINIMAL)
         .function("a", "{}")
-        .file("a.env", "OK=1\nsecret line\nAWS_X=1\n'x'=1\nCC='x' y\n")
-        .file("b.env", "AWS_X=1\n")
+        .file("a.env", "OK=1\nsecret line\nAWS_REGION=1\n'x'=1\nCC='x' y\n")
+        .file("b.env", "AWS_REGION=1\n")
         .file("c.json", "{\n \"NN\": 5}")
         .file("d.env", "AA=\"x\n");
     let files = ["a.env", "b.env", "c.json", "d.env", "none"].map(|file| given.path(file)).to_vec();
@@ -144,7 +144,7 @@ fn environment_files_that_cannot_be_read_say_where() {
           --> ROOT/a.env:2:1
         error: only a comment may follow a value in quotes
           --> ROOT/a.env:5:8
-        error: the environment variable `AWS_X` is reserved by Lambda
+        error: the environment variable `AWS_REGION` is reserved by Lambda
           --> ROOT/b.env:1:1
           help: choose another name
         error: `NN` must be a string
@@ -160,6 +160,13 @@ fn environment_files_that_cannot_be_read_say_where() {
 fn an_assignment_never_repeats_its_value() {
     let error = |text: &str| text.parse::<Assignment>().expect_err("invalid").to_string();
     assert_eq!(error("s3cret"), "there is no `=`: write NAME=value");
-    assert_eq!(error("AWS_TOKEN=s3cret"), "the environment variable `AWS_TOKEN` is reserved by Lambda");
+    assert_eq!(error("AWS_SESSION_TOKEN=s3cret"), "the environment variable `AWS_SESSION_TOKEN` is reserved by Lambda");
     assert_eq!("AB==,=".parse::<Assignment>().expect("valid").value.reveal(), "=,=");
+}
+
+#[test]
+fn a_name_that_begins_with_aws_is_everybodys_unless_lambda_sets_it_itself() {
+    for name in ["AWS_LAMBDA_EXEC_WRAPPER", "AWS_XRAY_CONTEXT_MISSING", "AWS_LWA_PORT", "AWS_RETRY_MODE"] {
+        assert!(format!("{name}=x").parse::<Assignment>().is_ok(), "{name}");
+    }
 }

@@ -47,13 +47,13 @@ pub(super) fn environment(
     set("TZ", ":UTC".into());
     set("TMPDIR", placement.temporary.into());
     set("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".into());
+    set("AWS_XRAY_DAEMON_ADDRESS", XRAY_DAEMON.into());
 
     for (name, value) in &spec.environment {
         set(name, value.reveal().into());
     }
 
     set("_HANDLER", spec.handler.as_str().into());
-    set("AWS_XRAY_DAEMON_ADDRESS", XRAY_DAEMON.into());
     set("AWS_LAMBDA_FUNCTION_NAME", spec.name.as_str().into());
     set("AWS_LAMBDA_FUNCTION_VERSION", spec.version.as_str().into());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory.to_string().into());
