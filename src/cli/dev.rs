@@ -59,7 +59,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     let files = Watch::start(session.project.root(), &target.environment.env_file)?;
     let planned = planning::plan(&session, &target).await?;
     keeps_keys(&session, &planned)?;
-    interrupt.begin("ending: requests in flight are finished; press Ctrl-C again to stop at once");
+    interrupt.begin("ending: finishing requests in flight; press Ctrl-C again to stop at once");
     if planned.plan.is_empty() {
         let heading = Heading { names: &planned.plan.names, location: &planned.location };
         output::data(&output::nothing_to_do(&heading, &planned.plan, planned.took, 0));
@@ -164,14 +164,14 @@ async fn follow(
                 is_mistaken = true;
                 if !failure.text.is_empty() {
                     output::message(&format!(
-                        "{}\n  what was served before goes on being served",
+                        "{}\n  still serving the last good version",
                         failure.text
                     ));
                 }
             }
             Ok(is_changed) => {
                 if is_mistaken && !is_changed {
-                    output::message("the files are right again, and ask for what is served");
+                    output::message("files are valid again; nothing to reload");
                 }
                 is_mistaken = false;
             }
@@ -215,7 +215,7 @@ fn keeps_keys(session: &Session, planned: &Planned) -> Result<(), Failure> {
     }
     Err(Failure::with_help(
         exit_code::FAILED,
-        "the files have no API any more, and the keys of the stage would go with it",
+        "the files no longer define an API, and the stage's keys would be deleted with it",
         format!("bring the functions back, or remove the stack for good: mdo destroy{}", session.flags()),
     ))
 }

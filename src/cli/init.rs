@@ -300,6 +300,6 @@ fn convert(folder: &Path) -> Result<(), Failure> {
     for note in converted.notes {
         output::message(&format!("note: {note}"));
     }
-    output::data("\nproject.json is not read any more. See what a deploy would do: mdo plan --adopt\n");
+    output::data("\nmdo no longer reads project.json. See what a deploy would do: mdo plan --adopt\n");
     Ok(())
 }

@@ -192,7 +192,7 @@ async fn list(place: &Place, json: bool) -> Result<(), Failure> {
         let state = match (key.enabled, key.linked) {
             (false, _) => "disabled",
             (true, true) => "enabled",
-            (true, false) => "opens nothing: the usage plan does not hold it, which a deploy mends",
+            (true, false) => "opens nothing: it is not on the usage plan; the next deploy puts it back",
         };
         vec![name.to_string(), names.key(name), state.to_owned()]
     };

@@ -85,7 +85,7 @@ pub(super) fn current_folder() -> Result<PathBuf, Failure> {
     std::env::current_dir().map_err(|error| {
         Failure::with_help(
             exit_code::FAILED,
-            format!("the current folder cannot be told: {error}"),
+            format!("cannot determine the current directory: {error}"),
             "it may have been removed: change to one that exists",
         )
     })

@@ -226,7 +226,7 @@ fn check_files_agree(session: &Session, chosen: &[FunctionName], args: &Args) ->
         Some(name) => Err(Failure::with_help(
             exit_code::USAGE,
             format!("function {name} has no warm rule yet"),
-            "say how often to ping it: --rate 5m",
+            "pass --rate, such as --rate 5m",
         )),
     }
 }

@@ -85,7 +85,7 @@ fn an_endpoint_that_is_no_url_is_said_to_be_none() {
     let project = TestProject::with_echo(emulator.account());
     for endpoint in ["", "localhost"] {
         let output = project.mdo("plan").env("AWS_ENDPOINT_URL", endpoint).exits(2);
-        output.says(&format!("AWS_ENDPOINT_URL is `{endpoint}`, which is no URL")).says("unset it");
+        output.says(&format!("AWS_ENDPOINT_URL is `{endpoint}`, which is not a URL")).says("unset it");
     }
     project.mdo("plan").env("AWS_REGION", "").exits(4).says("no AWS region is configured");
 }

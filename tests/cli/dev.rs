@@ -51,7 +51,7 @@ fn sigterm_ends_it_like_ctrl_c() {
     let log = serving.exits(0);
     assert_eq!(
         log.last().unwrap(),
-        "ending: requests in flight are finished; press Ctrl-C again to stop at once"
+        "ending: finishing requests in flight; press Ctrl-C again to stop at once"
     );
 }
 
@@ -74,7 +74,7 @@ fn a_request_in_flight_is_finished_at_the_end() {
         });
         serving.says("START RequestId");
         serving.signal("INT");
-        serving.says("ending: requests in flight are finished");
+        serving.says("ending: finishing requests in flight");
         fs::write(&go, "").unwrap();
         assert_eq!(seen(&request.join().unwrap())["function"], "shop_echo");
     });
@@ -125,7 +125,7 @@ fn edits_are_served_and_mistakes_are_not() {
 
     project.write("functions/echo/function.json", "{\n  \"memory\" 512\n}\n");
     serving.says("  --> functions/echo/function.json:2:");
-    serving.says("  what was served before goes on being served");
+    serving.says("  still serving the last good version");
     assert_eq!(echo(&serving, &key)["memory"], "256");
 
     fs::remove_file(project.path("functions/echo/function.json")).unwrap();
@@ -138,7 +138,7 @@ fn edits_are_served_and_mistakes_are_not() {
     serving.comes_to("/shout", Some(&key), 200);
 
     project.write_executable("functions/echo/bootstrap", "not a program\n");
-    serving.says("error: function echo: bootstrap is neither an ELF file nor a script");
+    serving.says("error: function echo: bootstrap is not a Linux executable: neither an ELF file nor a #! script");
     assert_eq!(serving.get("/shout", Some(&key)).status(), 200);
 
     project.set("echo", "hooks", json!({"build": "exit 3"}));
@@ -185,7 +185,7 @@ fn keys_survive_a_branch_without_functions() {
     let mut serving = project.mdo("dev --port 0").serves();
     let key = project.key("default");
     fs::rename(project.path("functions"), project.home().join("away")).unwrap();
-    serving.says("error: the files have no API any more, and the keys of the stage would go with it");
+    serving.says("error: the files no longer define an API, and the stage's keys would be deleted with it");
     assert_eq!(echo(&serving, &key)["edition"], "first");
     fs::rename(project.home().join("away"), project.path("functions")).unwrap();
     project.set_edition("echo", "second");
@@ -221,7 +221,7 @@ fn another_project_name_under_a_running_server_is_refused() {
     let manifest = project.read("project.toml");
     project.write("project.toml", &manifest.replace("shop", "store"));
     serving.says("error: project.toml names the project store now, and this serves shop");
-    serving.says("what was served before goes on being served");
+    serving.says("still serving the last good version");
     assert_eq!(echo(&serving, &project.key("default"))["function"], "shop_echo");
 }
 

@@ -79,7 +79,7 @@ fn a_bootstrap_that_cannot_start_is_found_before_it_is_deployed() {
     let project = TestProject::local_with_echo();
     project.write("functions/echo/bootstrap", "neither ELF nor script\n");
     project.mdo("deploy --local").exits(2).prints("").complains(
-        "error: function echo: bootstrap is neither an ELF file nor a script, not an executable for Linux
+        "error: function echo: bootstrap is not a Linux executable: neither an ELF file nor a #! script
   help: build bootstrap for Linux, or start it with a line such as #!/bin/sh
 ",
     );

@@ -182,7 +182,7 @@ fn an_apex_project_is_recognised_and_converted() {
 ",
     );
     project.mdo("plan --local").exits(2).complains(
-        "error: ROOT/project.json belongs to a project of apex
+        "error: ROOT/project.json belongs to an apex project
   help: `mdo init --apex` converts it to project.toml
 ",
     );
@@ -194,7 +194,7 @@ fn an_apex_project_is_recognised_and_converted() {
   wrote      functions/hello/function.apex.json
   converted  functions/hello/function.json
 
-project.json is not read any more. See what a deploy would do: mdo plan --adopt
+mdo no longer reads project.json. See what a deploy would do: mdo plan --adopt
 ",
         )
         .complains(

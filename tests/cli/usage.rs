@@ -86,7 +86,7 @@ fn a_removed_folder_is_named() {
     assert_eq!((status, stdout.as_str()), (1, ""));
     assert_eq!(
         stderr,
-        "error: the current folder cannot be told: No such file or directory (os error 2)
+        "error: cannot determine the current directory: No such file or directory (os error 2)
   help: it may have been removed: change to one that exists
 "
     );

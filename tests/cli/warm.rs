@@ -83,7 +83,7 @@ fn a_concurrency_alone_keeps_the_rate_and_needs_one() {
     project.mdo("warm --local --off --yes").succeeds();
     project.mdo("warm echo --local --concurrency 3").exits(2).complains(
         "error: function echo has no warm rule yet
-  help: say how often to ping it: --rate 5m
+  help: pass --rate, such as --rate 5m
 ",
     );
 }

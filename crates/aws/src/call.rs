@@ -315,7 +315,7 @@ mod tests {
         };
         let error = aws.call("apigateway:CreateApiKey", "k", request).await.expect_err("silence");
         assert_eq!(attempts.load(Ordering::Relaxed), 1);
-        assert!(error.help.expect("help").starts_with("whether it arrived is not known"));
+        assert!(error.help.expect("help").starts_with("the call may have arrived"));
     }
 
     #[tokio::test(start_paused = true)]

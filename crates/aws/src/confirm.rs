@@ -63,7 +63,7 @@ impl AwsProvider {
             }
             self.aws.pause(jitter(Duration::from_millis(200) * attempt)).await?;
         }
-        let message = format!("another deploy of stage {} goes on changing it", self.names.stage);
+        let message = format!("another deploy keeps changing stage {}", self.names.stage);
         Err(Error::new(Cause::Concurrent, message).with_help("run the command again when it is done"))
     }
 

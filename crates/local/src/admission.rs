@@ -92,9 +92,9 @@ impl Unwelcome {
             ),
             Self::Origin(origin) => {
                 let what = match part {
-                    Part::Page => "the console page answers no page of another origin",
+                    Part::Page => "the console page does not answer pages of another origin",
                     Part::Api { .. } => {
-                        "the API answers no page of another origin: set cors = true under [api] in \
+                        "the API does not answer pages of another origin: set cors = true under [api] in \
                          project.toml, or name the page's host with mdo dev --host"
                     }
                 };

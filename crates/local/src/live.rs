@@ -66,7 +66,7 @@ impl Live {
         if self.provider.store.stamp() != self.stack.load().stamp
             && let Err(error) = self.follow(false).await
         {
-            (self.observer)(Activity::problem(format!("went on with the last good state: {error}")));
+            (self.observer)(Activity::problem(format!("kept the last good state: {error}")));
         }
         self.stack.load_full()
     }

@@ -55,7 +55,7 @@ pub(super) fn format(path: &Path) -> io::Result<Format> {
         }
         [b'M', b'Z', ..] => Format::Other("a Windows program"),
         [] => Format::Other("an empty file"),
-        _ => Format::Other("neither an ELF file nor a script"),
+        _ => Format::Other("neither an ELF file nor a #! script"),
     })
 }
 

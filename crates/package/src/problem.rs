@@ -35,7 +35,7 @@ pub enum Problem {
         key: &'static str,
     },
     /// `bootstrap` is neither an ELF executable nor a script.
-    #[error("bootstrap is {found}, not an executable for Linux")]
+    #[error("bootstrap is not a Linux executable: {found}")]
     NotAnExecutable {
         /// What it is instead.
         found: String,

@@ -14,10 +14,12 @@ import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import botocore.session
 from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError
 
 session = botocore.session.get_session()
 config = Config(retries={"total_max_attempts": 1}, read_timeout=120, proxies={})
@@ -84,7 +86,14 @@ def answer(line: str) -> None:
     request = json.loads(line)
     try:
         caller = client(request["service"], request["endpoint"], request["region"], request["account"])
-        response = getattr(caller, request["operation"])(**decode(request["params"]))
+        call = partial(getattr(caller, request["operation"]), **decode(request["params"]))
+        try:
+            response = call()
+        except ConnectionClosedError:
+            # The emulator may close an idle connection just as it is used again.
+            if not request["operation"].startswith(("get_", "list_", "describe_")):
+                raise
+            response = call()
         response.pop("ResponseMetadata", None)
         text = json.dumps({"id": request["id"], "ok": response}, default=encode)
     except Exception as error:

@@ -100,7 +100,7 @@ pub(super) async fn publish(aws: &Aws, names: &Names, id: &str, wanted: &ApiStag
         }
         aws.pause(jitter(Duration::from_millis(200) * attempt)).await?;
     }
-    let message = format!("other stages of {} are being deployed all the time", names.project);
+    let message = format!("deploys of other stages keep changing the API of {}", names.project);
     Err(Error::new(Cause::Concurrent, message).with_help("run the command again when they are done"))
 }
 

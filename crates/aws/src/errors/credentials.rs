@@ -164,7 +164,7 @@ pub(crate) async fn check_configuration(profile: Option<&str>) -> Result<(), Err
 /// Neither flag, file, environment nor profile names a region.
 pub(crate) fn no_region() -> Error {
     Error::new(Cause::Credentials, "no AWS region is configured").with_help(
-        "say which with --region, `region` in project.toml, AWS_REGION, or `aws configure set region …`",
+        "set it with --region, `region` in project.toml, AWS_REGION, or `aws configure set region …`",
     )
 }
 

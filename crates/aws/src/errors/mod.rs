@@ -65,7 +65,7 @@ pub(crate) fn silent(operation: &str, on: &str, patience: Duration, once: bool) 
     let error = unreachable(&doing, &format!("AWS did not answer within {} s", patience.as_secs()));
     match once {
         true => error.with_help(format!(
-            "whether it arrived is not known, so it was not sent again; {CHECK_NETWORK}, then run the command again"
+            "the call may have arrived, so mdo did not send it again; {CHECK_NETWORK}, then run the command again"
         )),
         false => error,
     }
@@ -178,7 +178,7 @@ fn no_answer<E: StdError + 'static>(
         SdkError::DispatchFailure(failure) if failure.is_io() || why.contains("connect") => {
             network("the AWS endpoint cannot be reached")
         }
-        SdkError::ResponseError(_) => network("the answer is not one of AWS"),
+        SdkError::ResponseError(_) => network("the answer does not come from AWS"),
         _ => Error::new(Cause::Other, format!("{doing}: {why}")),
     }
 }

@@ -200,7 +200,7 @@ pub(crate) async fn idle(
         }
         if tokio::time::Instant::now() > give_up {
             let (name, waited) = (names.function(function), SETTLES_WITHIN.as_secs());
-            let message = format!("Lambda is still at work on {name} after {waited} s");
+            let message = format!("Lambda is still updating {name} after {waited} s");
             return Err(Error::new(Cause::Other, message).with_help("run the command again in a minute"));
         }
         aws.pause(pause).await?;

@@ -64,7 +64,7 @@ async fn a_page_of_another_origin_reaches_the_api_of_the_stage_with_cors_alone()
 
     let no_api = |origin: &str| {
         format!(
-            "the API answers no page of another origin: set cors = true under [api] in project.toml, or name the \
+            "the API does not answer pages of another origin: set cors = true under [api] in project.toml, or name the \
              page's host with mdo dev --host (here {origin})"
         )
     };
@@ -81,7 +81,7 @@ async fn a_page_of_another_origin_reaches_the_api_of_the_stage_with_cors_alone()
 
     // The page is for nobody else, whatever the API is.
     for running in [&closed, &cors] {
-        let reason = format!("the console page answers no page of another origin (here {EVIL})");
+        let reason = format!("the console page does not answer pages of another origin (here {EVIL})");
         is_refused_page(&running.send("GET", "/", &from(EVIL), b"").await, &reason);
         let own = format!("http://localhost:{}", running.server.address().port());
         assert_eq!(running.send("GET", "/", &from(&own), b"").await.status, 200);

@@ -52,7 +52,7 @@ async fn a_damaged_state_does_not_stop_the_server() {
     let good = std::fs::read(&file).unwrap();
     std::fs::write(&file, "oops").unwrap();
     assert_eq!(running.get("/dev/open").await.status, 200);
-    assert!(running.said("went on with the last good state: "));
+    assert!(running.said("kept the last good state: "));
     std::fs::write(&file, good).unwrap();
     assert_eq!(running.get("/dev/open").await.status, 200);
 }

@@ -74,7 +74,7 @@ impl Project {
 
 /// The problem of meeting a project of apex.
 fn apex_project(file: &str) -> Problem {
-    Problem::new(format!("{file} belongs to a project of apex"))
+    Problem::new(format!("{file} belongs to an apex project"))
         .help("`mdo init --apex` converts it to project.toml")
 }
 
@@ -169,7 +169,7 @@ fn typed<T: DeserializeOwned>(document: &Document, kind: SchemaKind, hint: Hint)
     serde_json::from_value(document.root().to_value()).map_err(|_| {
         let place = document.place_of(0);
         vec![
-            Problem::new("the schema accepts this file but mdo cannot read it: this is a bug of mdo")
+            Problem::new("the schema accepts this file but mdo cannot read it: this is a bug in mdo")
                 .at(place),
         ]
     })

@@ -101,7 +101,7 @@ fn an_apex_project_that_cannot_be_converted_says_why() {
 fn an_apex_project_is_recognised() {
     let given = Given::nothing().file("project.json", "{\"name\": \"x\"}").function("a", "{}");
     let expected = "
-        error: ROOT/project.json belongs to a project of apex
+        error: ROOT/project.json belongs to an apex project
           help: `mdo init --apex` converts it to project.toml";
     let problems = Project::find(&given.path("functions/a")).expect_err("a project of apex");
     assert_eq!(given.plain(&problems), unindented(expected));

@@ -73,10 +73,10 @@ fn must_be_a_linux_program() {
         (&b"\xcf\xfa\xed\xfe"[..], "a macOS program"),
         (b"MZ\x90", "a Windows program"),
         (b"", "an empty file"),
-        (b"hello", "neither an ELF file nor a script"),
+        (b"hello", "neither an ELF file nor a #! script"),
     ] {
         Function::empty().executable("bootstrap", content).refused(
-            &format!("bootstrap is {found}, not an executable for Linux"),
+            &format!("bootstrap is not a Linux executable: {found}"),
             "build bootstrap for Linux, or start it with a line such as #!/bin/sh",
         );
     }
