@@ -8,10 +8,9 @@ use mdo_engine::apply::{self, Report};
 use mdo_engine::{Outcome, Packages, Provider};
 use mdo_model::project::FunctionName;
 use mdo_model::stack::Plan;
-use serde_json::Value;
 
 use super::interrupt::Interrupt;
-use crate::output::{self, Failure, Heading, Progress, exit_code};
+use crate::output::{self, Failure, Heading, PlanDocument, Progress, exit_code};
 
 /// How a plan is run.
 pub(super) struct RunOptions<'a> {
@@ -20,7 +19,7 @@ pub(super) struct RunOptions<'a> {
     /// Whether standard output is one JSON document.
     pub json: bool,
     /// Where that document goes instead, when it is one of several in a larger one.
-    pub documents: Option<&'a RefCell<Vec<Value>>>,
+    pub documents: Option<&'a RefCell<Vec<PlanDocument>>>,
     /// How many changes may be under way at once.
     pub concurrency: usize,
     /// When the command began.
@@ -70,10 +69,7 @@ pub(super) async fn run(execution: &Execution<'_>, options: &RunOptions<'_>) -> 
     if options.json {
         let url = execution.provider.endpoint();
         let name = execution.provider.name();
-        publish(
-            &options.documents,
-            output::report_document(execution.plan, &report, name, calls, url.as_deref()),
-        );
+        publish(&options.documents, PlanDocument::of_run(execution.plan, &report, name, calls, url));
     } else {
         let text = output::report(execution.plan, &report);
         if report.is_complete() {
@@ -90,7 +86,7 @@ pub(super) async fn run(execution: &Execution<'_>, options: &RunOptions<'_>) -> 
 }
 
 /// Prints a document, or adds it to the larger one.
-pub(super) fn publish(documents: &Option<&RefCell<Vec<Value>>>, document: Value) {
+pub(super) fn publish(documents: &Option<&RefCell<Vec<PlanDocument>>>, document: PlanDocument) {
     match documents {
         Some(documents) => documents.borrow_mut().push(document),
         None => output::json(&document),

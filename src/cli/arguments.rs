@@ -8,7 +8,7 @@ use mdo_model::project::{Assignment, Overrides, StageName};
 
 /// Where a stack lives.
 #[derive(Args, Clone, Debug, Default)]
-pub(super) struct Place {
+pub(super) struct StackArgs {
     /// The stage: dev, stage, prod or a personal name [default: default_stage of project.toml, else dev]
     #[arg(long, value_name = "STAGE")]
     pub stage: Option<StageName>,
@@ -44,7 +44,7 @@ pub(super) struct Target {
     #[arg(value_name = "FUNCTION")]
     pub functions: Vec<String>,
     #[command(flatten)]
-    pub place: Place,
+    pub place: StackArgs,
     #[command(flatten)]
     pub environment: Environment,
     /// Take over resources of our names that mdo did not make
@@ -52,7 +52,7 @@ pub(super) struct Target {
     pub adopt: bool,
 }
 
-impl Place {
+impl StackArgs {
     /// What the flags say over the files, without any environment variable.
     pub(super) fn overrides(&self) -> Overrides {
         Overrides { region: self.region.clone(), profile: self.profile.clone(), ..Overrides::default() }

@@ -119,7 +119,7 @@ fn unchanged(session: &Session, planned: &Planned, json: bool) {
         let report = Report { finished: Vec::new(), warnings: Vec::new(), took: planned.took };
         let url = session.provider.endpoint();
         let name = session.provider.name();
-        output::json(&output::report_document(&planned.plan, &report, name, calls, url.as_deref()));
+        output::json(&output::PlanDocument::of_run(&planned.plan, &report, name, calls, url));
     } else {
         let heading = Heading { names: &planned.plan.names, location: &planned.location };
         output::data(&output::nothing_to_do(&heading, &planned.plan, planned.took, calls));

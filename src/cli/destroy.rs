@@ -7,14 +7,13 @@ use std::time::Instant;
 use clap::Parser;
 use mdo_engine::{Packages, Scope};
 use mdo_model::stack;
-use serde_json::{Value, json};
 
 use super::applying::{self, Execution, RunOptions};
-use super::arguments::Place;
+use super::arguments::StackArgs;
 use super::consent::Consent;
 use super::interrupt::Interrupt;
 use super::session::Session;
-use crate::output::{self, Failure, Heading};
+use crate::output::{self, Failure, Heading, PlanDocument};
 
 /// Remove everything that the project owns at a stage, and nothing else
 #[derive(Debug, Parser)]
@@ -23,7 +22,7 @@ use crate::output::{self, Failure, Heading};
   mdo destroy --all --yes                every stage, and with the last one the API, the functions and the role")]
 pub(super) struct Args {
     #[command(flatten)]
-    place: Place,
+    place: StackArgs,
     /// Remove every stage
     #[arg(long, conflicts_with = "stage")]
     all: bool,
@@ -51,28 +50,32 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     let documents = RefCell::new(Vec::new());
     let all = async {
         for stage in stages {
-            let place = Place { stage: Some(stage), ..args.place.clone() };
+            let place = StackArgs { stage: Some(stage), ..args.place.clone() };
             destroy(&Session::open_live(&place).await?, &args, Some(&documents), interrupt).await?;
         }
         Ok::<_, Failure>(())
     };
     let outcome = all.await;
-    if args.json {
-        // What was done is told, whatever became of the rest.
-        output::json(&json!({
-            "version": 1,
-            "project": session.settings.project,
-            "provider": session.provider.name(),
-            "stages": documents.into_inner(),
-        }));
+    if !args.json {
+        return outcome;
     }
-    outcome
+    // What was done is told, whatever became of the rest.
+    let names = session.settings.names();
+    let failure = outcome.as_ref().err();
+    let stages = documents.into_inner();
+    output::json(&output::DestroyAllDocument::new(&names, session.provider.name(), stages, failure));
+    outcome.map_err(|failure| {
+        if !failure.text.is_empty() {
+            output::message(&failure.text);
+        }
+        Failure::reported(failure.code)
+    })
 }
 
 async fn destroy(
     session: &Session,
     args: &Args,
-    documents: Option<&RefCell<Vec<Value>>>,
+    documents: Option<&RefCell<Vec<PlanDocument>>>,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
     let start = Instant::now();
@@ -83,7 +86,7 @@ async fn destroy(
     let location = session.provider.location().await?;
     if plan.is_empty() {
         if args.json {
-            applying::publish(&documents, output::plan_document(&plan, session.provider.name()));
+            applying::publish(&documents, PlanDocument::new(&plan, session.provider.name()));
         } else {
             let others = session.other_stages().await?;
             let heading = Heading { names: &names, location: &location };

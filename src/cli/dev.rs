@@ -10,7 +10,7 @@ use mdo_model::project::{Names, Project, StageName};
 use mdo_model::stack::{Action, Kind};
 
 use super::applying::{self, RunOptions};
-use super::arguments::{Environment, Place, Target};
+use super::arguments::{Environment, StackArgs, Target};
 use super::interrupt::Interrupt;
 use super::planning::{self, Planned};
 use super::session::{self, Session};
@@ -24,8 +24,8 @@ use crate::output::{self, Failure, Heading, exit_code};
   mdo dev -s N_CLASSES=2
   mdo dev --stage alice --port 8080
 
-Variables in the project's .env are set too, below -E and -s. A function is reloaded when a file in its folder
-changes. Ctrl-C ends it.")]
+Variables in the project's .env are set too, below -E and -s. A function is reloaded when a file in
+its folder changes. Ctrl-C ends it.")]
 pub(super) struct Args {
     /// The stage [default: default_stage of project.toml, else dev]
     #[arg(long, value_name = "STAGE")]
@@ -46,7 +46,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
     let start = Instant::now();
     let mut target = Target {
-        place: Place { stage: args.stage, local: true, ..Place::default() },
+        place: StackArgs { stage: args.stage, local: true, ..StackArgs::default() },
         environment: args.environment,
         ..Target::default()
     };
@@ -163,10 +163,7 @@ async fn follow(
             Err(failure) => {
                 is_mistaken = true;
                 if !failure.text.is_empty() {
-                    output::message(&format!(
-                        "{}\n  still serving the last good version",
-                        failure.text
-                    ));
+                    output::message(&format!("{}\n  still serving the last good version", failure.text));
                 }
             }
             Ok(is_changed) => {

@@ -7,7 +7,7 @@ use mdo_model::project::{FunctionName, Settings};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::{Receiver, channel};
 
-use super::arguments::Place;
+use super::arguments::StackArgs;
 use super::planning::no_such_function;
 use super::session::Session;
 use crate::output::{self, Failure, exit_code};
@@ -28,7 +28,7 @@ pub(super) struct Args {
     #[arg(long)]
     logs: bool,
     #[command(flatten)]
-    place: Place,
+    place: StackArgs,
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {

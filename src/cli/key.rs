@@ -7,10 +7,9 @@ use clap::{Parser, Subcommand};
 use mdo_engine::Packages;
 use mdo_model::project::KeyName;
 use mdo_model::stack::{self, DEFAULT_KEY, Key, Plan, Selection, Stack};
-use serde_json::json;
 
 use super::applying::{self, Execution, RunOptions};
-use super::arguments::Place;
+use super::arguments::StackArgs;
 use super::consent::Consent;
 use super::interrupt::Interrupt;
 use super::session::Session;
@@ -34,12 +33,12 @@ enum Verb {
         /// The key's short name; its full name is {project}-{stage}-{name}
         name: KeyName,
         #[command(flatten)]
-        place: Place,
+        place: StackArgs,
     },
     /// List the keys of the stage, without their values
     List {
         #[command(flatten)]
-        place: Place,
+        place: StackArgs,
         /// Print one JSON document instead of text
         #[arg(long)]
         json: bool,
@@ -50,21 +49,21 @@ enum Verb {
         #[arg(default_value = DEFAULT_KEY)]
         name: KeyName,
         #[command(flatten)]
-        place: Place,
+        place: StackArgs,
     },
     /// Switch a key off: requests with it are refused until it is enabled again, deploys included
     Disable {
         /// The key's short name
         name: KeyName,
         #[command(flatten)]
-        place: Place,
+        place: StackArgs,
     },
     /// Switch a key on again
     Enable {
         /// The key's short name
         name: KeyName,
         #[command(flatten)]
-        place: Place,
+        place: StackArgs,
     },
     /// Delete a key; its value is lost for good
     Delete {
@@ -74,7 +73,7 @@ enum Verb {
         #[arg(long, short = 'y')]
         yes: bool,
         #[command(flatten)]
-        place: Place,
+        place: StackArgs,
     },
 }
 
@@ -101,7 +100,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     }
 }
 
-async fn create(name: &KeyName, place: &Place, interrupt: &Interrupt) -> Result<(), Failure> {
+async fn create(name: &KeyName, place: &StackArgs, interrupt: &Interrupt) -> Result<(), Failure> {
     let start = Instant::now();
     let session = Session::open_live(place).await?;
     let live = observe(&session).await?;
@@ -120,7 +119,12 @@ async fn create(name: &KeyName, place: &Place, interrupt: &Interrupt) -> Result<
 }
 
 /// Switches a key on or off. Off is its owner's word: no deploy switches it on again.
-async fn switch(name: &KeyName, enabled: bool, place: &Place, interrupt: &Interrupt) -> Result<(), Failure> {
+async fn switch(
+    name: &KeyName,
+    enabled: bool,
+    place: &StackArgs,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
     let start = Instant::now();
     let session = Session::open_live(place).await?;
     let live = observe(&session).await?;
@@ -144,7 +148,7 @@ fn plan_of_keys(session: &Session, live: &Stack, desired: Stack) -> Plan {
     stack::plan(&session.settings.names(), desired, live, &Selection::All, &nothing.0, &nothing.1)
 }
 
-async fn delete(name: &KeyName, yes: bool, place: &Place, interrupt: &Interrupt) -> Result<(), Failure> {
+async fn delete(name: &KeyName, yes: bool, place: &StackArgs, interrupt: &Interrupt) -> Result<(), Failure> {
     let session = Session::open_live(place).await?;
     let live = observe(&session).await?;
     let key = require(&session, &live, name)?;
@@ -172,20 +176,12 @@ fn require<'a>(session: &Session, live: &'a Stack, name: &KeyName) -> Result<&'a
     })
 }
 
-async fn list(place: &Place, json: bool) -> Result<(), Failure> {
+async fn list(place: &StackArgs, json: bool) -> Result<(), Failure> {
     let session = Session::open_live(place).await?;
     let live = observe(&session).await?;
     let names = session.settings.names();
     if json {
-        let key = |(name, key): (&KeyName, &Key)| json!({"name": name, "full_name": names.key(name), "enabled": key.enabled, "opens": key.opens()});
-        let keys: Vec<_> = live.keys.iter().map(key).collect();
-        output::json(&json!({
-            "version": 1,
-            "project": names.project,
-            "stage": names.stage,
-            "provider": session.provider.name(),
-            "keys": keys,
-        }));
+        output::json(&output::KeysDocument::new(&names, session.provider.name(), &live));
         return Ok(());
     }
     let row = |(name, key): (&KeyName, &Key)| {

@@ -4,9 +4,8 @@ use clap::Parser;
 use mdo_engine::Observed;
 use mdo_model::project::{FunctionName, Route};
 use mdo_model::stack::{ApiRoute, Definition, Stack};
-use serde_json::{Value, json};
 
-use super::arguments::Place;
+use super::arguments::StackArgs;
 use super::session::Session;
 use crate::output::{self, Failure, Heading};
 
@@ -14,7 +13,7 @@ use crate::output::{self, Failure, Heading};
 #[derive(Debug, Parser)]
 pub(super) struct Args {
     #[command(flatten)]
-    place: Place,
+    place: StackArgs,
     /// Print one JSON document instead of text
     #[arg(long)]
     pub json: bool,
@@ -25,7 +24,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let observed = session.provider.observe(&session.scope(false)).await?;
     let endpoint = session.provider.endpoint();
     if args.json {
-        output::json(&document(&session, &observed, endpoint.as_deref()));
+        let names = session.settings.names();
+        output::json(&output::ListDocument::new(&names, session.provider.name(), &observed, endpoint));
         return Ok(());
     }
     let names = session.settings.names();
@@ -87,38 +87,4 @@ fn function_row(name: &FunctionName, observed: &Observed) -> Vec<String> {
         format!("{} MB, {} s", function.configuration.memory, function.configuration.timeout),
         warm.map_or_else(|| "not kept warm".to_owned(), |rate| format!("warm {rate}")),
     ]
-}
-
-fn document(session: &Session, observed: &Observed, endpoint: Option<&str>) -> Value {
-    let functions: Vec<Value> = observed
-        .stack
-        .functions
-        .iter()
-        .map(|(name, function)| {
-            let live = observed.functions.get(name).cloned().unwrap_or_default();
-            let environment: Vec<&String> = function.configuration.environment.keys().collect();
-            json!({
-                "name": name,
-                "full_name": session.settings.names().function(name),
-                "version": live.version,
-                "modified": live.modified,
-                "runtime": function.configuration.runtime,
-                "architecture": function.configuration.architecture,
-                "memory": function.configuration.memory,
-                "timeout": function.configuration.timeout,
-                "environment": environment,
-                "warm": observed.stack.warm_rules.get(name),
-            })
-        })
-        .collect();
-    json!({
-        "version": 1,
-        "project": session.settings.project,
-        "stage": session.settings.stage,
-        "provider": session.provider.name(),
-        "url": endpoint.filter(|_| served(observed).is_some()),
-        "functions": functions,
-        "routes": served(observed).map(|definition| &definition.routes),
-        "keys": observed.stack.keys.keys().collect::<Vec<_>>(),
-    })
 }

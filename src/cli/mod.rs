@@ -109,7 +109,7 @@ fn unparsed(mut error: clap::Error) -> ExitCode {
     hide_assigned_value(&mut error);
     if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
         let text = assigned::hide(&error.render().to_string());
-        output::json(&Failure::rendered(exit_code::USAGE, text).document());
+        output::json(&output::FailureDocument::new(&Failure::rendered(exit_code::USAGE, text)));
     }
     if error.use_stderr() {
         output::message(assigned::hide(&error.render().ansi().to_string()).trim_end());
@@ -158,7 +158,7 @@ impl Cli {
             && !failure.text.is_empty()
         {
             let hidden = Failure { text: assigned::hide(&failure.text), code: failure.code };
-            output::json(&hidden.document());
+            output::json(&output::FailureDocument::new(&hidden));
         }
         result.map(|()| exit_code::DONE)
     }

@@ -29,7 +29,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let planned = planning::plan(&session, &args.target).await?;
     let heading = Heading { names: &planned.plan.names, location: &planned.location };
     if args.json {
-        output::json(&output::plan_document(&planned.plan, session.provider.name()));
+        output::json(&output::PlanDocument::new(&planned.plan, session.provider.name()));
     } else if planned.plan.is_empty() {
         let calls = session.provider.calls();
         output::data(&output::nothing_to_do(&heading, &planned.plan, planned.took, calls));

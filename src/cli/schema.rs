@@ -6,9 +6,9 @@ use clap::{Parser, ValueEnum};
 use mdo_model::project::{self, SchemaKind};
 use mdo_package::OwnFolder;
 
-use crate::output::{self, Failure};
+use crate::output::{self, Failure, exit_code};
 
-/// Print the JSON Schema of project.toml or function.json
+/// Print the JSON Schema of project.toml, function.json, or what --json prints
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   mdo schema function > function.schema.json")]
@@ -27,12 +27,26 @@ enum File {
     Project,
     /// function.json
     Function,
+    /// What --json prints
+    Output,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let kind = match args.file {
         File::Project => SchemaKind::Project,
         File::Function => SchemaKind::Function,
+        File::Output if args.markdown => {
+            let help = "leave out --markdown: the descriptions are in the schema";
+            return Err(Failure::with_help(
+                exit_code::USAGE,
+                "there is no table of what --json prints",
+                help,
+            ));
+        }
+        File::Output => {
+            output::json(&output::schema());
+            return Ok(());
+        }
     };
     if args.markdown {
         output::data(&project::reference(kind));

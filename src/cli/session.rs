@@ -8,7 +8,7 @@ use std::sync::Arc;
 use mdo_engine::{Provider, Scope};
 use mdo_model::project::{Overrides, Problems, Project, Settings, StageName};
 
-use super::arguments::Place;
+use super::arguments::StackArgs;
 use super::connect::{Connection, Location, connect};
 use crate::output::{self, Failure, exit_code};
 
@@ -22,7 +22,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Reads the project that the current folder belongs to, and connects to the provider.
-    pub(super) async fn open(place: &Place, overrides: &Overrides) -> Result<Self, Failure> {
+    pub(super) async fn open(place: &StackArgs, overrides: &Overrides) -> Result<Self, Failure> {
         let project = load()?;
         let stage = place.stage.as_ref().unwrap_or_else(|| project.default_stage());
         let settings = project.resolve(stage, overrides)?;
@@ -30,11 +30,11 @@ impl Session {
     }
 
     /// As [`Session::open`], for verbs that set no environment.
-    pub(super) async fn open_live(place: &Place) -> Result<Self, Failure> {
+    pub(super) async fn open_live(place: &StackArgs) -> Result<Self, Failure> {
         Self::open(place, &place.overrides()).await
     }
 
-    async fn connect(place: &Place, project: Project, settings: Settings) -> Result<Self, Failure> {
+    async fn connect(place: &StackArgs, project: Project, settings: Settings) -> Result<Self, Failure> {
         let location = if place.local { Location::Local } else { Location::Aws };
         let root = settings.root.clone();
         let revision = Box::new(move || source_revision(&root));

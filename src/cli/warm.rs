@@ -11,7 +11,7 @@ use mdo_model::stack::{self, Invoker, Selection, Stack};
 use serde_json::{Value, json};
 
 use super::applying::{self, Execution, RunOptions};
-use super::arguments::Place;
+use super::arguments::StackArgs;
 use super::consent::Consent;
 use super::interrupt::Interrupt;
 use super::planning;
@@ -41,7 +41,7 @@ pub(super) struct Args {
     #[arg(long, short = 'y')]
     yes: bool,
     #[command(flatten)]
-    place: Place,
+    place: StackArgs,
     /// Print one JSON document instead of text
     #[arg(long)]
     pub json: bool,
@@ -83,24 +83,10 @@ async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result
             rule.map_or_else(|| "-".to_owned(), |_| names.warm_rule(name)),
         ]);
         last_runs.push(listed("pings", &recent.pings) + &listed("runs, requests among them", &recent.runs));
-        entries.push(json!({
-            "function": name,
-            "rule": rule.map(|_| names.warm_rule(name)),
-            "state": state,
-            "minutes": rule.and_then(|rule| rule.rate).map(Rate::minutes),
-            "concurrency": concurrency,
-            "pings": recent.pings,
-            "runs": recent.runs,
-        }));
+        entries.push(output::WarmEntry::new(&names, name, state, rule, &recent));
     }
     if as_json {
-        output::json(&json!({
-            "version": 1,
-            "project": names.project,
-            "stage": names.stage,
-            "provider": session.provider.name(),
-            "functions": entries,
-        }));
+        output::json(&output::WarmDocument::new(&names, session.provider.name(), entries));
     } else {
         let location = session.provider.location().await?;
         let table = output::table(&rows);
@@ -153,7 +139,7 @@ async fn change(
     if plan.is_empty() {
         let calls = session.provider.calls();
         if args.json {
-            output::json(&output::plan_document(&plan, session.provider.name()));
+            output::json(&output::PlanDocument::new(&plan, session.provider.name()));
         } else {
             let heading = Heading { names: &names, location: &location };
             output::data(&output::nothing_to_do(&heading, &plan, start.elapsed(), calls));

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use mdo_engine::{Cause, Error};
 use mdo_package::OwnFolderError;
-use serde_json::{Value, json};
 
 use super::exit_code;
 
@@ -41,12 +40,6 @@ impl Failure {
     /// A failure whose text is rendered already, each problem starting with `error:`.
     pub(crate) fn rendered(code: u8, text: impl std::fmt::Display) -> Self {
         Self { text: text.to_string().trim_end().to_owned(), code }
-    }
-
-    /// The failure as a JSON document.
-    pub(crate) fn document(&self) -> Value {
-        let text = self.text.strip_prefix("error: ").unwrap_or(&self.text);
-        json!({"version": 1, "error": {"message": text, "exit_code": self.code}})
     }
 }
 

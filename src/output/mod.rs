@@ -1,15 +1,18 @@
 //! Renders plans, events and results: for people, or as JSON. Nothing else prints.
 
+mod documents;
 pub(crate) mod exit_code;
 mod failure;
 mod human;
-mod json;
 mod progress;
 mod text;
 
+pub(crate) use documents::{
+    DestroyAllDocument, FailureDocument, KeysDocument, ListDocument, PlanDocument, WarmDocument, WarmEntry,
+    schema,
+};
 pub(crate) use failure::Failure;
 pub(crate) use human::{Heading, deployed, floor, nothing_to_do, plan, report};
-pub(crate) use json::{plan_document, report_document};
 pub(crate) use progress::Progress;
 pub(crate) use text::table;
 
@@ -38,7 +41,9 @@ pub(crate) fn lost() -> Option<&'static str> {
 }
 
 /// Writes a JSON document to standard output.
-pub(crate) fn json(document: &serde_json::Value) {
+pub(crate) fn json(document: &impl serde::Serialize) {
+    // A `Value` sorts its keys, so that the order of fields does not count.
+    let document = serde_json::to_value(document).unwrap_or_default();
     data(&format!("{document:#}\n"));
 }
 

@@ -138,7 +138,9 @@ fn edits_are_served_and_mistakes_are_not() {
     serving.comes_to("/shout", Some(&key), 200);
 
     project.write_executable("functions/echo/bootstrap", "not a program\n");
-    serving.says("error: function echo: bootstrap is not a Linux executable: neither an ELF file nor a #! script");
+    serving.says(
+        "error: function echo: bootstrap is not a Linux executable: neither an ELF file nor a #! script",
+    );
     assert_eq!(serving.get("/shout", Some(&key)).status(), 200);
 
     project.set("echo", "hooks", json!({"build": "exit 3"}));

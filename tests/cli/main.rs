@@ -10,6 +10,7 @@ mod errors;
 mod init;
 mod invoke;
 mod key;
+mod manual;
 mod own_folder;
 mod plan;
 mod reference;

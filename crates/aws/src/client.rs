@@ -208,8 +208,10 @@ fn check_endpoint(url: Option<&str>) -> Result<(), Error> {
     let is_url = |url: &str| url.starts_with("http://") || url.starts_with("https://");
     match url.filter(|url| !is_url(url)) {
         None => Ok(()),
-        Some(url) => Err(Error::new(Cause::Invalid, format!("AWS_ENDPOINT_URL is `{url}`, which is not a URL"))
-            .with_help("give it one that begins with http:// or https://, or unset it to use AWS")),
+        Some(url) => {
+            Err(Error::new(Cause::Invalid, format!("AWS_ENDPOINT_URL is `{url}`, which is not a URL"))
+                .with_help("give it one that begins with http:// or https://, or unset it to use AWS"))
+        }
     }
 }
 

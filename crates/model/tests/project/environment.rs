@@ -49,8 +49,9 @@ fn a_required_variable_that_the_live_stage_keeps_counts_as_set() {
 
 #[test]
 fn a_value_of_the_environment_is_a_string_and_is_never_repeated() {
-    let given = Given::project("name = \"x\"\n[defaults.environment]\nTOKEN = 12345\nAWS_REGION = \"s3cret\"\n")
-        .function("a", "{\"environment\": {\"N_CLASSES\": 54321, \"ON\": true, \"T\": \"s3cret\"}}");
+    let given =
+        Given::project("name = \"x\"\n[defaults.environment]\nTOKEN = 12345\nAWS_REGION = \"s3cret\"\n")
+            .function("a", "{\"environment\": {\"N_CLASSES\": 54321, \"ON\": true, \"T\": \"s3cret\"}}");
     given.fails_with(
         "
         error: `defaults.environment.TOKEN` must be a string, not a number
@@ -160,7 +161,10 @@ fn environment_files_that_cannot_be_read_say_where() {
 fn an_assignment_never_repeats_its_value() {
     let error = |text: &str| text.parse::<Assignment>().expect_err("invalid").to_string();
     assert_eq!(error("s3cret"), "there is no `=`: write NAME=value");
-    assert_eq!(error("AWS_SESSION_TOKEN=s3cret"), "the environment variable `AWS_SESSION_TOKEN` is reserved by Lambda");
+    assert_eq!(
+        error("AWS_SESSION_TOKEN=s3cret"),
+        "the environment variable `AWS_SESSION_TOKEN` is reserved by Lambda"
+    );
     assert_eq!("AB==,=".parse::<Assignment>().expect("valid").value.reveal(), "=,=");
 }
 

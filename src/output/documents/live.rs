@@ -1,0 +1,235 @@
+//! What is live at a stage: functions and routes, keys, warm rules.
+
+use std::collections::BTreeMap;
+
+use mdo_engine::{LiveFunction, Observed, Ping, Recent};
+use mdo_model::project::{FunctionName, KeyName, Names, Rate};
+use mdo_model::stack::{self, Function, Key, Stack};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Head, word};
+
+/// What is live at a stage: `list`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ListDocument {
+    #[serde(flatten)]
+    head: Head,
+    /// The base URL of the stage, where it serves anything.
+    url: Option<String>,
+    /// The functions.
+    functions: Vec<FunctionEntry>,
+    /// What the stage serves, by route; null where it serves nothing.
+    routes: Option<BTreeMap<String, RouteEntry>>,
+    /// The names of the keys.
+    keys: Vec<String>,
+}
+
+/// A function that is live.
+#[derive(Debug, Serialize, JsonSchema)]
+struct FunctionEntry {
+    /// Its short name.
+    name: String,
+    /// What the provider calls it.
+    full_name: String,
+    /// The version that the stage's alias points at.
+    version: Option<String>,
+    /// When it was last changed, as the provider writes it.
+    modified: Option<String>,
+    runtime: String,
+    architecture: Value,
+    /// In MB.
+    memory: u32,
+    /// In seconds.
+    timeout: u32,
+    /// The names of its environment variables.
+    environment: Vec<String>,
+    /// Its warm rule.
+    warm: Option<WarmRuleEntry>,
+}
+
+/// A warm rule that is live.
+#[derive(Debug, Serialize, JsonSchema)]
+struct WarmRuleEntry {
+    /// What the provider calls it.
+    name: String,
+    /// How often it fires, as `5m`; null for a schedule that mdo would not write.
+    rate: Value,
+    /// How many pings it sends at once.
+    concurrency: u8,
+    /// Whether it fires at all.
+    enabled: bool,
+    /// The event that it sends.
+    input: Value,
+}
+
+/// What a route calls.
+#[derive(Debug, Serialize, JsonSchema)]
+struct RouteEntry {
+    /// The function.
+    function: String,
+    /// `key`, `open` or `iam`.
+    security: Value,
+    /// The integration timeout in milliseconds.
+    timeout_ms: u32,
+}
+
+impl ListDocument {
+    /// What was observed of the stage.
+    pub(crate) fn new(names: &Names, provider: &str, observed: &Observed, url: Option<String>) -> Self {
+        let stack = &observed.stack;
+        let function = |(name, function): (&FunctionName, &Function)| {
+            FunctionEntry::new(names, name, function, observed.functions.get(name), stack)
+        };
+        let routes = stack.stage.as_ref().map(|stage| {
+            let entry = |target: &stack::ApiRoute| RouteEntry {
+                function: target.function.to_string(),
+                security: word(target.security),
+                timeout_ms: target.timeout_ms,
+            };
+            let routes = stage.definition.routes.iter();
+            routes.map(|(route, target)| (route.to_string(), entry(target))).collect()
+        });
+        Self {
+            head: Head::new(names, provider),
+            url: url.filter(|_| routes.is_some()),
+            functions: stack.functions.iter().map(function).collect(),
+            routes,
+            keys: stack.keys.keys().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl FunctionEntry {
+    fn new(
+        names: &Names,
+        name: &FunctionName,
+        function: &Function,
+        live: Option<&LiveFunction>,
+        stack: &Stack,
+    ) -> Self {
+        let live = live.cloned().unwrap_or_default();
+        let configuration = &function.configuration;
+        let warm = stack.warm_rules.get(name).map(|rule| WarmRuleEntry {
+            name: rule.name.clone(),
+            rate: word(rule.rate),
+            concurrency: rule.concurrency,
+            enabled: rule.enabled,
+            input: rule.input.clone(),
+        });
+        Self {
+            name: name.to_string(),
+            full_name: names.function(name),
+            version: live.version,
+            modified: live.modified,
+            runtime: configuration.runtime.clone(),
+            architecture: word(configuration.architecture),
+            memory: configuration.memory,
+            timeout: configuration.timeout,
+            environment: configuration.environment.keys().cloned().collect(),
+            warm,
+        }
+    }
+}
+
+/// The keys of a stage, without their values: `key list`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct KeysDocument {
+    #[serde(flatten)]
+    head: Head,
+    /// The keys.
+    keys: Vec<KeyEntry>,
+}
+
+/// A key.
+#[derive(Debug, Serialize, JsonSchema)]
+struct KeyEntry {
+    /// Its short name.
+    name: String,
+    /// What the provider calls it.
+    full_name: String,
+    /// Whether its owner lets requests with it in.
+    enabled: bool,
+    /// Whether requests with it are let in.
+    opens: bool,
+}
+
+impl KeysDocument {
+    /// The keys that were observed.
+    pub(crate) fn new(names: &Names, provider: &str, live: &Stack) -> Self {
+        let entry = |(name, key): (&KeyName, &Key)| KeyEntry {
+            name: name.to_string(),
+            full_name: names.key(name),
+            enabled: key.enabled,
+            opens: key.opens(),
+        };
+        Self { head: Head::new(names, provider), keys: live.keys.iter().map(entry).collect() }
+    }
+}
+
+/// What keeps functions warm: `warm` without a rate.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct WarmDocument {
+    #[serde(flatten)]
+    head: Head,
+    /// The functions.
+    functions: Vec<WarmEntry>,
+}
+
+/// What keeps a function warm.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct WarmEntry {
+    /// The function.
+    function: String,
+    /// What the provider calls its rule; null where there is none.
+    rule: Option<String>,
+    /// `enabled`, `disabled` or `no rule`.
+    state: String,
+    /// The minutes between pings.
+    minutes: Option<u8>,
+    /// How many pings are sent at once.
+    concurrency: u8,
+    /// The last firings of its rule, newest first, where the provider can tell them from requests.
+    pings: Vec<RunOfFunction>,
+    /// Its last runs, pings and requests alike, where it cannot.
+    runs: Vec<RunOfFunction>,
+}
+
+/// One run of a function.
+#[derive(Debug, Serialize, JsonSchema)]
+struct RunOfFunction {
+    /// When, as RFC 3339 in UTC.
+    at: String,
+    /// What came of it.
+    outcome: String,
+}
+
+impl WarmDocument {
+    /// What was observed of each function.
+    pub(crate) fn new(names: &Names, provider: &str, functions: Vec<WarmEntry>) -> Self {
+        Self { head: Head::new(names, provider), functions }
+    }
+}
+
+impl WarmEntry {
+    /// What was observed of one function.
+    pub(crate) fn new(
+        names: &Names,
+        name: &FunctionName,
+        state: &str,
+        rule: Option<&stack::WarmRule>,
+        recent: &Recent,
+    ) -> Self {
+        let run = |run: &Ping| RunOfFunction { at: run.at.clone(), outcome: run.outcome.clone() };
+        Self {
+            function: name.to_string(),
+            rule: rule.map(|_| names.warm_rule(name)),
+            state: state.to_owned(),
+            minutes: rule.and_then(|rule| rule.rate).map(Rate::minutes),
+            concurrency: rule.map_or(0, |rule| rule.concurrency),
+            pings: recent.pings.iter().map(run).collect(),
+            runs: recent.runs.iter().map(run).collect(),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What `--json` prints: every document as a type, from which its schema is made.
+//!
+//! Every document carries `"version": 1`; keys may be added within a version, and none is renamed or removed.
+
+mod failure;
+mod live;
+mod plan;
+
+use mdo_model::project::Names;
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde::Serialize;
+use serde_json::Value;
+
+pub(crate) use failure::{DestroyAllDocument, FailureDocument};
+pub(crate) use live::{KeysDocument, ListDocument, WarmDocument, WarmEntry};
+pub(crate) use plan::PlanDocument;
+
+/// The version of every document.
+const VERSION: u8 = 1;
+
+/// What stands at the head of a document about one stage.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Head {
+    /// 1.
+    version: u8,
+    /// The project's name.
+    project: String,
+    /// The stage.
+    stage: String,
+    /// `aws` or `local`.
+    provider: String,
+}
+
+impl Head {
+    fn new(names: &Names, provider: &str) -> Self {
+        Self {
+            version: VERSION,
+            project: names.project.to_string(),
+            stage: names.stage.to_string(),
+            provider: provider.to_owned(),
+        }
+    }
+}
+
+/// The word for one of several things, as it is serialised.
+fn word(one: impl Serialize) -> Value {
+    serde_json::to_value(one).unwrap_or_default()
+}
+
+/// Any document that `--json` prints.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is there for its schema alone")]
+#[schemars(title = "What mdo prints with --json")]
+enum AnyDocument {
+    Plan(PlanDocument),
+    List(ListDocument),
+    Keys(KeysDocument),
+    Warm(WarmDocument),
+    DestroyAll(DestroyAllDocument),
+    Failure(FailureDocument),
+}
+
+/// The JSON Schema of all documents.
+pub(crate) fn schema() -> Value {
+    let generator: SchemaGenerator = SchemaSettings::draft2020_12().for_serialize().into();
+    generator.into_root_schema_for::<AnyDocument>().to_value()
+}

@@ -1,0 +1,217 @@
+//! A plan, and what came of it.
+
+use mdo_engine::apply::Report;
+use mdo_engine::{Finished, Outcome};
+use mdo_model::stack::{self, Action, Plan};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Head, word};
+
+/// A plan, and what came of it: `plan`, `deploy`, `warm` with a rate, `destroy`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct PlanDocument {
+    #[serde(flatten)]
+    head: Head,
+    /// What changes, each after those that it needs.
+    changes: Vec<ChangeEntry>,
+    /// How many resources are created, updated and deleted.
+    summary: SummaryEntry,
+    /// What is live, in no file, and stays.
+    kept: Vec<KeptEntry>,
+    /// How many resources were compared.
+    checked: usize,
+    /// What came of the plan as a whole, where it was run.
+    #[serde(flatten)]
+    run: Option<RunEntry>,
+}
+
+/// One resource that changes.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ChangeEntry {
+    /// `role`, `function`, `log_group`, `api`, `stage`, `key` or `warm_rule`.
+    resource: Value,
+    /// What the provider calls it.
+    name: String,
+    /// `create`, `update` or `delete`.
+    action: Value,
+    /// The fields that differ. Values of secrets are masked.
+    fields: Vec<FieldEntry>,
+    /// Whether other stages keep what is deleted here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lives_on: Option<bool>,
+    /// What came of it, where the plan was run.
+    #[serde(flatten)]
+    outcome: Option<OutcomeEntry>,
+}
+
+/// A field that differs.
+#[derive(Debug, Serialize, JsonSchema)]
+struct FieldEntry {
+    /// Where it is, as `environment.N_CLASSES` or `routes["GET /x"].security`.
+    path: String,
+    /// What is observed; null when there is nothing.
+    before: Value,
+    /// What is desired; null when there is to be nothing.
+    after: Value,
+}
+
+/// How many resources are created, updated and deleted.
+#[derive(Debug, Serialize, JsonSchema)]
+struct SummaryEntry {
+    create: usize,
+    update: usize,
+    delete: usize,
+}
+
+/// Something live that no file sets and that stays.
+#[derive(Debug, Serialize, JsonSchema)]
+struct KeptEntry {
+    /// `variable`, `key` or `disabled_key`.
+    kind: Value,
+    /// The resource that it belongs to.
+    resource: String,
+    /// The variable's name, or the key's.
+    name: String,
+}
+
+/// What came of one change.
+#[derive(Debug, Serialize, JsonSchema)]
+struct OutcomeEntry {
+    /// `done`, `failed`, `skipped` because something that it needs did not come about, or `interrupted`.
+    outcome: String,
+    /// How long it took, in seconds.
+    seconds: f64,
+    /// Of a function that is done, the version that its alias points at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    /// What people should know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    /// Unless it is done: whether a part of it is real.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partly_done: Option<bool>,
+    /// Of one that is skipped, what it needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needs: Option<String>,
+    /// Of one that failed, why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorEntry>,
+}
+
+/// Why a change failed.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ErrorEntry {
+    /// What failed, on what, and why.
+    message: String,
+    /// What to do next.
+    help: Option<String>,
+    /// The provider's own code and request id.
+    reference: Option<String>,
+}
+
+/// What came of a plan as a whole.
+#[derive(Debug, Serialize, JsonSchema)]
+struct RunEntry {
+    /// How long it took, in seconds.
+    seconds: f64,
+    /// What people should know.
+    warnings: Vec<String>,
+    /// How many calls were made.
+    calls: usize,
+    /// The base URL of the stage.
+    url: Option<String>,
+}
+
+impl PlanDocument {
+    /// A plan that was not run.
+    pub(crate) fn new(plan: &Plan, provider: &str) -> Self {
+        let summary = plan.summary();
+        Self {
+            head: Head::new(&plan.names, provider),
+            changes: plan.changes.iter().map(|change| ChangeEntry::new(change, plan)).collect(),
+            summary: SummaryEntry { create: summary.create, update: summary.update, delete: summary.delete },
+            kept: plan.kept.iter().map(KeptEntry::new).collect(),
+            checked: plan.checked,
+            run: None,
+        }
+    }
+
+    /// A plan that was run.
+    pub(crate) fn of_run(
+        plan: &Plan,
+        report: &Report,
+        provider: &str,
+        calls: usize,
+        url: Option<String>,
+    ) -> Self {
+        let mut document = Self::new(plan, provider);
+        for (change, finished) in document.changes.iter_mut().zip(&report.finished) {
+            change.outcome = Some(OutcomeEntry::new(finished));
+        }
+        let (seconds, warnings) = (report.took.as_secs_f64(), report.warnings.clone());
+        Self { run: Some(RunEntry { seconds, warnings, calls, url }), ..document }
+    }
+}
+
+impl ChangeEntry {
+    fn new(change: &stack::Change, plan: &Plan) -> Self {
+        let field = |field: &stack::FieldChange| FieldEntry {
+            path: field.path.clone(),
+            before: field.before.clone(),
+            after: field.after.clone(),
+        };
+        Self {
+            resource: word(change.id.kind),
+            name: change.id.full_name(&plan.names),
+            action: word(change.action),
+            fields: change.fields.iter().map(field).collect(),
+            lives_on: (change.lives_on && change.action == Action::Delete).then_some(true),
+            outcome: None,
+        }
+    }
+}
+
+impl KeptEntry {
+    fn new(kept: &stack::Kept) -> Self {
+        Self { kind: word(kept.kind), resource: kept.resource.to_string(), name: kept.name.clone() }
+    }
+}
+
+impl OutcomeEntry {
+    fn new(finished: &Finished) -> Self {
+        let mut entry = Self {
+            outcome: String::new(),
+            seconds: finished.took.as_secs_f64(),
+            version: None,
+            warnings: Vec::new(),
+            partly_done: Some(finished.begun),
+            needs: None,
+            error: None,
+        };
+        entry.outcome = match &finished.outcome {
+            Outcome::Done(applied) => {
+                entry.version.clone_from(&applied.version);
+                entry.warnings.clone_from(&applied.warnings);
+                entry.partly_done = None;
+                "done"
+            }
+            Outcome::Skipped(needed) => {
+                entry.needs = Some(needed.to_string());
+                "skipped"
+            }
+            Outcome::Failed(error) => {
+                entry.error = Some(ErrorEntry {
+                    message: error.message.clone(),
+                    help: error.help.clone(),
+                    reference: error.reference.clone(),
+                });
+                "failed"
+            }
+            Outcome::Interrupted => "interrupted",
+        }
+        .to_owned();
+        entry
+    }
+}
