@@ -6,6 +6,7 @@ mod functions;
 pub(crate) mod permissions;
 mod publish;
 mod read;
+mod request;
 
 pub(crate) use functions::is_foreign;
 pub(crate) use read::{

@@ -5,12 +5,9 @@
 
 use std::time::Duration;
 
-use aws_sdk_lambda::types::{
-    Architecture as LambdaArchitecture, DeadLetterConfig, Environment, EphemeralStorage, LastUpdateStatus,
-    Runtime, State, TracingConfig, TracingMode, VpcConfig,
-};
+use aws_sdk_lambda::types::{LastUpdateStatus, State};
 use mdo_engine::{Cause, Error, Run};
-use mdo_model::project::{Architecture, FunctionConfiguration, FunctionName, Tracing, environment_size};
+use mdo_model::project::{FunctionConfiguration, FunctionName, environment_size};
 use mdo_model::quotas::ENVIRONMENT_LIMIT;
 use mdo_model::stack::{Function, ResourceId};
 use tokio::time::Instant;
@@ -18,6 +15,7 @@ use tokio::time::Instant;
 use super::code;
 use super::description;
 use super::read::Live;
+use super::request::{architecture, configure};
 use crate::AwsProvider;
 use crate::client::Aws;
 use crate::lambda;
@@ -45,29 +43,6 @@ impl Published {
         let version = version.filter(|version| *version != "$LATEST").ok_or_else(missing)?;
         Ok(Self { version: version.to_owned(), busy: lambda::is_busy(state, update), kept: Vec::new() })
     }
-}
-
-/// Sets everything that creation and update of a function have in common.
-macro_rules! configure {
-    ($request:expr, $wanted:expr, $text:expr, $role:expr, $clear:expr) => {{
-        let (wanted, clear): (&FunctionConfiguration, bool) = ($wanted, $clear);
-        $request
-            .description($text)
-            .runtime(Runtime::from(wanted.runtime.as_str()))
-            .handler(&wanted.handler)
-            .memory_size(signed(wanted.memory))
-            .timeout(signed(wanted.timeout))
-            .role($role)
-            .set_ephemeral_storage(
-                EphemeralStorage::builder().size(signed(wanted.ephemeral_storage)).build().ok(),
-            )
-            .environment(environment(wanted))
-            .set_vpc_config(network(wanted, clear))
-            .set_layers((clear || !wanted.layers.is_empty()).then(|| wanted.layers.clone()))
-            .tracing_config(tracing(wanted))
-            .set_dead_letter_config(dead_letters(wanted, clear))
-            .set_kms_key_arn(wanted.kms_arn.clone().or_else(|| clear.then(String::new)))
-    }};
 }
 
 impl AwsProvider {
@@ -329,52 +304,6 @@ fn same_configuration(latest: &Function, wanted: &Function) -> bool {
     let mut configuration = latest.configuration.clone();
     configuration.architecture = wanted.configuration.architecture;
     configuration == wanted.configuration && latest.role == wanted.role
-}
-
-fn signed(number: u32) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-fn architecture(wanted: &FunctionConfiguration) -> LambdaArchitecture {
-    match wanted.architecture {
-        Architecture::X86_64 => LambdaArchitecture::X8664,
-        Architecture::Arm64 => LambdaArchitecture::Arm64,
-    }
-}
-
-fn environment(wanted: &FunctionConfiguration) -> Environment {
-    let variables = wanted.environment.iter().map(|(key, value)| (key.clone(), value.reveal().to_owned()));
-    Environment::builder().set_variables(Some(variables.collect())).build()
-}
-
-fn tracing(wanted: &FunctionConfiguration) -> TracingConfig {
-    let mode = match wanted.tracing {
-        Tracing::Passthrough => TracingMode::PassThrough,
-        Tracing::Active => TracingMode::Active,
-    };
-    TracingConfig::builder().mode(mode).build()
-}
-
-fn network(wanted: &FunctionConfiguration, clear: bool) -> Option<VpcConfig> {
-    match &wanted.vpc {
-        Some(vpc) => Some(
-            VpcConfig::builder()
-                .set_subnet_ids(Some(vpc.subnets.clone()))
-                .set_security_group_ids(Some(vpc.security_groups.clone()))
-                .build(),
-        ),
-        None => clear.then(|| {
-            VpcConfig::builder()
-                .set_subnet_ids(Some(Vec::new()))
-                .set_security_group_ids(Some(Vec::new()))
-                .build()
-        }),
-    }
-}
-
-fn dead_letters(wanted: &FunctionConfiguration, clear: bool) -> Option<DeadLetterConfig> {
-    let target = wanted.deadletter_arn.clone().or_else(|| clear.then(String::new))?;
-    Some(DeadLetterConfig::builder().target_arn(target).build())
 }
 
 #[cfg(test)]
