@@ -1,6 +1,7 @@
-//! Ctrl-C and SIGTERM: until something is begun they end the command; from then on the first one asks for an end in good
+//! Ctrl-C, SIGTERM and a terminal that is closed: until something is begun they end the command; from then on the first one asks for an end in good
 //! order, and the second one ends the process.
 
+use std::io;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use mdo_engine::Signals;
@@ -38,15 +39,14 @@ impl Interrupt {
         &self,
         command: impl Future<Output = Result<(), Failure>>,
     ) -> Result<(), Failure> {
-        let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
-        let [Ok(mut interrupt), Ok(mut terminate)] = signals else {
+        let Ok(mut requests) = EndRequests::listen() else {
             return command.await;
         };
         tokio::pin!(command);
         tokio::select! {
             biased;
             outcome = &mut command => return outcome,
-            () = received(&mut interrupt, &mut terminate) => {}
+            () = requests.received() => {}
         }
         let notice = *self.notice.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(notice) = notice else {
@@ -57,7 +57,7 @@ impl Interrupt {
         tokio::select! {
             biased;
             outcome = command => outcome,
-            () = received(&mut interrupt, &mut terminate) => {
+            () = requests.received() => {
                 Err(Failure::reported(exit_code::INTERRUPTED))
             }
         }
@@ -69,9 +69,44 @@ impl Interrupt {
     }
 }
 
-async fn received(interrupt: &mut Signal, terminate: &mut Signal) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// The signals that ask for an end.
+struct EndRequests {
+    interrupt: Signal,
+    terminate: Signal,
+    /// `None` where it is ignored: who starts mdo with `nohup` means it to outlive the terminal.
+    hangup: Option<Signal>,
+}
+
+impl EndRequests {
+    fn listen() -> io::Result<Self> {
+        let hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup,
+        })
     }
+
+    async fn received(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => drop(hangup.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            () = hangup => {}
+        }
+    }
+}
+
+/// Whether this process was started with SIGHUP ignored. Known on Linux alone; elsewhere nobody is taken to have meant it.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    // SIGHUP is signal 1, and the first bit is its.
+    mask & 1 == 1
 }

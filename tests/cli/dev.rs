@@ -82,6 +82,19 @@ fn a_request_in_flight_is_finished_at_the_end() {
 }
 
 #[test]
+fn a_terminal_that_is_closed_leaves_nothing_behind() {
+    let project = TestProject::local_with_echo();
+    for signal in ["HUP", "TERM"] {
+        let serving = project.mdo("dev --port 0").serves();
+        echo(&serving, &project.key("default"));
+        assert!(project.path(".mdo/stages/dev/server.json").exists());
+        serving.signal(signal);
+        serving.exits(0);
+        assert!(!project.path(".mdo/stages/dev/server.json").exists(), "{signal}");
+    }
+}
+
+#[test]
 fn a_port_that_is_taken_changes_nothing() {
     let project = TestProject::local_with_echo();
     let serving = project.mdo("dev --port 0 -s GREETING=first").serves();

@@ -103,6 +103,8 @@ impl Server {
         observer: Observer,
     ) -> Result<Self, Error> {
         let address = listener.local_addr()?;
+        // What a killed server has left may still run, and hold files and ports.
+        let _ = tokio::task::spawn_blocking(mdo_server::runtime::sweep).await;
         let live = Live::start(provider.clone(), observer).await?;
         provider.store.save_port(address.port())?;
         let stop = CancellationToken::new();

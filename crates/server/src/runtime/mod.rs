@@ -2,10 +2,12 @@
 //! stack, no stage and no HTTP front.
 
 mod api;
+mod confine;
 mod descendants;
 mod environment;
 mod failure;
 mod invocation;
+mod leftovers;
 mod logs;
 mod mailbox;
 mod memory;
@@ -20,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+pub use leftovers::sweep;
 pub use logs::{LogLine, LogSink};
 pub use spec::{
     FunctionError, FunctionSpec, InvokeContext, InvokeResult, Limits, MAX_REQUEST, MAX_RESPONSE, Occupancy,

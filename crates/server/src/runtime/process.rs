@@ -19,6 +19,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use tokio::sync::{oneshot, watch};
 
+use super::confine::Confinement;
 use super::descendants::descendants;
 use super::lock;
 
@@ -46,13 +47,18 @@ impl Process {
     ) -> io::Result<Self> {
         let path = code.join(BOOTSTRAP);
         let image = Image::new(&path, environment)?;
+        let confinement = Confinement::new(code)?;
         let parent = rustix::process::getpid();
         let mut command = Command::new(path);
         command.current_dir(code).stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log).process_group(0);
         #[expect(unsafe_code, reason = "what the child does before exec; see the comment")]
         // SAFETY: between fork and exec only system calls are made; nothing is allocated and no lock is taken.
         unsafe {
-            command.pre_exec(move || die_with_parent(parent).and_then(|()| Err(image.execute())))
+            command.pre_exec(move || {
+                // Where the system does not let it, the function runs all the same.
+                confinement.enter();
+                die_with_parent(parent).and_then(|()| Err(image.execute()))
+            })
         };
 
         let owned = Arc::new(Mutex::new(true));

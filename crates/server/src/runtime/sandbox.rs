@@ -1,13 +1,12 @@
 //! One sandbox: a process, its Runtime API, its log and its temporary folder, which live and end together.
 //!
 //! Without root a sandbox cannot have a `/tmp` of its own: it gets a folder of its own as `TMPDIR`, and shares `/tmp`.
-//! The folder goes with the sandbox, but stays when mdo itself is killed.
+//! The folder goes with the sandbox; when mdo itself is killed, the next one removes it.
 
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -15,6 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::environment::{Placement, environment};
 use super::failure::{Failure, entrypoint};
+use super::leftovers::TemporaryFolder;
 use super::logs::SandboxLog;
 use super::mailbox::{Answered, Mailbox, PendingEvent, Report};
 use super::process::Process;
@@ -40,7 +40,7 @@ pub(super) struct Sandbox {
     /// The end of the free part of the initialisation: the first event's clock runs from here at the latest.
     pub free_until: Instant,
     _tasks: JoinSet<()>,
-    _temporary: TempDir,
+    _temporary: TemporaryFolder,
     slot: Slot,
 }
 
@@ -97,7 +97,7 @@ impl Sandbox {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await;
         let listener = listener.map_err(|error| host("no port for the Runtime API", error))?;
         let api = listener.local_addr().map_err(|error| host("no port for the Runtime API", error))?;
-        let temporary = tempfile::Builder::new().prefix("mdo-sandbox-").tempdir();
+        let temporary = TemporaryFolder::new();
         let temporary = temporary.map_err(|error| host("no temporary folder", error))?;
         let (reader, writer) = std::io::pipe().map_err(|error| host("no pipe for the log", error))?;
 

@@ -18,7 +18,7 @@ while True:
     if event:
         child = subprocess.Popen(["sleep", "1000"])
         daemon = subprocess.Popen(["sleep", "1000"], start_new_session=True)
-        open("pids", "w").write(f"{os.getpid()} {child.pid} {daemon.pid}")
+        open(event["hang"] + "/pids", "w").write(f"{os.getpid()} {child.pid} {daemon.pid}")
         print("waiting", end="", flush=True)
         time.sleep(1000)
     respond(id, "well")
@@ -26,7 +26,7 @@ while True:
     )
     .with(|spec| spec.timeout = Duration::from_secs(1));
     let runtime = fixture.start();
-    let result = invoke(&runtime, json!({ "hang": true })).await;
+    let result = invoke(&runtime, json!({ "hang": fixture.beside.path() })).await;
     let id = &result.request_id;
     assert_eq!(
         payload(&result),
@@ -39,7 +39,7 @@ while True:
     assert_eq!(log[..2], [format!("START RequestId: {id} Version: 7"), "waiting".into()]);
     assert!(log[2].ends_with(&format!("Z {id} Task timed out after 1.00 seconds")));
     assert!(log[4].ends_with("\tStatus: timeout"));
-    let pids = fs::read_to_string(fixture.folder.path().join("pids")).unwrap();
+    let pids = fs::read_to_string(fixture.beside.path().join("pids")).unwrap();
     for pid in pids.split(' ') {
         let pid = pid.parse().unwrap();
         eventually("the process is gone", || !is_alive(pid)).await;

@@ -47,7 +47,10 @@ while True:
 "#;
 
 pub(crate) struct Fixture {
+    /// The code, which the function may not change.
     pub(crate) folder: TempDir,
+    /// A folder that it may write to.
+    pub(crate) beside: TempDir,
     pub(crate) spec: FunctionSpec,
     pub(crate) limits: Limits,
     pub(crate) lines: Arc<Mutex<Vec<LogLine>>>,
@@ -79,7 +82,8 @@ impl Fixture {
             sandboxes: Sandboxes::Shared(10),
             trace: false,
         };
-        Self { folder, spec, limits: Limits::default(), lines: Arc::default() }
+        let beside = tempfile::tempdir().unwrap();
+        Self { folder, beside, spec, limits: Limits::default(), lines: Arc::default() }
     }
 
     pub(crate) fn with(mut self, change: impl FnOnce(&mut FunctionSpec)) -> Self {
@@ -99,7 +103,7 @@ impl Fixture {
 
     /// A folder with the two FIFOs of `meet`.
     pub(crate) fn meeting(&self, name: &str) -> PathBuf {
-        let folder = self.folder.path().join(name);
+        let folder = self.beside.path().join(name);
         fs::create_dir(&folder).unwrap();
         for fifo in ["arrived", "go"] {
             assert!(Command::new("mkfifo").arg(folder.join(fifo)).status().unwrap().success());

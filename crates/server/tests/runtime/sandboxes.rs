@@ -121,7 +121,7 @@ async fn sandboxes_end_with_the_last_handle() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sandboxes_end_even_when_their_mdo_is_killed() {
     const CODE: &str = "MDO_TEST_CODE_OF_THE_KILLED";
-    let body = "open('pid.new', 'w').write(str(os.getpid()))\nos.rename('pid.new', 'pid')\ntime.sleep(3600)";
+    let body = "os.chdir(os.path.dirname(os.environ['TMPDIR']))\nopen('pid.new', 'w').write(str(os.getpid()))\nos.rename('pid.new', 'pid')\ntime.sleep(3600)";
     let fixture = Fixture::python(body);
     if let Some(code) = std::env::var_os(CODE) {
         let runtime = fixture.with(|spec| spec.code = code.into()).start();
@@ -131,13 +131,80 @@ async fn sandboxes_end_even_when_their_mdo_is_killed() {
     let mut mdo = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "sandboxes::sandboxes_end_even_when_their_mdo_is_killed"])
         .env(CODE, fixture.folder.path())
-        .env("TMPDIR", fixture.folder.path())
+        .env("TMPDIR", fixture.beside.path())
         .spawn()
         .unwrap();
-    let pid = fixture.folder.path().join("pid");
+    let pid = fixture.beside.path().join("pid");
     eventually("the sandbox is there", || pid.exists()).await;
     mdo.kill().unwrap();
     mdo.wait().unwrap();
     let pid = fs::read_to_string(pid).unwrap().parse().unwrap();
     eventually("the sandbox is gone", || !is_alive(pid)).await;
+}
+
+/// Whether this system gives a process mounts of its own, be it in a user namespace.
+#[cfg(target_os = "linux")]
+fn has_own_mounts() -> bool {
+    [&["--mount"][..], &["--user", "--map-root-user", "--mount"]].iter().any(|flags| {
+        let mut unshare = Command::new("unshare");
+        unshare.args(*flags).arg("true").stderr(std::process::Stdio::null());
+        unshare.status().is_ok_and(|status| status.success())
+    })
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_writes_beside_itself_fails_as_on_lambda() {
+    if !has_own_mounts() {
+        return;
+    }
+    let fixture = Fixture::python(
+        r#"
+def attempt(path):
+    try:
+        open(path, "w").write("x")
+    except OSError as error:
+        return error.strerror
+while True:
+    id, headers, event = next()
+    root = os.environ["LAMBDA_TASK_ROOT"]
+    respond(id, [attempt(path) for path in ["new", root + "/new", root + "/bootstrap", os.environ["TMPDIR"] + "/new"]])
+"#,
+    );
+    let refused = "Read-only file system";
+    let runtime = fixture.start();
+    assert_eq!(payload(&invoke(&runtime, json!({})).await), json!([refused, refused, refused, null]));
+    let files: Vec<_> =
+        fs::read_dir(fixture.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files, ["bootstrap"]);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_has_left_its_family_ends_with_the_sandbox() {
+    let fixture = Fixture::python(
+        r#"
+while True:
+    id, headers, event = next()
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            time.sleep(3600)
+        os._exit(0)
+    os.wait()
+    mine = [pid for pid in os.listdir("/proc") if pid.isdigit() and int(pid) != os.getpid()]
+    def is_daemon(pid):
+        try:
+            return os.environ["TMPDIR"].encode() in open(f"/proc/{pid}/environ", "rb").read()
+        except OSError:
+            return False
+    respond(id, [int(pid) for pid in mine if is_daemon(pid)])
+"#,
+    );
+    let runtime = fixture.start();
+    let daemons = payload(&invoke(&runtime, json!({})).await);
+    let daemons: Vec<u64> = serde_json::from_value(daemons).unwrap();
+    assert_eq!(daemons.len(), 1);
+    drop(runtime);
+    eventually("the daemon is gone", || !is_alive(daemons[0])).await;
 }
