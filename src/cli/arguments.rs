@@ -50,6 +50,9 @@ pub(super) struct Target {
     /// Take over resources of our names that mdo did not make
     #[arg(long)]
     pub adopt: bool,
+    /// Whether variables that are live and in no file go. What this machine serves is what the files say.
+    #[arg(skip)]
+    pub forgets: bool,
 }
 
 impl StackArgs {

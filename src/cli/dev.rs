@@ -48,6 +48,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     let mut target = Target {
         place: StackArgs { stage: args.stage, local: true, ..StackArgs::default() },
         environment: args.environment,
+        forgets: true,
         ..Target::default()
     };
     target.environment.env_file.splice(0..0, own_environment()?);

@@ -60,7 +60,8 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     check_completable(session, &selection, &observed)?;
     let shared = shared(session, &scope, &desired, &observed).await?;
     let names = session.settings.names();
-    let plan = stack::plan(&names, desired, &observed.stack, &selection, &target.unset(), &shared);
+    let unset = unset(target, &observed);
+    let plan = stack::plan(&names, desired, &observed.stack, &selection, &unset, &shared);
     check_environment_sizes(&plan)?;
     say_if_new(session, &observed).await?;
     Ok(Planned {
@@ -106,6 +107,15 @@ fn check_completable(session: &Session, selection: &Selection, observed: &Observ
     ))
 }
 
+/// The variables that go where no file sets them.
+fn unset(target: &Target, observed: &Observed) -> BTreeSet<String> {
+    if !target.forgets {
+        return target.unset();
+    }
+    let functions = observed.stack.functions.values();
+    functions.flat_map(|function| function.configuration.environment.keys().cloned()).collect()
+}
+
 /// Says that a stage is new where the project has others: it may be a mistyped one.
 async fn say_if_new(session: &Session, observed: &Observed) -> Result<(), Failure> {
     let Stack { role, functions, api, stage, .. } = &observed.stack;
@@ -129,7 +139,7 @@ fn check_required_environment(
     selection: &Selection,
     observed: &Observed,
 ) -> Result<(), Failure> {
-    let unset = target.unset();
+    let unset = unset(target, observed);
     let kept = |name: &FunctionName| -> BTreeSet<String> {
         let live =
             observed.stack.functions.get(name).map(|function| function.configuration.environment.keys());

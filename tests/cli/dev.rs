@@ -95,6 +95,20 @@ fn a_terminal_that_is_closed_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_variable_that_leaves_the_files_leaves_what_is_served() {
+    let project = TestProject::local_with_echo();
+    let key = |serving: &Serving| echo(serving, &project.key("default"));
+    let serving = project.mdo("dev --port 0 -s GREETING=hello").serves();
+    assert_eq!(key(&serving)["greeting"], "hello");
+    serving.signal("INT");
+    serving.exits(0);
+    let serving = project.mdo("dev --port 0").serves();
+    assert_eq!(key(&serving)["greeting"], json!(null));
+    serving.signal("INT");
+    serving.exits(0);
+}
+
+#[test]
 fn a_port_that_is_taken_changes_nothing() {
     let project = TestProject::local_with_echo();
     let serving = project.mdo("dev --port 0 -s GREETING=first").serves();

@@ -44,7 +44,9 @@ fn tidying_removes_old_zips_and_nothing_else() {
     let project = TestProject::local_with_echo();
     project.mdo("plan --local").succeeds();
     let folder = project.path(".mdo/packages");
-    let mine: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let all = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let mine: Vec<_> =
+        all.filter(|path| path.extension().is_some_and(|extension| extension == "zip")).collect();
     assert_eq!(mine.len(), 1);
     let old = folder.join(format!("{}.zip", "a".repeat(64)));
     let notes = folder.join("notes.txt");

@@ -9,6 +9,7 @@ mod bootstrap;
 mod elf;
 mod function;
 mod hooks;
+mod memory;
 mod own_folder;
 mod unpacking;
 mod zip_bytes;
