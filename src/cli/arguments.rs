@@ -1,10 +1,11 @@
 //! Arguments that several verbs share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::Args;
-use mdo_model::project::{Assignment, Overrides, StageName};
+use mdo_model::project::{Assignment, FunctionName, Overrides, StageName};
+use mdo_package::Package;
 
 /// Where a stack lives.
 #[derive(Args, Clone, Debug, Default)]
@@ -53,6 +54,9 @@ pub(super) struct Target {
     /// Whether variables that are live and in no file go. What this machine serves is what the files say.
     #[arg(skip)]
     pub forgets: bool,
+    /// The packages of functions whose folders have not changed since: neither built nor packaged again.
+    #[arg(skip)]
+    pub packaged: BTreeMap<FunctionName, Package>,
 }
 
 impl StackArgs {

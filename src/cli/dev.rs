@@ -1,13 +1,15 @@
 //! `mdo dev`: the whole stack on this machine, until Ctrl-C.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use mdo_local::{Activity, DEFAULT_PORT, HostName, Observer, Server};
-use mdo_model::project::{Names, Project, StageName};
+use mdo_model::project::{FunctionName, Names, Project, StageName};
 use mdo_model::stack::{Action, Kind};
+use mdo_package::Package;
 
 use super::applying::{self, RunOptions};
 use super::arguments::{Environment, StackArgs, Target};
@@ -57,8 +59,10 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     // Before anything is changed: a port that is taken is most often that of another `mdo dev`.
     let listener = Server::bind(args.port).await?;
     schema::write_for_editors(session.project.root())?;
-    let files = Watch::start(session.project.root(), &target.environment.env_file)?;
+    let mut files = Watch::start(session.project.root(), &target.environment.env_file)?;
     let planned = planning::plan(&session, &target).await?;
+    note_built(&mut files, &session);
+    files.built_first();
     keeps_keys(&session, &planned)?;
     interrupt.begin("ending: finishing requests in flight; press Ctrl-C again to stop at once");
     if planned.plan.is_empty() {
@@ -78,7 +82,8 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     {
         output::message(&format!("warning: cannot open a browser: {error}"));
     }
-    follow(files, &target, &mut pinned, &server, interrupt).await;
+    target.packaged = planned.packaged;
+    follow(files, target, &mut pinned, &server, interrupt).await;
     server.shutdown().await;
     Ok(())
 }
@@ -146,29 +151,40 @@ impl PinnedStage {
     }
 }
 
+/// Tells which functions are built, so that what a build fills is no source.
+fn note_built(files: &mut Watch, session: &Session) {
+    let built = session.settings.functions.values().filter(|function| function.build_hook.is_some());
+    files.note_built(built.map(|function| function.folder.clone()));
+}
+
 /// Serves what the files say, until the user ends it.
 async fn follow(
     mut files: Watch,
-    target: &Target,
+    mut target: Target,
     pinned: &mut PinnedStage,
     server: &Server,
     interrupt: &Interrupt,
 ) {
     let mut is_mistaken = false;
+    let mut zips = Zips::default();
     loop {
-        tokio::select! {
+        zips.keep_only(&target.packaged);
+        let edits = tokio::select! {
             () = interrupt.token.cancelled() => return,
-            () = files.changed() => {}
-        }
-        match reload(target, pinned, server, interrupt).await {
+            edits = files.changed() => edits,
+        };
+        // What was edited is packaged anew, until that has worked.
+        target.packaged.retain(|name, _| !edits.packaging && !edits.functions.contains(name.as_str()));
+        match reload(&mut files, &mut target, pinned, server, interrupt).await {
+            Ok(Reloaded::Stopped) => {}
             Err(failure) => {
                 is_mistaken = true;
                 if !failure.text.is_empty() {
                     output::message(&format!("{}\n  still serving the last good version", failure.text));
                 }
             }
-            Ok(is_changed) => {
-                if is_mistaken && !is_changed {
+            Ok(reloaded) => {
+                if is_mistaken && reloaded == Reloaded::Unchanged {
                     output::message("files are valid again; nothing to reload");
                 }
                 is_mistaken = false;
@@ -177,28 +193,63 @@ async fn follow(
     }
 }
 
-/// Reads the files anew, applies what changed, and serves it. False when nothing did.
+/// The zips that were served by this process.
+#[derive(Default)]
+struct Zips(BTreeSet<PathBuf>);
+
+impl Zips {
+    /// Removes those that nothing serves any more, once they are so old that no other command has just made them too.
+    fn keep_only(&mut self, packaged: &BTreeMap<FunctionName, Package>) {
+        const FRESH: Duration = Duration::from_secs(60);
+        self.0.extend(packaged.values().map(|package| package.path.clone()));
+        self.0.retain(|path| {
+            let is_served = packaged.values().any(|package| package.path == *path);
+            let modified = std::fs::metadata(path).and_then(|data| data.modified());
+            let is_fresh = modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < FRESH));
+            is_served || is_fresh || std::fs::remove_file(path).is_err() && path.exists()
+        });
+    }
+}
+
+/// What came of reading the files anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reloaded {
+    /// Something else is served now.
+    Changed,
+    /// What is served is what the files say.
+    Unchanged,
+    /// A file was edited meanwhile, or the user ends it.
+    Stopped,
+}
+
+/// Reads the files anew, applies what changed, and serves it.
 async fn reload(
-    target: &Target,
+    files: &mut Watch,
+    target: &mut Target,
     pinned: &mut PinnedStage,
     server: &Server,
     interrupt: &Interrupt,
-) -> Result<bool, Failure> {
+) -> Result<Reloaded, Failure> {
     let start = Instant::now();
     let session = Session::open(&target.place, &target.overrides()).await?;
     pinned.check(&session)?;
+    note_built(files, &session);
     let planned = tokio::select! {
-        planned = planning::plan(&session, target) => planned?,
+        planned = planning::plan(&session, target) => planned,
         // A build may take minutes.
-        () = interrupt.token.cancelled() => return Ok(false),
+        () = interrupt.token.cancelled() => return Ok(Reloaded::Stopped),
+        () = files.edited() => return Ok(Reloaded::Stopped),
     };
+    files.built();
+    let planned = planned?;
+    target.packaged.clone_from(&planned.packaged);
     if planned.plan.is_empty() {
-        return Ok(false);
+        return Ok(Reloaded::Unchanged);
     }
     keeps_keys(&session, &planned)?;
     apply(&session, &planned, start, interrupt).await?;
     server.reload().await?;
-    Ok(true)
+    Ok(Reloaded::Changed)
 }
 
 /// A failure when keys would go. Files come back when a branch is switched; the values of keys do not.

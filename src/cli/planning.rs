@@ -12,6 +12,8 @@ use mdo_model::Sha256;
 use mdo_model::project::{FunctionName, Problem, Project, Settings, nearest};
 use mdo_model::stack::{self, Kind, Plan, ResourceId, Selection, Stack};
 use mdo_package::{self, OwnFolder, Package, PackageError, Source};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use super::arguments::Target;
 use super::oversized::check_environment_sizes;
@@ -23,6 +25,8 @@ pub(super) struct Planned {
     pub plan: Plan,
     pub observed: Observed,
     pub packages: Packages,
+    /// The same with what is known of each zip.
+    pub packaged: BTreeMap<FunctionName, Package>,
     /// The zips' sizes in bytes.
     pub sizes: BTreeMap<FunctionName, u64>,
     /// Where the stack lives, for people.
@@ -36,7 +40,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let start = Instant::now();
     let selection = select(&session.settings, &target.functions)?;
     let scope = session.scope(target.adopt);
-    let packaging = package_functions(&session.project, &session.settings, &selection);
+    let packaging = package_functions(session, target, &selection);
     let observing = session.provider.observe(&scope);
     let nothing = Observed::default();
     let (packages, observed) = if check_required_environment(session, target, &selection, &nothing).is_ok() {
@@ -68,7 +72,8 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
         plan,
         observed,
         sizes: packages.iter().map(|(name, package)| (name.clone(), package.size)).collect(),
-        packages: packages.into_iter().map(|(name, package)| (name, package.path)).collect(),
+        packages: packages.iter().map(|(name, package)| (name.clone(), package.path.clone())).collect(),
+        packaged: packages,
         location: session.provider.location().await?,
         took: start.elapsed(),
     })
@@ -201,19 +206,28 @@ fn builds(settings: &Settings, selection: &Selection) -> bool {
 }
 
 async fn package_functions(
-    project: &Project,
-    settings: &Settings,
+    session: &Session,
+    target: &Target,
     selection: &Selection,
 ) -> Result<BTreeMap<FunctionName, Package>, Failure> {
+    let (project, settings) = (&session.project, &session.settings);
     let artifacts = OwnFolder::of(&settings.root).folder("packages")?;
     let has_bucket = settings.artifacts.is_some();
     let wanted = Wanted::default();
-    let mut tasks = Vec::new();
+    let mut tasks = JoinSet::new();
+    let mut packages = BTreeMap::new();
+    // Builds are at work with all that the machine has, so that more of them at once are not sooner done.
+    let turns =
+        Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2))));
     for (name, function) in settings.functions.iter().filter(|(name, _)| selection.contains(name)) {
+        if let Some(package) = target.packaged.get(name).filter(|package| package.path.is_file()) {
+            packages.insert(name.clone(), package.clone());
+            continue;
+        }
         let (name, function, artifacts) = (name.clone(), function.clone(), artifacts.clone());
         let ignore = settings.root.join(".mdoignore");
         let abandoned = Arc::clone(&wanted.0);
-        let task = tokio::task::spawn_blocking(move || {
+        let package = move || {
             let source = Source {
                 function: name.as_str(),
                 folder: &function.folder,
@@ -229,14 +243,21 @@ async fn package_functions(
             let mut observe = |line: &str| output::message(&format!("  {name}: {line}"));
             let result = mdo_package::package_observed(&source, &artifacts, &mut observe);
             (name, result)
+        };
+        let turns = Arc::clone(&turns);
+        tasks.spawn(async move {
+            let _turn = turns.acquire().await;
+            tokio::task::spawn_blocking(package).await
         });
-        tasks.push(task);
     }
-    let mut packages = BTreeMap::new();
     let mut failures = Vec::new();
     let mut code = exit_code::USAGE;
-    for task in tasks {
-        let (name, result) = task.await.map_err(anyhow::Error::from)?;
+    let mut results = BTreeMap::new();
+    while let Some(task) = tasks.join_next().await {
+        let (name, result) = task.flatten().map_err(anyhow::Error::from)?;
+        results.insert(name, result);
+    }
+    for (name, result) in results {
         match result {
             Ok(package) => {
                 for warning in &package.warnings {

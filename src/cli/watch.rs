@@ -1,6 +1,6 @@
 //! Follows the files that a project is made of, and tells when their content is another; new times alone say nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
@@ -12,8 +12,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::output::{Failure, exit_code};
 
-/// Folders of tools, which are large, and in which whatever changes makes no other package.
-const NOT_SOURCES: [&str; 3] = ["target", "node_modules", ".git"];
+/// What no package holds.
+const NEVER_SOURCES: [&str; 1] = [".git"];
+
+/// Folders that a build fills, which are large; of a function that is built they are no sources.
+const FILLED_BY_BUILDS: [&str; 2] = ["target", "node_modules"];
+
+/// How many builds in a row an edit may stop. Files that change in every one of them are the build's own.
+const STOPS: u32 = 3;
 
 /// How long the files have to be quiet before a change is taken up.
 const QUIET: Duration = Duration::from_millis(150);
@@ -21,9 +27,27 @@ const QUIET: Duration = Duration::from_millis(150);
 /// Follows a project's files: project.toml, .mdoignore, all below functions/, and environment files.
 pub(super) struct Watch {
     sources: Sources,
-    seen: BTreeMap<PathBuf, u64>,
+    seen: Digests,
+    /// What builds have written. It may change during a build without being an edit.
+    outputs: BTreeSet<PathBuf>,
+    /// What changed during the last build and may have been an edit.
+    doubtful: BTreeSet<PathBuf>,
+    /// How many builds in a row an edit has stopped.
+    stopped: u32,
     events: UnboundedReceiver<()>,
     watcher: RecommendedWatcher,
+}
+
+/// Files with a digest of each.
+type Digests = BTreeMap<PathBuf, u64>;
+
+/// What has changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Edits {
+    /// The names of the folders below functions/ in which something has.
+    pub functions: BTreeSet<String>,
+    /// Whether something has that decides how every function is packaged.
+    pub packaging: bool,
 }
 
 impl Watch {
@@ -50,29 +74,95 @@ impl Watch {
             watcher.watch(&sources.functions, RecursiveMode::Recursive).map_err(fault)?;
         }
         let seen = sources.read();
-        Ok(Self { sources, seen, events, watcher })
+        Ok(Self {
+            sources,
+            seen,
+            outputs: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
+            stopped: 0,
+            events,
+            watcher,
+        })
     }
 
-    /// Waits until the content of the files is not what it was at the last call, or at the start.
-    ///
-    /// What a build hook writes is a change too, so it runs once more; when it then writes the same, that is the end of it.
-    pub(super) async fn changed(&mut self) {
+    /// Names the functions that are built by a hook.
+    pub(super) fn note_built(&mut self, functions: impl Iterator<Item = PathBuf>) {
+        self.sources.built = functions.collect();
+    }
+
+    /// Waits until the content of the files is not what it was at the last call, at the start, or at the end of a build.
+    pub(super) async fn changed(&mut self) -> Edits {
         loop {
-            if self.events.recv().await.is_none() {
-                return std::future::pending().await;
-            }
-            while let Ok(Some(())) = tokio::time::timeout(QUIET, self.events.recv()).await {}
-            // The folder may be new. If it cannot be followed, what is in it now is read at least.
-            if self.sources.functions.is_dir() {
-                let _ = self.watcher.watch(&self.sources.functions, RecursiveMode::Recursive);
-            }
             let now = tokio::task::block_in_place(|| self.sources.read());
             if now != self.seen {
+                let edits = self.sources.edits(&self.seen, &now);
                 self.seen = now;
-                return;
+                return edits;
             }
+            self.quiet_after_an_event().await;
         }
     }
+
+    /// Waits until somebody edits a file while a build is going on. What the build itself writes is no edit: new files, and
+    /// those that builds have written before.
+    pub(super) async fn edited(&mut self) {
+        loop {
+            self.quiet_after_an_event().await;
+            let now = tokio::task::block_in_place(|| self.sources.read());
+            let edited: Vec<_> = differing(&self.seen, &now)
+                .filter(|path| self.seen.contains_key(*path) && !self.outputs.contains(*path))
+                .cloned()
+                .collect();
+            if edited.is_empty() {
+                continue;
+            }
+            self.stopped += 1;
+            if self.stopped < STOPS {
+                return;
+            }
+            self.outputs.extend(edited);
+        }
+    }
+
+    /// Takes what has changed since the last change as written by the first build.
+    pub(super) fn built_first(&mut self) {
+        let now = tokio::task::block_in_place(|| self.sources.read());
+        self.outputs.extend(differing(&self.seen, &now).cloned());
+        self.seen = now;
+    }
+
+    /// Takes what has changed since the last change as written by the build that has ended; a file that was there before and
+    /// that no build has written yet may have been edited as the build ended. It counts as changed once more, and is the
+    /// build's own if the next build writes it too.
+    pub(super) fn built(&mut self) {
+        let now = tokio::task::block_in_place(|| self.sources.read());
+        let (doubtful, written): (BTreeSet<PathBuf>, BTreeSet<PathBuf>) =
+            differing(&self.seen, &now).cloned().partition(|path| {
+                self.seen.contains_key(path) && !self.outputs.contains(path) && !self.doubtful.contains(path)
+            });
+        self.outputs.extend(written);
+        let before = std::mem::replace(&mut self.seen, now);
+        self.seen.extend(before.into_iter().filter(|(path, _)| doubtful.contains(path)));
+        self.doubtful = doubtful;
+        self.stopped = 0;
+    }
+
+    async fn quiet_after_an_event(&mut self) {
+        if self.events.recv().await.is_none() {
+            return std::future::pending().await;
+        }
+        while let Ok(Some(())) = tokio::time::timeout(QUIET, self.events.recv()).await {}
+        // The folder may be new. If it cannot be followed, what is in it now is read at least.
+        if self.sources.functions.is_dir() {
+            let _ = self.watcher.watch(&self.sources.functions, RecursiveMode::Recursive);
+        }
+    }
+}
+
+/// The files that are not the same on both sides.
+fn differing<'a>(before: &'a Digests, now: &'a Digests) -> impl Iterator<Item = &'a PathBuf> {
+    let gone = before.keys().filter(|path| !now.contains_key(*path));
+    now.iter().filter(|(path, digest)| before.get(*path) != Some(digest)).map(|(path, _)| path).chain(gone)
 }
 
 /// The files, and what is known of their content.
@@ -81,6 +171,8 @@ struct Sources {
     functions: PathBuf,
     files: Vec<PathBuf>,
     known: BTreeMap<PathBuf, (Stamp, u64)>,
+    /// The folders of functions that are built by a hook.
+    built: BTreeSet<PathBuf>,
 }
 
 /// What tells that a file need not be read again.
@@ -102,7 +194,20 @@ impl Sources {
             functions: root.join("functions"),
             files: files.collect(),
             known: BTreeMap::new(),
+            built: BTreeSet::new(),
         }
+    }
+
+    /// What the difference between two readings comes to.
+    fn edits(&self, before: &Digests, now: &Digests) -> Edits {
+        let mut edits = Edits::default();
+        for path in differing(before, now) {
+            match path.strip_prefix(&self.functions).ok().and_then(|path| path.iter().next()) {
+                Some(function) => drop(edits.functions.insert(function.to_string_lossy().into_owned())),
+                None => edits.packaging |= path.parent() == Some(&self.root),
+            }
+        }
+        edits
     }
 
     /// The folders of the single files. An editor may replace a file, so the file itself is nothing to hold on to.
@@ -113,9 +218,9 @@ impl Sources {
     }
 
     /// A digest of each file. One that cannot be read counts as absent.
-    fn read(&mut self) -> BTreeMap<PathBuf, u64> {
+    fn read(&mut self) -> Digests {
         let mut paths = self.files.clone();
-        add_files(&self.functions, &mut paths);
+        self.add_files(&self.functions, &mut paths, false);
         let known = std::mem::take(&mut self.known);
         for path in paths {
             let Ok(metadata) = fs::metadata(&path) else { continue };
@@ -126,6 +231,23 @@ impl Sources {
             }
         }
         self.known.iter().map(|(path, (_, digest))| (path.clone(), *digest)).collect()
+    }
+}
+
+impl Sources {
+    /// Adds the files of a folder; `is_built` says that it is that of a function which is built, or in one.
+    fn add_files(&self, folder: &Path, paths: &mut Vec<PathBuf>, is_built: bool) {
+        let is_built = is_built || self.built.contains(folder);
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let is_one_of = |names: &[&str]| names.iter().any(|name| entry.file_name() == *name);
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && is_one_of(&NEVER_SOURCES) => {}
+                Ok(kind) if kind.is_dir() && is_built && is_one_of(&FILLED_BY_BUILDS) => {}
+                Ok(kind) if kind.is_dir() => self.add_files(&entry.path(), paths, is_built),
+                // A pipe would never end.
+                _ => paths.extend(Some(entry.path()).filter(|path| path.is_file())),
+            }
+        }
     }
 }
 
@@ -145,17 +267,6 @@ fn digest(path: &Path, metadata: &Metadata) -> Option<u64> {
     metadata.mode().hash(&mut hasher);
     fs::read(path).ok()?.hash(&mut hasher);
     Some(hasher.finish())
-}
-
-fn add_files(folder: &Path, paths: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() && NOT_SOURCES.iter().any(|name| entry.file_name() == *name) => {}
-            Ok(kind) if kind.is_dir() => add_files(&entry.path(), paths),
-            // A pipe would never end.
-            _ => paths.extend(Some(entry.path()).filter(|path| path.is_file())),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod builds;
 mod deploy_local;
 mod dev;
 mod errors;
