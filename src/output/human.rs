@@ -8,11 +8,11 @@ use anstyle::{AnsiColor, Style};
 use mdo_engine::apply::Report;
 use mdo_engine::{Applied, Finished, Outcome};
 use mdo_model::project::{FunctionName, Names, Period, Quota, Throttle};
-use mdo_model::stack::{Action, Change, FieldChange, Kept, KeptKind, Kind, Plan, Resource, Summary};
+use mdo_model::stack::{Action, Change, Kept, KeptKind, Kind, Plan, Resource, Summary};
 use mdo_package::Bytes;
-use serde_json::Value;
 
 use super::failure::render;
+use super::fields;
 use super::text::{seconds, thousands};
 
 /// What stands above a plan: `ml_api · dev · 123456789012 · us-east-1`.
@@ -48,7 +48,7 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &BTreeMap<Function
         };
         let line = format!("{:<9}  {:<width$}  {detail}", change.id.kind, name(change));
         let _ = writeln!(text, "  {style}{sign}{style:#} {}", line.trim_end());
-        for field in shown_fields(change) {
+        for field in fields::lines(change, plan) {
             let _ = writeln!(text, "               {field}");
         }
     }
@@ -214,63 +214,6 @@ fn usage_plan(throttle: Option<Throttle>, quota: Option<Quota>) -> String {
         format!("{} a {period}", thousands(quota.limit.into()))
     });
     throttle.into_iter().chain(quota).collect::<Vec<_>>().join(", ")
-}
-
-/// The fields worth a line: those that an update changes, and the environment of a new function.
-fn shown_fields(change: &Change) -> Vec<String> {
-    let environment = |field: &&FieldChange| field.path.starts_with("environment");
-    match change.action {
-        Action::Delete => Vec::new(),
-        Action::Create => change.fields.iter().filter(environment).filter_map(environment_line).collect(),
-        Action::Update => change.fields.iter().map(field_line).collect(),
-    }
-}
-
-fn field_line(field: &FieldChange) -> String {
-    if let Some(line) = environment_line(field) {
-        return line;
-    }
-    let path = words(&field.path);
-    match field.path.as_str() {
-        "code" => format!("code  {} → {}", short(&field.before), short(&field.after)),
-        "owned" => "takes it over, with the tag mdo:project".to_owned(),
-        "deployed_by_mdo" => "redeployed, because somebody else has deployed it since".to_owned(),
-        _ => format!("{path}  {} → {}", plain(&field.before), plain(&field.after)),
-    }
-}
-
-/// A path in words: its fields without underscores, its keys as they are written.
-fn words(path: &str) -> String {
-    let part = |(index, part): (usize, &str)| match index % 2 {
-        0 => part.replace('_', " "),
-        _ => format!("\"{part}\""),
-    };
-    path.split('"').enumerate().map(part).collect()
-}
-
-/// `environment  + NAME`, with a sign for added, changed, or removed; the value is never shown.
-fn environment_line(field: &FieldChange) -> Option<String> {
-    let name = field.path.strip_prefix("environment.")?;
-    let sign = match (&field.before, &field.after) {
-        (Value::Null, _) => '+',
-        (_, Value::Null) => '-',
-        _ => '~',
-    };
-    Some(format!("environment  {sign} {name}"))
-}
-
-fn short(value: &Value) -> String {
-    value.as_str().map_or_else(|| plain(value), |text| text.chars().take(8).collect())
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "none".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) if items.is_empty() => "none".to_owned(),
-        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
-    }
 }
 
 fn summary(summary: Summary) -> String {

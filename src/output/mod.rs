@@ -3,6 +3,7 @@
 mod documents;
 pub(crate) mod exit_code;
 mod failure;
+mod fields;
 mod human;
 mod progress;
 mod text;

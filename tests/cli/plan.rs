@@ -58,19 +58,13 @@ fn what_changes_is_shown_before_and_after() {
 
   ~ function   shop_cart
                environment  ~ RATE_LIMIT
-               memory  256 → 512
+               memory  256 → 512 MB
   - function   shop_mail
   - log group  /aws/lambda/shop_mail
   ~ stage      dev
-               routes[\"GET /a_cart\"].function  cart → none
-               routes[\"GET /a_cart\"].security  key → none
-               routes[\"GET /a_cart\"].timeout ms  29000 → none
-               routes[\"POST /a_cart\"].function  cart → none
-               routes[\"POST /a_cart\"].security  open → none
-               routes[\"POST /a_cart\"].timeout ms  29000 → none
-               routes[\"GET /a_list\"].function  none → cart
-               routes[\"GET /a_list\"].security  none → key
-               routes[\"GET /a_list\"].timeout ms  none → 29000
+               - GET /a_cart
+               - POST /a_cart
+               + GET /a_list → cart (key)
   - warm rule  shop_mail
 
   2 to update, 3 to delete, nothing to create

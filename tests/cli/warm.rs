@@ -50,8 +50,7 @@ fn a_rate_changes_the_rule_and_only_its_value_in_the_file() {
         "shop · dev · this machine
 
   ~ warm rule  shop_echo
-               concurrency  1 → 2
-               input.mdo.hold ms  none → 75
+               concurrency  1 → 2 at once
                rate  5m → 1m
 
   1 to update, nothing to create or delete

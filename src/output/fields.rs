@@ -1,0 +1,181 @@
+//! The lines of a plan below a resource: what changes of it, in the words of the files.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use mdo_model::project::Route;
+use mdo_model::stack::{Action, ApiRoute, ApiStage, Change, FieldChange, Kind, Plan, Resource};
+use serde_json::Value;
+
+use super::text::thousands;
+
+/// The lines worth showing: what an update changes, and the environment of a new function.
+pub(super) fn lines(change: &Change, plan: &Plan) -> Vec<String> {
+    let environment = |field: &&FieldChange| field.path.starts_with("environment");
+    match change.action {
+        Action::Delete => Vec::new(),
+        Action::Create => change.fields.iter().filter(environment).filter_map(environment_line).collect(),
+        Action::Update => updated(change, plan),
+    }
+}
+
+fn updated(change: &Change, plan: &Plan) -> Vec<String> {
+    let mut lines = Vec::new();
+    for field in &change.fields {
+        if !is_of_a_route(field) && !follows(field, change, plan) {
+            lines.push(line(field, change.id.kind));
+        }
+    }
+    if let (Some(Resource::Stage(before)), Some(Resource::Stage(after))) = (&change.before, &change.after) {
+        lines.extend(routes(before, after));
+    }
+    lines
+}
+
+fn is_of_a_route(field: &FieldChange) -> bool {
+    field.path.starts_with("routes[")
+}
+
+/// Whether a field is what it is because of another line of the plan.
+fn follows(field: &FieldChange, change: &Change, plan: &Plan) -> bool {
+    let changes = |kind: Kind, name: Option<&str>| {
+        plan.changes.iter().any(|other| {
+            other.id.kind == kind
+                && other.action != Action::Update
+                && name.is_none_or(|name| other.id.name == name)
+        })
+    };
+    match (change.id.kind, field.path.as_str()) {
+        // Who may call a function, where the caller comes or goes.
+        (Kind::Function, "invokers") => {
+            changes(Kind::WarmRule, Some(&change.id.name)) || changes(Kind::Stage, None)
+        }
+        // A ping holds its sandbox where several are to be kept warm.
+        (Kind::WarmRule, path) => path.starts_with("input") && change.touches("concurrency"),
+        _ => false,
+    }
+}
+
+/// What becomes of each route that is not served as before: `- GET /x`, `+ GET /y → cart (key)`, `~ GET /z  security  key → open`.
+fn routes(before: &ApiStage, after: &ApiStage) -> Vec<String> {
+    let (before, after) = (&before.definition.routes, &after.definition.routes);
+    let all: BTreeSet<&Route> = before.keys().chain(after.keys()).collect();
+    let line = |route: &Route| match (before.get(route), after.get(route)) {
+        (Some(_), None) => Some(format!("- {route}")),
+        (None, Some(target)) => Some(format!("+ {route} → {} ({})", target.function, target.security)),
+        (Some(before), Some(after)) if before != after => {
+            Some(format!("~ {route}  {}", retargeted(before, after)))
+        }
+        _ => None,
+    };
+    all.into_iter().filter_map(line).collect()
+}
+
+fn retargeted(before: &ApiRoute, after: &ApiRoute) -> String {
+    let mut parts = Vec::new();
+    let mut add = |what: &str, before: String, after: String| {
+        if before != after {
+            parts.push(format!("{what}  {before} → {after}"));
+        }
+    };
+    add("function", before.function.to_string(), after.function.to_string());
+    add("security", before.security.to_string(), after.security.to_string());
+    add("timeout", duration(before.timeout_ms), duration(after.timeout_ms));
+    parts.join(", ")
+}
+
+/// `29 s` or `500 ms`.
+fn duration(milliseconds: u32) -> String {
+    let whole = Duration::from_millis(milliseconds.into());
+    match whole.subsec_millis() {
+        0 => format!("{} s", whole.as_secs()),
+        _ => format!("{milliseconds} ms"),
+    }
+}
+
+fn line(field: &FieldChange, kind: Kind) -> String {
+    if let Some(line) = environment_line(field) {
+        return line;
+    }
+    let (before, after) = (&field.before, &field.after);
+    match (kind, field.path.as_str()) {
+        (_, "code") => format!("code  {} → {}", short(before), short(after)),
+        (_, "owned") => "takes it over, with the tag mdo:project".to_owned(),
+        (_, "deployed_by_mdo") => "redeployed, because somebody else has deployed it since".to_owned(),
+        (Kind::Function, "invokers") => format!("callers  {} → {}", callers(before), callers(after)),
+        (_, path) => format!("{}  {} → {}{}", words(path), plain(before), plain(after), unit(kind, path)),
+    }
+}
+
+/// What a number of a field counts, with a blank before it.
+fn unit(kind: Kind, path: &str) -> &'static str {
+    match (kind, path) {
+        (Kind::Function, "memory" | "ephemeral_storage") => " MB",
+        (Kind::Function, "timeout") => " s",
+        (Kind::LogGroup, "retention_days") => " days",
+        (Kind::Stage, "throttle.rate") => " requests/s",
+        (Kind::Stage, "throttle.burst" | "quota.limit") => " requests",
+        (Kind::WarmRule, "concurrency") => " at once",
+        _ => "",
+    }
+}
+
+/// A path in words: its fields without underscores, its keys as they are written. Where the unit says what is counted, the path
+/// does not.
+fn words(path: &str) -> String {
+    let path = match path {
+        "retention_days" => "retention",
+        path => path,
+    };
+    let part = |(index, part): (usize, &str)| match index % 2 {
+        0 => part.replace(['_', '.'], " "),
+        _ => format!("\"{part}\""),
+    };
+    path.split('"').enumerate().map(part).collect()
+}
+
+/// `environment  + NAME`, with a sign for added, changed, or removed; the value is never shown.
+fn environment_line(field: &FieldChange) -> Option<String> {
+    let name = field.path.strip_prefix("environment.")?;
+    let sign = match (&field.before, &field.after) {
+        (Value::Null, _) => '+',
+        (_, Value::Null) => '-',
+        _ => '~',
+    };
+    Some(format!("environment  {sign} {name}"))
+}
+
+/// `the API, the warm rule` of the callers that a function lets in.
+fn callers(value: &Value) -> String {
+    let names: Vec<_> = value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|caller| match caller.as_str() {
+            Some("api") => "the API".to_owned(),
+            Some("warm_rule") => "the warm rule".to_owned(),
+            _ => plain(caller),
+        })
+        .collect();
+    if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
+}
+
+fn short(value: &Value) -> String {
+    value.as_str().map_or_else(|| plain(value), |text| text.chars().take(8).collect())
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Number(number) => match (number.as_u64(), number.as_f64()) {
+            (Some(whole), _) => thousands(whole),
+            // A rate of ten is written as 10.
+            (None, Some(number)) => number.to_string(),
+            _ => number.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
