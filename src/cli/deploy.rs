@@ -162,11 +162,17 @@ fn shell_word(text: &str) -> String {
     }
 }
 
+/// How many URLs are listed in the end.
+const LISTED_URLS: usize = 10;
+
 fn next_steps(endpoint: &str, definition: &Definition, show_key: Option<&String>) -> String {
     let mut text = String::new();
     let paths: BTreeSet<_> = definition.routes.keys().map(Route::path).collect();
-    for path in paths {
+    for path in paths.iter().take(LISTED_URLS) {
         text.push_str(&format!("  url   {endpoint}{path}\n"));
+    }
+    if let Some(more) = paths.len().checked_sub(LISTED_URLS).filter(|more| *more > 0) {
+        text.push_str(&format!("        and {more} more: mdo list\n"));
     }
     if let Some(show_key) = show_key {
         text.push_str(&format!("  key   {show_key}\n"));

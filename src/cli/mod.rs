@@ -18,6 +18,7 @@ mod plan;
 mod planning;
 mod schema;
 mod session;
+mod unknown;
 mod warm;
 mod watch;
 
@@ -78,7 +79,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let code = run(cli);
     if let Some(error) = output::lost() {
-        output::message(&format!("error: standard output cannot be written: {error}"));
+        output::message(&format!("error: cannot write standard output: {error}"));
         return ExitCode::from(if code == exit_code::DONE { exit_code::FAILED } else { code });
     }
     ExitCode::from(code)
@@ -106,18 +107,28 @@ fn run(cli: Cli) -> u8 {
 /// Says what is wrong with the command line, as clap does, but without the value of any variable and, where JSON was asked
 /// for, as a document too.
 fn unparsed(mut error: clap::Error) -> ExitCode {
+    let advice = unknown::advice(&error);
     hide_assigned_value(&mut error);
     if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
         let text = assigned::hide(&error.render().to_string());
+        let text = advice.iter().fold(text, |text, advice| format!("{text}\n  help: {advice}"));
         output::json(&output::FailureDocument::new(&Failure::rendered(exit_code::USAGE, text)));
     }
     if error.use_stderr() {
         output::message(assigned::hide(&error.render().ansi().to_string()).trim_end());
+        if let Some(advice) = advice {
+            output::message(&format!("\n  help: {advice}"));
+        }
         return ExitCode::from(exit_code::USAGE);
     }
-    // Whoever does not listen any more needs no answer.
-    let _ = error.print();
-    ExitCode::SUCCESS
+    match error.print() {
+        // Whoever does not listen any more needs no answer.
+        Err(lost) if lost.kind() != std::io::ErrorKind::BrokenPipe => {
+            output::message(&format!("error: cannot write standard output: {lost}"));
+            ExitCode::from(exit_code::FAILED)
+        }
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 /// The value of `-s NAME=value` is a secret: also where NAME is no name, where the `=` is missing, and where the `-s` is.

@@ -80,7 +80,11 @@ pub(crate) fn nothing_to_do(heading: &Heading<'_>, plan: &Plan, took: Duration, 
 /// What came of each change: one line when all went well, a table and the errors otherwise.
 pub(crate) fn report(plan: &Plan, report: &Report) -> String {
     if report.is_complete() {
-        let parts: Vec<String> = report.finished.iter().map(done).collect();
+        let parts = if report.finished.len() > LISTED_ONE_BY_ONE {
+            by_kind(report)
+        } else {
+            report.finished.iter().map(done).collect()
+        };
         return format!("  {}\n{}", parts.join(" · "), warnings(report));
     }
     let mut text = String::new();
@@ -105,7 +109,26 @@ pub(crate) fn report(plan: &Plan, report: &Report) -> String {
             let _ = writeln!(text, "{}", render("error", &message, help));
         }
     }
+    if report.finished.iter().any(|finished| matches!(finished.outcome, Outcome::Interrupted)) {
+        text.push_str("  run the command again to finish\n");
+    }
     text + &warnings(report)
+}
+
+/// How many changes are told one by one when all went well.
+const LISTED_ONE_BY_ONE: usize = 12;
+
+/// `100 functions 3.2 s`, with the time of the slowest.
+fn by_kind(report: &Report) -> Vec<String> {
+    let mut kinds: BTreeMap<Kind, (usize, Duration)> = BTreeMap::new();
+    for finished in &report.finished {
+        let (count, slowest) = kinds.entry(finished.id.kind).or_default();
+        (*count, *slowest) = (*count + 1, finished.took.max(*slowest));
+    }
+    let part = |(kind, (number, slowest)): (Kind, (usize, Duration))| {
+        format!("{} {}", count(number, &kind.to_string()), seconds(slowest))
+    };
+    kinds.into_iter().map(part).collect()
 }
 
 /// The closing line of a run: `Deployed in 0.6 s with 17 calls.`

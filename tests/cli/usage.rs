@@ -5,6 +5,8 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 
 use crate::support::command::without_known_warnings;
+use serde_json::json;
+
 use crate::support::project::TestProject;
 
 /// Runs a line of sh in the project's folder, with `$mdo` as the command under test.
@@ -58,17 +60,46 @@ fn a_reader_that_goes_away_is_no_error() {
 #[test]
 fn data_that_is_lost_is_an_error() {
     let project = TestProject::local_with_echo();
-    let output = Command::new(env!("CARGO_BIN_EXE_mdo"))
-        .args(["plan", "--local", "--json"])
-        .current_dir(project.folder())
-        .stdout(File::options().write(true).open("/dev/full").unwrap())
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(
-        without_known_warnings(&String::from_utf8(output.stderr).unwrap()),
-        "error: standard output cannot be written: No space left on device (os error 28)\n"
-    );
+    for arguments in [&["plan", "--local", "--json"][..], &["--help"], &["deploy", "--help"], &["--version"]]
+    {
+        let output = Command::new(env!("CARGO_BIN_EXE_mdo"))
+            .args(arguments)
+            .current_dir(project.folder())
+            .stdout(File::options().write(true).open("/dev/full").unwrap())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert_eq!(
+            without_known_warnings(&String::from_utf8(output.stderr).unwrap()),
+            "error: cannot write standard output: No space left on device (os error 28)\n"
+        );
+    }
+}
+
+#[test]
+fn a_verb_of_another_tool_points_at_what_does_it() {
+    let project = TestProject::local_with_echo();
+    for (typed, advice) in [
+        ("logs echo", "`mdo invoke FUNCTION --logs` shows the log of one run"),
+        ("remove", "`mdo destroy` removes a stage"),
+        ("version", "`mdo --version` prints the version"),
+        ("diff", "`mdo plan` shows what a deploy would change"),
+        ("init shop", "pass the project's name as --name shop"),
+        ("dev --local", "`mdo dev` always serves this machine: leave --local out"),
+    ] {
+        project.mdo(typed).exits(2).says(&format!("\n  help: {advice}"));
+    }
+}
+
+#[test]
+fn many_changes_are_summed_up_and_many_urls_cut_short() {
+    let project = TestProject::local_with_echo();
+    for number in 1..=12 {
+        project.add_function(&format!("f{number}"), json!({}));
+        project.set(&format!("f{number}"), "routes", json!([format!("GET /f{number}")]));
+    }
+    let output = project.mdo("deploy --local").exits(0);
+    output.says("  1 role 0.0 s · 13 functions ").says("        and 3 more: mdo list\n");
 }
 
 #[test]

@@ -94,8 +94,8 @@ impl Shortfalls {
 /// Which cases are asked for.
 enum Choice {
     Sample,
-    /// As many of a hundred.
-    Percent(f64),
+    /// Those between two shares of a hundred.
+    Percent(f64, f64),
     Named(Vec<String>),
 }
 
@@ -103,12 +103,18 @@ fn choice() -> Choice {
     let Ok(asked) = std::env::var(CHOICE) else { return Choice::Sample };
     match asked.trim() {
         "" => Choice::Sample,
-        "all" => Choice::Percent(100.0),
-        text => match text.strip_suffix('%').map(str::parse) {
-            Some(Ok(percent)) => Choice::Percent(percent),
-            _ => Choice::Named(text.split('/').map(|word| word.trim().to_owned()).collect()),
+        "all" => Choice::Percent(0.0, 100.0),
+        text => match text.strip_suffix('%').and_then(share) {
+            Some((from, to)) => Choice::Percent(from, to),
+            None => Choice::Named(text.split('/').map(|word| word.trim().to_owned()).collect()),
         },
     }
+}
+
+/// `20` or `20-40`.
+fn share(text: &str) -> Option<(f64, f64)> {
+    let (from, to) = text.split_once('-').unwrap_or(("0", text));
+    Some((from.parse().ok()?, to.parse().ok()?))
 }
 
 /// Whether any case whose name begins with this word may be asked for.
@@ -157,8 +163,9 @@ fn chosen(mut cases: Vec<Case>, of_each_group: usize) -> Vec<Case> {
             clippy::cast_precision_loss,
             reason = "a share of a few thousand"
         )]
-        Choice::Percent(percent) => {
-            cases.truncate((cases.len() as f64 * percent / 100.0).ceil() as usize);
+        Choice::Percent(from, to) => {
+            let at = |percent: f64| ((cases.len() as f64 * percent / 100.0).ceil() as usize).min(cases.len());
+            cases = cases.drain(at(from).min(at(to))..at(to)).collect();
         }
         Choice::Named(words) => cases.retain(|case| matches(&words, &case.name)),
     }

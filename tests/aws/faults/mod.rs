@@ -6,9 +6,12 @@
 //! ```text
 //! MDO_FAULTS=all cargo test -p mdo --test aws faults::
 //! MDO_FAULTS=5% cargo test -p mdo --test aws faults::
+//! MDO_FAULTS=75-100% cargo test -p mdo --test aws faults::
 //! MDO_FAULTS='update of everything/PutRestApi#1' cargo test -p mdo --test aws faults::
 //! MDO_FAULTS='first deploy/CreateAlias#1/dropped after' cargo test -p mdo --test aws faults::
 //! ```
+//!
+//! The emulator forgets nothing: 2,500 cases took 16 GB. The whole is run in quarters where a machine has less.
 //!
 //! A case is named by words between slashes. Each may be a pattern, as of files, and words at the end may be left out. A
 //! further sequence of calls joins by a line in `sequences.rs`, a further fault by a line in `kinds.rs`.
