@@ -3,6 +3,7 @@
 mod applying;
 mod arguments;
 mod assigned;
+mod closed_runtimes;
 mod connect;
 mod consent;
 mod deploy;

@@ -14,6 +14,7 @@ use mdo_model::stack::{self, Kind, Plan, ResourceId, Selection, Stack};
 use mdo_package::{self, OwnFolder, Package, PackageError, Source};
 
 use super::arguments::Target;
+use super::closed_runtimes::check_closed_runtimes;
 use super::oversized::check_environment_sizes;
 use super::session::Session;
 use crate::output::{self, Failure, exit_code};
@@ -58,6 +59,8 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let code = packages.iter().map(|(name, package)| (name.clone(), package.sha256)).collect();
     let desired = stack::desired(&session.settings, &code);
     check_completable(session, &selection, &observed)?;
+    let is_live = |name: &FunctionName| observed.stack.functions.contains_key(name);
+    check_closed_runtimes(session, &scope, &selection, is_live).await?;
     let shared = shared(session, &scope, &desired, &observed).await?;
     let names = session.settings.names();
     let plan = stack::plan(&names, desired, &observed.stack, &selection, &target.unset(), &shared);

@@ -45,6 +45,9 @@ pub enum InvalidAssignment {
     /// The name is not one that Lambda accepts.
     #[error("{0}")]
     Name(String),
+    /// The value is not one that a process can have.
+    #[error("{0}")]
+    Value(String),
 }
 
 impl FromStr for Assignment {
@@ -52,8 +55,11 @@ impl FromStr for Assignment {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, value) = text.split_once('=').ok_or(InvalidAssignment::Syntax)?;
-        match format::environment_name(name) {
-            Some(problem) => Err(InvalidAssignment::Name(problem.message)),
+        if let Some(problem) = format::environment_name(name) {
+            return Err(InvalidAssignment::Name(problem.message));
+        }
+        match format::environment_value(value) {
+            Some(problem) => Err(InvalidAssignment::Value(problem.message)),
             None => Ok(Self { name: name.to_owned(), value: Secret::new(value) }),
         }
     }
@@ -94,7 +100,11 @@ impl Layer {
         let entries = if is_json { json_entries(&file, &text) } else { dotenv::parse(&file, &text) }?;
         let problems: Vec<Problem> = entries
             .iter()
-            .filter_map(|entry| Some(format::environment_name(&entry.name)?.at(entry.place.clone())))
+            .flat_map(|entry| {
+                let of_name = format::environment_name(&entry.name);
+                let of_value = format::environment_value(&entry.value);
+                of_name.into_iter().chain(of_value).map(|problem| problem.at(entry.place.clone()))
+            })
             .collect();
         if !problems.is_empty() {
             return Err(problems);

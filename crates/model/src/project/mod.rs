@@ -18,6 +18,7 @@ mod name;
 mod names;
 mod problem;
 mod rate;
+mod region;
 mod resolve;
 mod route;
 mod routes;
@@ -41,6 +42,7 @@ pub use names::Names;
 pub use problem::{Place, Problem, Problems};
 pub use rate::{InvalidRate, Rate};
 pub use route::{InvalidRoute, Method, Route};
+pub use runtime::replacement_of_closed_runtime;
 pub use schema::{SchemaKind, reference, schema};
 pub use secret::{FINGERPRINT_PREFIX, Secret};
 pub use settings::{

@@ -169,6 +169,43 @@ fn an_assignment_never_repeats_its_value() {
 }
 
 #[test]
+fn a_nul_character_in_a_value_is_refused_where_it_is_written() {
+    let told =
+        "the value of this environment variable holds a NUL character, which ends it for every program";
+    assert_eq!("AA=s3c\0ret".parse::<Assignment>().expect_err("invalid").to_string(), told);
+    let help = "help: remove the character, or write the value in base64";
+    Given::project("name = \"x\"\n[defaults.environment]\nAA = \"s3c\\u0000ret\"\n")
+        .function("a", r#"{"environment": {"BB": "s3c\u0000ret"}}"#)
+        .fails_with(&format!(
+            "
+            error: {told}
+              --> project.toml:3:6
+              {help}
+            error: {told}
+              --> functions/a/function.json:1:24
+              {help}"
+        ));
+    let given = Given::project(MINIMAL)
+        .function("a", "{}")
+        .file("a.env", "OK=1\nBB=s3c\0ret\n")
+        .file("b.json", r#"{"CC": "s3c\u0000ret"}"#);
+    let files = ["a.env", "b.json"].map(|file| given.path(file)).to_vec();
+    given.settings_fail_with(
+        "dev",
+        &Overrides { env_files: files, ..Overrides::default() },
+        &format!(
+            "
+            error: {told}
+              --> ROOT/a.env:2:1
+              {help}
+            error: {told}
+              --> ROOT/b.json:1:2
+              {help}"
+        ),
+    );
+}
+
+#[test]
 fn a_name_that_begins_with_aws_is_everybodys_unless_lambda_sets_it_itself() {
     for name in ["AWS_LAMBDA_EXEC_WRAPPER", "AWS_XRAY_CONTEXT_MISSING", "AWS_LWA_PORT", "AWS_RETRY_MODE"] {
         assert!(format!("{name}=x").parse::<Assignment>().is_ok(), "{name}");
