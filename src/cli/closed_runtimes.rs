@@ -21,7 +21,7 @@ pub(super) async fn check_closed_runtimes(
     };
     let suspects: Vec<&FunctionName> = session.settings.functions.keys().filter(closed).collect();
     // This machine runs what it can run, whatever its name.
-    if suspects.is_empty() || session.provider.name() == "local" {
+    if suspects.is_empty() || session.is_local() {
         return Ok(());
     }
     let all = session.provider.observe(&Scope { thorough: true, ..scope.clone() }).await?;

@@ -11,7 +11,7 @@ use mdo_engine::{Observed, Packages, Scope};
 use mdo_model::Sha256;
 use mdo_model::project::{FunctionName, Problem, Project, Settings, nearest};
 use mdo_model::stack::{self, Kind, Plan, ResourceId, Selection, Stack};
-use mdo_package::{self, OwnFolder, Package, PackageError, Source};
+use mdo_package::{self, Destination, OwnFolder, Package, PackageError, Source};
 
 use super::arguments::Target;
 use super::closed_runtimes::check_closed_runtimes;
@@ -37,7 +37,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let start = Instant::now();
     let selection = select(&session.settings, &target.functions)?;
     let scope = session.scope(target.adopt);
-    let packaging = package_functions(&session.project, &session.settings, &selection);
+    let packaging = package_functions(session, &selection);
     let observing = session.provider.observe(&scope);
     let nothing = Observed::default();
     let (packages, observed) = if check_required_environment(session, target, &selection, &nothing).is_ok() {
@@ -194,12 +194,16 @@ fn builds(settings: &Settings, selection: &Selection) -> bool {
 }
 
 async fn package_functions(
-    project: &Project,
-    settings: &Settings,
+    session: &Session,
     selection: &Selection,
 ) -> Result<BTreeMap<FunctionName, Package>, Failure> {
+    let Session { project, settings, .. } = session;
     let artifacts = OwnFolder::of(&settings.root).folder("packages")?;
-    let has_bucket = settings.artifacts.is_some();
+    let destination = match &settings.artifacts {
+        _ if session.is_local() => Destination::Local,
+        Some(_) => Destination::LambdaWithBucket,
+        None => Destination::Lambda,
+    };
     let wanted = Wanted::default();
     let mut tasks = Vec::new();
     for (name, function) in settings.functions.iter().filter(|(name, _)| selection.contains(name)) {
@@ -214,7 +218,8 @@ async fn package_functions(
                 handler: &function.configuration.handler,
                 architecture: function.configuration.architecture,
                 project_ignore: Some(&ignore),
-                has_bucket,
+                has_layers: !function.configuration.layers.is_empty(),
+                destination,
                 abandoned: &abandoned,
                 build_hook: function.build_hook.as_deref(),
                 clean_hook: function.clean_hook.as_deref(),

@@ -9,7 +9,7 @@ use super::function_file::VpcSetting;
 use super::loaded_function::LoadedFunction;
 use super::manifest::Manifest;
 use super::problem::Problem;
-use super::{FunctionName, region, routes, runtime};
+use super::{FunctionName, StageName, region, routes, runtime};
 
 /// Checks `project.toml` by itself.
 pub(super) fn manifest(manifest: &Manifest, document: &Document, problems: &mut Vec<Problem>) {
@@ -95,8 +95,10 @@ fn files_of_apex_environments(root: &Path, name: &FunctionName) -> Vec<Problem> 
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|file| file.starts_with("function.") && file.ends_with(".json"))
-        .filter(|file| !["function.json", "function.apex.json"].contains(&file.as_str()))
+        .filter(|file| {
+            let stage = file.strip_prefix("function.").and_then(|rest| rest.strip_suffix(".json"));
+            stage.is_some_and(|stage| stage != "apex" && stage.parse::<StageName>().is_ok())
+        })
         .collect();
     files.sort();
     let warning = |file: &String| {
