@@ -6,6 +6,7 @@ mod assigned;
 mod closed_runtimes;
 mod connect;
 mod consent;
+mod convert;
 mod deploy;
 mod destroy;
 mod dev;
