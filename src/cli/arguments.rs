@@ -50,6 +50,9 @@ pub(super) struct Target {
     /// Take over resources of our names that mdo did not make
     #[arg(long)]
     pub adopt: bool,
+    /// The environment file that `mdo dev` reads by itself; no flag sets it.
+    #[arg(skip)]
+    pub own_env_file: Option<PathBuf>,
 }
 
 impl StackArgs {
@@ -63,6 +66,7 @@ impl Target {
     /// What the flags say over the files.
     pub(super) fn overrides(&self) -> Overrides {
         Overrides {
+            own_env_file: self.own_env_file.clone(),
             env_files: self.environment.env_file.clone(),
             set: self.environment.set.clone(),
             unset: self.unset(),

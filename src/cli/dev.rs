@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use mdo_local::{Activity, DEFAULT_PORT, HostName, Observer, Server};
-use mdo_model::project::{Names, Project, StageName};
+use mdo_model::project::{Names, Problem, Project, StageName, left_out};
 use mdo_model::stack::{Action, Kind};
 
 use super::applying::{self, RunOptions};
@@ -50,13 +50,16 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         environment: args.environment,
         ..Target::default()
     };
-    target.environment.env_file.splice(0..0, own_environment()?);
+    let mut own = OwnEnvironment { path: own_environment()?, told: Vec::new() };
+    target.own_env_file = Some(own.path.clone());
     let session = Session::open(&target.place, &target.overrides()).await?;
+    own.say_what_is_left_out();
     let mut pinned = PinnedStage::new(&session, &mut target);
     // Before anything is changed: a port that is taken is most often that of another `mdo dev`.
     let listener = Server::bind(args.port).await?;
     schema::write_for_editors(session.project.root())?;
-    let files = Watch::start(session.project.root(), &target.environment.env_file)?;
+    let watched = [&[own.path.clone()], &target.environment.env_file[..]].concat();
+    let files = Watch::start(session.project.root(), &watched)?;
     let planned = planning::plan(&session, &target).await?;
     keeps_keys(&session, &planned)?;
     interrupt.begin("ending: finishing requests in flight; press Ctrl-C again to stop at once");
@@ -77,17 +80,34 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     {
         output::message(&format!("warning: cannot open a browser: {error}"));
     }
-    follow(files, &target, &mut pinned, &server, interrupt).await;
+    follow(files, &target, &mut pinned, &mut own, &server, interrupt).await;
     server.shutdown().await;
     Ok(())
 }
 
-/// The project's own environment file for this machine, if there is one. Every flag weighs more.
-fn own_environment() -> Result<Option<PathBuf>, Failure> {
+/// The project's own environment file for this machine, whether or not it is there. Every flag weighs more.
+fn own_environment() -> Result<PathBuf, Failure> {
     let folder = session::current_folder()?;
     let file = Project::find(&folder)?.join(DEV_ENVIRONMENT);
-    let file = file.strip_prefix(&folder).map(Path::to_owned).unwrap_or(file);
-    Ok(file.is_file().then_some(file))
+    Ok(file.strip_prefix(&folder).map(Path::to_owned).unwrap_or(file))
+}
+
+/// The project's own environment file, and what was said of it.
+struct OwnEnvironment {
+    path: PathBuf,
+    told: Vec<Problem>,
+}
+
+impl OwnEnvironment {
+    /// Says once which variables of the file no function gets.
+    fn say_what_is_left_out(&mut self) {
+        for note in left_out(&self.path) {
+            if !self.told.contains(&note) {
+                output::message(&note.render("note"));
+                self.told.push(note);
+            }
+        }
+    }
 }
 
 async fn apply(
@@ -150,6 +170,7 @@ async fn follow(
     mut files: Watch,
     target: &Target,
     pinned: &mut PinnedStage,
+    own: &mut OwnEnvironment,
     server: &Server,
     interrupt: &Interrupt,
 ) {
@@ -159,6 +180,7 @@ async fn follow(
             () = interrupt.token.cancelled() => return,
             () = files.changed() => {}
         }
+        own.say_what_is_left_out();
         match reload(target, pinned, server, interrupt).await {
             Err(failure) => {
                 is_mistaken = true;

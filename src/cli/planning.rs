@@ -13,6 +13,7 @@ use mdo_model::project::{FunctionName, Problem, Project, Settings, nearest};
 use mdo_model::stack::{self, Kind, Plan, ResourceId, Selection, Stack};
 use mdo_package::{self, Destination, OwnFolder, Package, PackageError, Source};
 
+use super::DEV_ENVIRONMENT;
 use super::arguments::Target;
 use super::closed_runtimes::check_closed_runtimes;
 use super::oversized::check_environment_sizes;
@@ -141,7 +142,24 @@ fn check_required_environment(
     let live = session.settings.functions.keys().map(|name| (name.clone(), kept(name))).collect();
     let mut settings = session.settings.clone();
     settings.functions.retain(|name, _| selection.contains(name));
-    Ok(session.project.check_required_environment(&settings, &live)?)
+    let ways = ways_to_set(session, target);
+    Ok(session.project.check_required_environment(&settings, &live, ways.as_deref())?)
+}
+
+/// How a variable can be set on this machine: `mdo dev` reads a file by itself, and it alone. `None` for AWS.
+fn ways_to_set(session: &Session, target: &Target) -> Option<String> {
+    if let Some(own) = &target.own_env_file {
+        let own = own.display();
+        return Some(format!(
+            "write {{}}=… in {own}, or set it with -s, in another environment file (-E), or under \"environment\" in function.json"
+        ));
+    }
+    session.is_local().then(|| {
+        format!(
+            "set it with -s {{}}=…, in an environment file (-E), or under \"environment\" in function.json; only mdo dev reads \
+             {DEV_ENVIRONMENT} by itself"
+        )
+    })
 }
 
 /// The functions that the patterns name; all of them when there is no pattern.

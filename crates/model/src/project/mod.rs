@@ -35,7 +35,7 @@ mod written;
 pub use architecture::Architecture;
 pub use configuration::FunctionConfiguration;
 pub use edit::set_key;
-pub use environment::{Assignment, InvalidAssignment, Overrides, environment_size};
+pub use environment::{Assignment, InvalidAssignment, Overrides, environment_size, left_out};
 pub use load::PROJECT_FILE;
 pub use name::{AccountId, FunctionName, InvalidName, KeyName, ProjectName, StageName};
 pub use names::Names;
