@@ -17,10 +17,13 @@ const APEX_IGNORE: &str = ".apexignore";
 /// What is written beside a function.json, before it takes its place.
 const NEW_FUNCTION: &str = "function.mdo.json";
 
-/// Whether the folder holds a project of apex, be it for one of its environments alone.
-pub(super) fn is_apex(folder: &Path) -> bool {
-    folder.join("project.json").exists()
-        || (folder.join("functions").is_dir() && stage_files(folder).next().is_some())
+/// The file that makes the folder a project of apex, be it for one of its environments alone.
+pub(super) fn apex_file(folder: &Path) -> Option<String> {
+    if folder.join("project.json").exists() {
+        return Some("project.json".to_owned());
+    }
+    let of_stages = stage_files(folder).map(|(_, file)| file).min();
+    of_stages.filter(|_| folder.join("functions").is_dir())
 }
 
 pub(super) fn run(folder: &Path) -> Result<(), Failure> {

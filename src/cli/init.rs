@@ -56,10 +56,10 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     if args.apex {
         return convert::run(&folder);
     }
-    if convert::is_apex(&folder) {
+    if let Some(file) = convert::apex_file(&folder) {
         return Err(Failure::with_help(
             exit_code::USAGE,
-            "project.json says that this is an apex project; nothing was written",
+            format!("{file} says that this is an apex project; nothing was written"),
             "mdo init --apex makes it ours",
         ));
     }

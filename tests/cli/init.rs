@@ -225,6 +225,21 @@ note: no function has a route, so the conversion opens nothing to the world: wri
 }
 
 #[test]
+fn an_apex_project_of_one_environment_alone_is_recognised() {
+    let project = TestProject::local();
+    project.write("project.dev.json", APEX);
+    project.write_executable("functions/bare/bootstrap", "#!/bin/sh\n");
+    project.mdo("init").exits(2).complains(
+        "error: project.dev.json says that this is an apex project; nothing was written
+  help: mdo init --apex makes it ours
+",
+    );
+    project.mdo("init --apex").exits(0);
+    assert!(project.read("project.toml").starts_with("name = \"shop\"\ndefault_stage = \"dev\"\n"));
+    project.mdo("plan --local").succeeds();
+}
+
+#[test]
 fn an_apex_project_with_everything_around_it_is_converted() {
     let project = TestProject::local();
     project.write("project.json", APEX);

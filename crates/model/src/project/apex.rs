@@ -67,7 +67,7 @@ pub fn convert(
         .collect();
     let project = match project_json {
         Some(text) => read("project.json", text),
-        None => stages.first().map(|(stage, keys)| in_place_of_project(stage, keys)),
+        None => stages.first().map(|(stage, keys)| in_place_of_project(stage, keys, stages.len() == 1)),
     };
     if let (None, [(_, only)]) = (project_json, stages.as_mut_slice()) {
         only.clear();
@@ -122,9 +122,10 @@ pub fn ignore_file(apex_ignore: &str) -> String {
     apex_ignore.lines().map(line).collect()
 }
 
-/// What the first stage's file says of the project as a whole.
-fn in_place_of_project(stage: &str, keys: &Map<String, Value>) -> Map<String, Value> {
+/// What the first stage's file says of the project as a whole; all of it, where it is the only one.
+fn in_place_of_project(stage: &str, keys: &Map<String, Value>, is_only: bool) -> Map<String, Value> {
     let mut keys = keys.clone();
+    keys.retain(|key, _| is_only || !OF_A_STAGE.contains(&key.as_str()));
     keys.entry("defaultEnvironment").or_insert_with(|| json!(stage));
     keys
 }
@@ -154,9 +155,25 @@ fn stage_toml(
             _ => notes.push(format!("{file}: `{key}` is left out: a stage has none of its own")),
         }
     }
+    notes.extend(inherited(&file, keys, project));
     let tables = [(format!("stages.{stage}"), text), (format!("stages.{stage}.environment"), environment)];
     let written = tables.iter().filter(|(_, lines)| !lines.is_empty());
     Some(written.map(|(table, lines)| format!("\n[{table}]\n{lines}")).collect())
+}
+
+/// The variables that a stage now has from the project: apex reads its file instead of `project.json`, mdo reads both.
+fn inherited(file: &str, keys: &Map<String, Value>, project: Option<&Map<String, Value>>) -> Option<String> {
+    let variables = |keys: &Map<String, Value>| keys.get("environment").and_then(Value::as_object).cloned();
+    let own = variables(keys).unwrap_or_default();
+    let of_all = variables(project?)?;
+    let missing: Vec<&str> =
+        of_all.keys().filter(|name| !own.contains_key(*name)).map(String::as_str).collect();
+    (!missing.is_empty()).then(|| {
+        format!(
+            "{file}: does not set {}, which every stage now has from [defaults.environment] in project.toml",
+            missing.join(", ")
+        )
+    })
 }
 
 /// The notes, of which the same one about several files comes once.

@@ -157,6 +157,25 @@ fn the_only_file_of_an_apex_environment_is_the_project() {
 }
 
 #[test]
+fn what_one_apex_environment_sets_is_not_silently_given_to_another() {
+    let dev = r#"{"name": "api", "memory": 512, "environment": {"DEBUG": "1"}}"#;
+    let prod = r#"{"name": "api", "memory": 512, "environment": {"LEVEL": "warn"}}"#;
+    let converted = convert(None, &named(&[("dev", dev), ("prod", prod)]), &[]).expect("converted");
+    assert_eq!(
+        converted.project_toml,
+        "name = \"api\"\ndefault_stage = \"dev\"\n\n[defaults]\nmemory = 512\n\n[stages.dev.environment]\nDEBUG = \"1\"\n\n[stages.prod.environment]\nLEVEL = \"warn\"\n"
+    );
+    assert!(converted.notes.is_empty(), "{:#?}", converted.notes);
+    let converted = convert(Some(dev), &named(&[("prod", prod)]), &[]).expect("converted");
+    assert_eq!(
+        converted.notes,
+        [
+            "project.prod.json: does not set DEBUG, which every stage now has from [defaults.environment] in project.toml"
+        ]
+    );
+}
+
+#[test]
 fn a_note_about_several_functions_comes_once() {
     let functions =
         named(&[("a", r#"{"zip": "x"}"#), ("b", r#"{"zip": "y"}"#), ("c", r#"{"runtime": "go1.x"}"#)]);
