@@ -67,6 +67,9 @@ const PATTERNS: [&str; 52] = [
 const FILES: [&str; 16] =
     ["a.c", "d.c", "abc", "ac", "a]", "[a", "]", "5", "#a", "!a", "a ", "{a,b}", "a{b,c}", "-", "x", "[]"];
 
+/// How many ignore files of three lines each are composed.
+const FILES_OF_COMPOSED_PATTERNS: usize = 60;
+
 /// A tree with the files in the folder, in `a`, `b`, `a/b`, `a/b/c` and `b/c`.
 fn tree() -> (Function, Vec<String>) {
     let mut function = Function::ready();
@@ -155,5 +158,28 @@ fn lines_that_take_back_leave_what_git_leaves() {
         "# a\n\n   \n*.c",
     ] {
         agrees(&function, &names, "", lines);
+    }
+}
+
+/// A text of up to seven of the pieces that patterns are made of; the same for the same seed.
+fn composed(seed: &mut u64) -> String {
+    const PIECES: [&str; 16] = [
+        "a", "b", "c", "/", "*", "**", "?", "[ab]", "[!a]", "[^/]", ".c", "\\", "{a,b}", "a/b", "**/", "/**",
+    ];
+    let mut next = || {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(*seed >> 40).unwrap()
+    };
+    (0..=next() % 6).map(|_| PIECES[next() % PIECES.len()]).collect()
+}
+
+#[test]
+fn composed_patterns_leave_what_git_leaves() {
+    let Some((function, names)) = with_git() else { return };
+    let mut seed = 1;
+    for _ in 0..FILES_OF_COMPOSED_PATTERNS {
+        let lines: Vec<String> =
+            (0..3).map(|at| ["", "!", ""][at].to_owned() + &composed(&mut seed)).collect();
+        agrees(&function, &names, "", &lines.join("\n"));
     }
 }
