@@ -57,6 +57,9 @@ pub(super) struct Target {
     /// The packages of functions whose folders have not changed since: neither built nor packaged again.
     #[arg(skip)]
     pub packaged: BTreeMap<FunctionName, Package>,
+    /// The environment file that `mdo dev` reads by itself; no flag sets it.
+    #[arg(skip)]
+    pub own_env_file: Option<PathBuf>,
 }
 
 impl StackArgs {
@@ -70,6 +73,7 @@ impl Target {
     /// What the flags say over the files.
     pub(super) fn overrides(&self) -> Overrides {
         Overrides {
+            own_env_file: self.own_env_file.clone(),
             env_files: self.environment.env_file.clone(),
             set: self.environment.set.clone(),
             unset: self.unset(),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use mdo_local::{Activity, DEFAULT_PORT, HostName, Observer, Server};
-use mdo_model::project::{FunctionName, Names, Project, StageName};
+use mdo_model::project::{FunctionName, Names, Problem, Project, StageName, left_out};
 use mdo_model::stack::{Action, Kind};
 use mdo_package::Package;
 
@@ -53,13 +53,16 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         forgets: true,
         ..Target::default()
     };
-    target.environment.env_file.splice(0..0, own_environment()?);
+    let mut own = OwnEnvironment { path: own_environment()?, told: Vec::new() };
+    target.own_env_file = Some(own.path.clone());
     let session = Session::open(&target.place, &target.overrides()).await?;
+    own.say_what_is_left_out();
     let mut pinned = PinnedStage::new(&session, &mut target);
     // Before anything is changed: a port that is taken is most often that of another `mdo dev`.
     let listener = Server::bind(args.port).await?;
     schema::write_for_editors(session.project.root())?;
-    let mut files = Watch::start(session.project.root(), &target.environment.env_file)?;
+    let watched = [&[own.path.clone()], &target.environment.env_file[..]].concat();
+    let mut files = Watch::start(session.project.root(), &watched)?;
     let planned = planning::plan(&session, &target).await?;
     note_built(&mut files, &session);
     files.built_first();
@@ -83,17 +86,34 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         output::message(&format!("warning: cannot open a browser: {error}"));
     }
     target.packaged = planned.packaged;
-    follow(files, target, &mut pinned, &server, interrupt).await;
+    follow(files, target, &mut pinned, &mut own, &server, interrupt).await;
     server.shutdown().await;
     Ok(())
 }
 
-/// The project's own environment file for this machine, if there is one. Every flag weighs more.
-fn own_environment() -> Result<Option<PathBuf>, Failure> {
+/// The project's own environment file for this machine, whether or not it is there. Every flag weighs more.
+fn own_environment() -> Result<PathBuf, Failure> {
     let folder = session::current_folder()?;
     let file = Project::find(&folder)?.join(DEV_ENVIRONMENT);
-    let file = file.strip_prefix(&folder).map(Path::to_owned).unwrap_or(file);
-    Ok(file.is_file().then_some(file))
+    Ok(file.strip_prefix(&folder).map(Path::to_owned).unwrap_or(file))
+}
+
+/// The project's own environment file, and what was said of it.
+struct OwnEnvironment {
+    path: PathBuf,
+    told: Vec<Problem>,
+}
+
+impl OwnEnvironment {
+    /// Says once which variables of the file no function gets.
+    fn say_what_is_left_out(&mut self) {
+        for note in left_out(&self.path) {
+            if !self.told.contains(&note) {
+                output::message(&note.render("note"));
+                self.told.push(note);
+            }
+        }
+    }
 }
 
 async fn apply(
@@ -162,6 +182,7 @@ async fn follow(
     mut files: Watch,
     mut target: Target,
     pinned: &mut PinnedStage,
+    own: &mut OwnEnvironment,
     server: &Server,
     interrupt: &Interrupt,
 ) {
@@ -175,6 +196,7 @@ async fn follow(
         };
         // What was edited is packaged anew, until that has worked.
         target.packaged.retain(|name, _| !edits.packaging && !edits.functions.contains(name.as_str()));
+        own.say_what_is_left_out();
         match reload(&mut files, &mut target, pinned, server, interrupt).await {
             Ok(Reloaded::Stopped) => {}
             Err(failure) => {

@@ -8,10 +8,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use mdo_model::project::{self, Architecture, FunctionName, ProjectName};
+use mdo_model::project::{Architecture, FunctionName, ProjectName};
 
 use super::session::current_folder;
-use super::{DEV_ENVIRONMENT, consent, schema};
+use super::{DEV_ENVIRONMENT, consent, convert, schema};
 use crate::output::{self, Failure, exit_code};
 
 /// The bootstrap of `sample_producer`, built with mdo; empty where it could not be built.
@@ -38,7 +38,7 @@ pub(super) struct Args {
 }
 
 /// A file to write.
-struct NewFile {
+pub(super) struct NewFile {
     path: PathBuf,
     content: Vec<u8>,
     executable: bool,
@@ -54,12 +54,12 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         ));
     }
     if args.apex {
-        return convert(&folder);
+        return convert::run(&folder);
     }
-    if folder.join("project.json").exists() {
+    if let Some(file) = convert::apex_file(&folder) {
         return Err(Failure::with_help(
             exit_code::USAGE,
-            "project.json says that this is an apex project; nothing was written",
+            format!("{file} says that this is an apex project; nothing was written"),
             "mdo init --apex makes it ours",
         ));
     }
@@ -92,10 +92,13 @@ fn start(folder: &Path, args: Args) -> Result<(), Failure> {
         text(".gitignore", format!(".mdo/\n{DEV_ENVIRONMENT}\n")),
         text(".mdoignore", IGNORED.to_owned()),
     ];
-    let written = write_all(folder, files, &[DEV_ENVIRONMENT, ".gitignore", ".mdoignore"])?;
+    let Outcome { written, kept } = write_all(folder, files, &[DEV_ENVIRONMENT, ".gitignore", ".mdoignore"])?;
     schema::write_for_editors(folder)?;
     for path in written {
         output::data(&format!("  wrote  {}\n", path.display()));
+    }
+    for path in kept {
+        output::data(&format!("  kept   {}\n", path.display()));
     }
     output::data(&format!(
         "\nReady.\n  run it here   mdo dev\n  on AWS        mdo deploy -s N_CLASSES=2\n  its routes    GET /{function}\n"
@@ -147,12 +150,19 @@ fn function_json(function: &FunctionName) -> String {
     )
 }
 
-fn text(path: impl Into<PathBuf>, content: String) -> NewFile {
+pub(super) fn text(path: impl Into<PathBuf>, content: String) -> NewFile {
     NewFile { path: path.into(), content: content.into_bytes(), executable: false }
 }
 
+/// What came of files to write.
+pub(super) struct Outcome {
+    pub written: Vec<PathBuf>,
+    /// Those that were there already.
+    kept: Vec<PathBuf>,
+}
+
 /// Writes the files below `folder`, or none of them. Those that `may_exist` names are left alone where they exist.
-fn write_all(folder: &Path, files: Vec<NewFile>, may_exist: &[&str]) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn write_all(folder: &Path, files: Vec<NewFile>, may_exist: &[&str]) -> Result<Outcome, Failure> {
     let exists = |file: &NewFile| folder.join(&file.path).symlink_metadata().is_ok();
     let (kept, new): (Vec<_>, Vec<_>) = files.into_iter().partition(exists);
     if let Some(file) = kept.iter().find(|file| !may_exist.iter().any(|name| file.path == Path::new(name))) {
@@ -180,7 +190,7 @@ fn write_all(folder: &Path, files: Vec<NewFile>, may_exist: &[&str]) -> Result<V
         }
         written.push(file.path);
     }
-    Ok(written)
+    Ok(Outcome { written, kept: kept.into_iter().map(|file| file.path).collect() })
 }
 
 /// The folders that writing the files will create, the innermost first.
@@ -244,62 +254,4 @@ fn ask(prompt: &str, default: &str) -> Result<String, Failure> {
 fn answer(prompt: &str) -> Result<String, Failure> {
     consent::ask(prompt)?
         .ok_or_else(|| Failure::new(exit_code::INTERRUPTED, "interrupted; nothing was written"))
-}
-
-/// Makes the apex project in `folder` ours: project.toml beside project.json, and function.json files without what only
-/// apex knows; the old ones stay as function.apex.json.
-fn convert(folder: &Path) -> Result<(), Failure> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|error| {
-            let shown = path.strip_prefix(folder).unwrap_or(path).display();
-            Failure::with_help(
-                exit_code::USAGE,
-                format!("cannot read {shown}: {error}"),
-                "mdo init --apex runs in the folder of an apex project, which has a project.json",
-            )
-        })
-    };
-    let manifest = read(&folder.join("project.json"))?;
-    let mut functions = Vec::new();
-    if let Ok(entries) = std::fs::read_dir(folder.join("functions")) {
-        for entry in entries {
-            let entry = entry?;
-            let path = entry.path().join("function.json");
-            if path.is_file() {
-                functions.push((entry.file_name().to_string_lossy().into_owned(), read(&path)?));
-            } else if entry.path().is_dir() {
-                functions.push((entry.file_name().to_string_lossy().into_owned(), "{}".to_owned()));
-            }
-        }
-    }
-    functions.sort();
-    let converted = project::apex::convert(&manifest, &functions)?;
-    let mut files = vec![text("project.toml", converted.project_toml)];
-    for ((name, old), (_, new)) in functions.iter().zip(&converted.functions) {
-        if old == new {
-            continue;
-        }
-        let home = Path::new("functions").join(name);
-        let path = home.join("function.json");
-        if folder.join(&path).is_file() {
-            files.push(text(home.join("function.apex.json"), old.clone()));
-        }
-        files.push(text(home.join("function.mdo.json"), new.clone()));
-    }
-    let written = write_all(folder, files, &[])?;
-    for path in &written {
-        match path.to_str().and_then(|path| path.strip_suffix("function.mdo.json")) {
-            Some(home) => {
-                std::fs::rename(folder.join(path), folder.join(home).join("function.json"))?;
-                output::data(&format!("  converted  {home}function.json\n"));
-            }
-            None => output::data(&format!("  wrote      {}\n", path.display())),
-        }
-    }
-    schema::write_for_editors(folder)?;
-    for note in converted.notes {
-        output::message(&format!("note: {note}"));
-    }
-    output::data("\nmdo no longer reads project.json. See what a deploy would do: mdo plan --adopt\n");
-    Ok(())
 }

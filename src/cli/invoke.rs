@@ -1,6 +1,7 @@
 //! `mdo invoke`: runs events through a function, the console's Test button.
 
-use std::io::BufReader;
+use std::io::{BufReader, IsTerminal};
+use std::time::Duration;
 
 use clap::Parser;
 use mdo_model::project::{FunctionName, Settings};
@@ -17,13 +18,14 @@ use crate::output::{self, Failure, exit_code};
 #[command(after_help = "Examples:
   mdo invoke sample_producer
   mdo invoke sample_producer '{\"queryStringParameters\": {\"n_samples\": \"5\"}}' --logs
-  cat events.jsonl | mdo invoke sample_producer -     one answer per line")]
+  mdo invoke sample_producer @event.json
+  cat events.jsonl | mdo invoke sample_producer       one answer per line")]
 pub(super) struct Args {
     /// The function
     function: String,
-    /// The event, a JSON document; `-` reads one or more from standard input
-    #[arg(default_value = "{}")]
-    payload: String,
+    /// The event: a JSON document, `@FILE` that holds one, or `-` for one or more on standard input [default: what is piped
+    /// in, else {}]
+    payload: Option<String>,
     /// Print the end of the function's log to standard error
     #[arg(long)]
     logs: bool,
@@ -32,12 +34,11 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let is_stream = args.payload == "-";
-    let mut events = if is_stream { stream() } else { single(&args.payload)? };
+    let Input { mut events, is_stream, otherwise } = input(args.payload.as_deref())?;
     let session = Session::open_live(&args.place).await?;
     let function = function(&session.settings, &args.function)?;
     let (mut count, mut failed) = (0, false);
-    while let Some(event) = events.recv().await {
+    while let Some(event) = next(&mut events, if count == 0 { otherwise } else { None }).await {
         count += 1;
         let event = event.map_err(|error| unreadable(count, &error))?;
         let invocation = session.connection.invoke.invoke(&function, event.get().as_bytes()).await?;
@@ -49,6 +50,10 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             let help = if args.logs { "" } else { "; --logs shows its log" };
             output::message(&format!("error: function {function} failed ({error}){help}"));
             failed = true;
+        }
+        // Each further event would run for nobody.
+        if output::is_unread() {
+            break;
         }
     }
     match (count, failed) {
@@ -74,6 +79,51 @@ fn function(settings: &Settings, name: &str) -> Result<FunctionName, Failure> {
 
 /// Events as they come.
 type Events = Receiver<serde_json::Result<Box<RawValue>>>;
+
+/// Where the events come from.
+struct Input {
+    events: Events,
+    is_stream: bool,
+    /// The event when there is none.
+    otherwise: Option<&'static str>,
+}
+
+/// How long standard input may say nothing before it is said what is waited for.
+const SILENCE: Duration = Duration::from_secs(2);
+
+fn input(payload: Option<&str>) -> Result<Input, Failure> {
+    let one = |events| Input { events, is_stream: false, otherwise: None };
+    Ok(match payload {
+        None if std::io::stdin().is_terminal() => one(single("{}")?),
+        // Something that is piped in is meant, even without a word about it.
+        None => Input { events: stream(), is_stream: true, otherwise: Some("{}") },
+        Some("-" | "@-") => Input { events: stream(), is_stream: true, otherwise: None },
+        Some(payload) => match payload.strip_prefix('@') {
+            Some(file) => one(single(&read(file)?)?),
+            None => one(single(payload)?),
+        },
+    })
+}
+
+fn read(file: &str) -> Result<String, Failure> {
+    std::fs::read_to_string(file).map_err(|error| {
+        let message = format!("cannot read the event in {file}: {error}");
+        Failure::with_help(exit_code::USAGE, message, "name a file that holds one JSON document: @event.json")
+    })
+}
+
+/// The next event; `otherwise` at the end, if that is where it begins.
+async fn next(events: &mut Events, otherwise: Option<&str>) -> Option<serde_json::Result<Box<RawValue>>> {
+    let event = match (tokio::time::timeout(SILENCE, events.recv()).await, otherwise) {
+        (Ok(event), _) => event,
+        (Err(_), Some(_)) => {
+            output::message("note: waiting for an event on standard input; for none: < /dev/null");
+            events.recv().await
+        }
+        (Err(_), None) => events.recv().await,
+    };
+    event.or_else(|| Some(serde_json::from_str(otherwise?)))
+}
 
 /// The one JSON document of the argument.
 fn single(payload: &str) -> Result<Events, Failure> {

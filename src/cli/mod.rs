@@ -3,8 +3,10 @@
 mod applying;
 mod arguments;
 mod assigned;
+mod closed_runtimes;
 mod connect;
 mod consent;
+mod convert;
 mod deploy;
 mod destroy;
 mod dev;

@@ -11,11 +11,13 @@ use mdo_engine::{Observed, Packages, Scope};
 use mdo_model::Sha256;
 use mdo_model::project::{FunctionName, Problem, Project, Settings, nearest};
 use mdo_model::stack::{self, Kind, Plan, ResourceId, Selection, Stack};
-use mdo_package::{self, OwnFolder, Package, PackageError, Source};
+use mdo_package::{self, Destination, OwnFolder, Package, PackageError, Source};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::DEV_ENVIRONMENT;
 use super::arguments::Target;
+use super::closed_runtimes::check_closed_runtimes;
 use super::oversized::check_environment_sizes;
 use super::session::Session;
 use crate::output::{self, Failure, exit_code};
@@ -62,6 +64,8 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let code = packages.iter().map(|(name, package)| (name.clone(), package.sha256)).collect();
     let desired = stack::desired(&session.settings, &code);
     check_completable(session, &selection, &observed)?;
+    let is_live = |name: &FunctionName| observed.stack.functions.contains_key(name);
+    check_closed_runtimes(session, &scope, &selection, is_live).await?;
     let shared = shared(session, &scope, &desired, &observed).await?;
     let names = session.settings.names();
     let unset = unset(target, &observed);
@@ -153,7 +157,24 @@ fn check_required_environment(
     let live = session.settings.functions.keys().map(|name| (name.clone(), kept(name))).collect();
     let mut settings = session.settings.clone();
     settings.functions.retain(|name, _| selection.contains(name));
-    Ok(session.project.check_required_environment(&settings, &live)?)
+    let ways = ways_to_set(session, target);
+    Ok(session.project.check_required_environment(&settings, &live, ways.as_deref())?)
+}
+
+/// How a variable can be set on this machine: `mdo dev` reads a file by itself, and it alone. `None` for AWS.
+fn ways_to_set(session: &Session, target: &Target) -> Option<String> {
+    if let Some(own) = &target.own_env_file {
+        let own = own.display();
+        return Some(format!(
+            "write {{}}=… in {own}, or set it with -s, in another environment file (-E), or under \"environment\" in function.json"
+        ));
+    }
+    session.is_local().then(|| {
+        format!(
+            "set it with -s {{}}=…, in an environment file (-E), or under \"environment\" in function.json; only mdo dev reads \
+             {DEV_ENVIRONMENT} by itself"
+        )
+    })
 }
 
 /// The functions that the patterns name; all of them when there is no pattern.
@@ -210,9 +231,13 @@ async fn package_functions(
     target: &Target,
     selection: &Selection,
 ) -> Result<BTreeMap<FunctionName, Package>, Failure> {
-    let (project, settings) = (&session.project, &session.settings);
+    let Session { project, settings, .. } = session;
     let artifacts = OwnFolder::of(&settings.root).folder("packages")?;
-    let has_bucket = settings.artifacts.is_some();
+    let destination = match &settings.artifacts {
+        _ if session.is_local() => Destination::Local,
+        Some(_) => Destination::LambdaWithBucket,
+        None => Destination::Lambda,
+    };
     let wanted = Wanted::default();
     let mut tasks = JoinSet::new();
     let mut packages = BTreeMap::new();
@@ -235,7 +260,8 @@ async fn package_functions(
                 handler: &function.configuration.handler,
                 architecture: function.configuration.architecture,
                 project_ignore: Some(&ignore),
-                has_bucket,
+                has_layers: !function.configuration.layers.is_empty(),
+                destination,
                 abandoned: &abandoned,
                 build_hook: function.build_hook.as_deref(),
                 clean_hook: function.clean_hook.as_deref(),

@@ -58,9 +58,14 @@ impl Session {
         Ok(if others.is_empty() { String::new() } else { format!("; the project has {}", others.join(", ")) })
     }
 
+    /// Whether the stack is on this machine.
+    pub(super) fn is_local(&self) -> bool {
+        self.connection.local.is_some()
+    }
+
     /// The flags that lead to this stack again, each with a blank before it.
     pub(super) fn flags(&self) -> String {
-        let local = if self.provider.name() == "local" { " --local" } else { "" };
+        let local = if self.is_local() { " --local" } else { "" };
         format!("{local}{}", self.stage_flag())
     }
 

@@ -202,9 +202,13 @@ impl Sources {
     fn edits(&self, before: &Digests, now: &Digests) -> Edits {
         let mut edits = Edits::default();
         for path in differing(before, now) {
-            match path.strip_prefix(&self.functions).ok().and_then(|path| path.iter().next()) {
-                Some(function) => drop(edits.functions.insert(function.to_string_lossy().into_owned())),
-                None => edits.packaging |= path.parent() == Some(&self.root),
+            let is_named = |names: &[&str]| names.iter().any(|name| path.ends_with(name));
+            match path.strip_prefix(&self.functions).ok().map(|path| path.iter().collect::<Vec<_>>()) {
+                Some(parts) if parts.len() > 1 => {
+                    edits.functions.insert(parts[0].to_string_lossy().into_owned());
+                }
+                Some(_) => edits.packaging = true,
+                None => edits.packaging |= is_named(&["project.toml", ".mdoignore"]),
             }
         }
         edits

@@ -19,21 +19,30 @@ pub(crate) use text::table;
 
 use std::io::{ErrorKind, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Why data did not reach standard output, if it did not.
 static LOST: OnceLock<String> = OnceLock::new();
 
+/// Whether nobody reads standard output any more.
+static UNREAD: AtomicBool = AtomicBool::new(false);
+
 /// Writes data to standard output, with colours only on a terminal that wants them.
 ///
-/// A reader that went away (`mdo list | head -1`) is not an error; for others see [`lost`].
+/// A reader that went away (`mdo list | head -1`) is not an error, see [`is_unread`]; for others see [`lost`].
 pub(crate) fn data(text: &str) {
     let mut stdout = anstream::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    if let Err(error) = written.as_ref()
-        && error.kind() != ErrorKind::BrokenPipe
-    {
-        LOST.get_or_init(|| error.to_string());
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => UNREAD.store(true, Ordering::Relaxed),
+        Err(error) => drop(LOST.get_or_init(|| error.to_string())),
+        Ok(()) => {}
     }
+}
+
+/// Whether more data would reach nobody: the reader went away, or the disk is full.
+pub(crate) fn is_unread() -> bool {
+    UNREAD.load(Ordering::Relaxed) || lost().is_some()
 }
 
 /// Why data did not reach standard output, a full disk for instance; `None` if all did.

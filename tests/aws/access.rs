@@ -137,6 +137,28 @@ fn a_blocked_runtime_is_refused_before_any_call() {
 }
 
 #[test]
+fn a_runtime_that_is_closed_to_new_functions_is_refused_for_those_alone() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.set("echo", "runtime", json!("provided"));
+    let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+    let output = project.mdo("deploy").through(&proxy).exits(2);
+    output
+        .says("error: function echo: Lambda creates no function on the runtime `provided` any more")
+        .says("  --> functions/echo/function.json")
+        .says("  help: use `provided.al2023`");
+    assert_eq!(proxy.recording().writes().len(), 0);
+
+    project.set("echo", "runtime", json!("provided.al2023"));
+    project.mdo("deploy").through(&proxy).exits(0);
+    project.set("echo", "runtime", json!("provided"));
+    for stage in ["dev", "prod"] {
+        let output = project.mdo(&format!("plan --stage {stage}")).through(&proxy).exits(0);
+        output.says("warning: the runtime `provided` is deprecated: Lambda refuses new functions already");
+    }
+}
+
+#[test]
 fn a_package_that_cannot_run_is_refused_before_any_write() {
     let Some(emulator) = Emulator::shared() else { return };
     let project = TestProject::with_echo(emulator.account());

@@ -155,3 +155,14 @@ fn any_folder_below_the_project_will_do() {
     project.mdo("list --local").below("functions").succeeds().says("  keys  default");
     assert!(!project.path("functions/echo/.mdo").exists());
 }
+
+#[test]
+fn a_package_over_50_mb_needs_no_bucket_on_this_machine() {
+    let project = TestProject::local_with_echo();
+    let random = fs::File::open("/dev/urandom").unwrap();
+    let mut model = fs::File::create(project.path("functions/echo/model.bin")).unwrap();
+    std::io::copy(&mut std::io::Read::take(random, 51 * 1024 * 1024), &mut model).unwrap();
+    project.mdo("plan --local").exits(0).says(
+        "so a deploy to AWS needs a bucket under `[artifacts]` in project.toml; largest: model.bin 51.0 MB",
+    );
+}

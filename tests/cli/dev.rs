@@ -44,6 +44,42 @@ fn an_empty_folder_becomes_the_guides_api() {
 }
 
 #[test]
+fn the_env_file_is_read_whenever_it_comes_and_missed_by_nobody_when_it_goes() {
+    let project = TestProject::local_with_echo();
+    let mut serving = project.mdo("dev --port 0").serves();
+    let key = project.key("default");
+    assert_eq!(echo(&serving, &key)["greeting"], Value::Null);
+    project.write(".env", "GREETING=hello\nAWS_PROFILE=office\nAWS_SECRET_ACCESS_KEY=s3cret\n");
+    serving.says("note: no function gets `AWS_SECRET_ACCESS_KEY`: the environment variable");
+    serving.says("reloaded echo version 2");
+    assert_eq!(echo(&serving, &key)["greeting"], "hello");
+    fs::remove_file(project.path(".env")).unwrap();
+    project.set_edition("echo", "second");
+    serving.says("reloaded echo version 3");
+    assert_eq!(echo(&serving, &key)["edition"], "second");
+}
+
+#[test]
+fn a_variable_that_is_missing_can_be_written_into_the_env_file_of_dev_alone() {
+    let project = TestProject::local_with_echo();
+    project.set("echo", "required_environment", json!(["GREETING"]));
+    project.mdo("dev --port 0").exits(2).says(
+        "  help: write GREETING=… in .env, or set it with -s, in another environment file (-E), or under \"environment\" in function.json\n",
+    );
+    for verb in ["plan", "deploy"] {
+        project.mdo(&format!("{verb} --local")).exits(2).says(
+            "  help: set it with -s GREETING=…, in an environment file (-E), or under \"environment\" in function.json; only mdo dev reads .env by itself\n",
+        );
+    }
+    project.write(".env", "GREETING=hello\nAWS_ACCESS_KEY_ID=AKIA\n");
+    project.mdo("dev --port 0").serves();
+    project
+        .mdo("plan --local -E .env")
+        .exits(2)
+        .says("the environment variable `AWS_ACCESS_KEY_ID` is reserved by Lambda");
+}
+
+#[test]
 fn sigterm_ends_it_like_ctrl_c() {
     let project = TestProject::local_with_echo();
     let serving = project.mdo("dev --port 0").serves();

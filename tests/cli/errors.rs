@@ -54,7 +54,7 @@ fn a_required_variable_is_missed_before_anything_changes() {
     project.mdo("deploy --local").exits(2).prints("").complains(
         "error: function echo requires GREETING, which nothing sets
   --> functions/echo/function.json:3:5
-  help: set it with -s GREETING=…, in an environment file (-E), or under \"environment\" in function.json
+  help: set it with -s GREETING=…, in an environment file (-E), or under \"environment\" in function.json; only mdo dev reads .env by itself
 ",
     );
     assert!(!project.path(".mdo/stages/dev").exists());

@@ -90,7 +90,22 @@ fn files_that_are_there_stay_as_they_are() {
     let project = TestProject::local();
     project.write(".gitignore", "node_modules/\n");
     project.write("README.md", "mine\n");
-    project.mdo("init").succeeds();
+    project.write(".env", "N_CLASSES=3\n");
+    project.mdo("init").succeeds().prints(
+        "  wrote  project.toml
+  wrote  functions/sample_producer/function.json
+  wrote  functions/sample_producer/bootstrap
+  wrote  .mdoignore
+  kept   .env
+  kept   .gitignore
+
+Ready.
+  run it here   mdo dev
+  on AWS        mdo deploy -s N_CLASSES=2
+  its routes    GET /sample_producer
+",
+    );
+    assert_eq!(project.read(".env"), "N_CLASSES=3\n");
     assert_eq!(project.read(".gitignore"), "node_modules/\n");
     assert_eq!(project.read(".mdo/.gitignore"), "*\n");
     assert_eq!(project.read("README.md"), "mine\n");
@@ -199,12 +214,64 @@ mdo no longer reads project.json. See what a deploy would do: mdo plan --adopt
         )
         .complains(
             "note: functions/hello/function.json: `zip` is left out: mdo packages the function's folder itself; let `hooks.build` leave in it what belongs there
-note: every function without `routes` is now served at `ANY /<function>` with an API key: write \"routes\": [] in the function.json of one that is not for the API
+note: no function has a route, so the conversion opens nothing to the world: write \"routes\": [\"GET /…\"] in the function.json of one that is for the API
 ",
         );
     assert_eq!(
         project.read("functions/hello/function.json"),
-        r#"{ "runtime": "python3.13", "handler": "main.handle" }"#
+        r#"{ "runtime": "python3.13", "handler": "main.handle", "routes": [] }"#
     );
     project.mdo("plan --local").succeeds();
+}
+
+#[test]
+fn an_apex_project_of_one_environment_alone_is_recognised() {
+    let project = TestProject::local();
+    project.write("project.dev.json", APEX);
+    project.write_executable("functions/bare/bootstrap", "#!/bin/sh\n");
+    project.mdo("init").exits(2).complains(
+        "error: project.dev.json says that this is an apex project; nothing was written
+  help: mdo init --apex makes it ours
+",
+    );
+    project.mdo("init --apex").exits(0);
+    assert!(project.read("project.toml").starts_with("name = \"shop\"\ndefault_stage = \"dev\"\n"));
+    project.mdo("plan --local").succeeds();
+}
+
+#[test]
+fn an_apex_project_with_everything_around_it_is_converted() {
+    let project = TestProject::local();
+    project.write("project.json", APEX);
+    project.write("project.prod.json", r#"{"name": "shop", "environment": {"LEVEL": "warn"}}"#);
+    project.write("infrastructure/main.tf", "");
+    project.write(".apexignore", "*.md\nsrc/old\n");
+    project.write("functions/.idea/workspace.xml", "");
+    project.write_executable("functions/bare/bootstrap", "#!/bin/sh\n");
+    project.write("functions/bare/.apexignore", "drafts\n");
+    symlink("../../shared.py", project.path("functions/bare/shared.py")).unwrap();
+    project.write("shared.py", "");
+    project
+        .mdo("init --apex")
+        .exits(0)
+        .prints(
+            "  wrote      project.toml
+  wrote      .mdoignore
+  wrote      functions/bare/.mdoignore
+  converted  functions/bare/function.json
+
+mdo no longer reads project.json. See what a deploy would do: mdo plan --adopt
+",
+        )
+        .complains(
+            "note: no function has a route, so the conversion opens nothing to the world: write \"routes\": [\"GET /…\"] in the function.json of one that is for the API
+note: infrastructure/ is left alone: mdo runs no Terraform, so run it there yourself
+note: functions/bare/shared.py is a link that leaves the function's folder, which mdo does not package: copy what it points at, for instance in the build hook
+",
+        );
+    assert_eq!(project.read("functions/bare/function.json"), "{\n  \"routes\": []\n}");
+    assert_eq!(project.read(".mdoignore"), "*.md\nfunctions/*/src/old\n");
+    assert!(project.read("project.toml").ends_with("\n[stages.prod.environment]\nLEVEL = \"warn\"\n"));
+    fs::remove_file(project.path("functions/bare/shared.py")).unwrap();
+    project.mdo("plan --local --stage prod").succeeds();
 }

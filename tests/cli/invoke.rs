@@ -66,6 +66,52 @@ fn an_event_is_answered_before_the_next_one_comes_and_by_the_same_sandbox() {
 }
 
 #[test]
+fn what_is_piped_in_is_the_event_without_a_word_about_it() {
+    let project = deployed();
+    let output = project.mdo("invoke echo --local").reads("{\"say\": 1}\n{\"say\": 2}\n").succeeds();
+    let said: Vec<Value> = output.stdout.lines().map(|line| seen(line)["say"].clone()).collect();
+    assert_eq!(said, [1, 2]);
+    project.mdo("invoke echo --local").reads("{bad").exits(2).complains(
+        "error: document 1 of standard input is not JSON: key must be a string at line 1 column 2\n",
+    );
+}
+
+#[test]
+fn an_event_in_a_file_is_named_with_an_at() {
+    let project = deployed();
+    project.write("event.json", "{\"say\": \"hi\"}\n");
+    assert_eq!(seen(&project.mdo("invoke echo @event.json --local").succeeds().stdout)["say"], "hi");
+    project.mdo("invoke echo @none.json --local").exits(2).complains(
+        "error: cannot read the event in none.json: No such file or directory (os error 2)
+  help: name a file that holds one JSON document: @event.json
+",
+    );
+}
+
+#[test]
+fn an_endless_stream_ends_with_its_reader() {
+    let project = deployed();
+    let script = r#"yes '{}' | "$0" invoke echo - --local | head -2"#;
+    let output = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_mdo")])
+        .current_dir(project.folder())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 2);
+    let full = r#"yes '{}' | "$0" invoke echo - --local > /dev/full"#;
+    let output = Command::new("sh")
+        .args(["-c", full, env!("CARGO_BIN_EXE_mdo")])
+        .current_dir(project.folder())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "error: cannot write standard output: No space left on device (os error 28)\n"
+    );
+}
+
+#[test]
 fn the_log_goes_to_standard_error() {
     let project = deployed();
     let output = project.mdo_with(&["invoke", "echo", r#"{"say": "hi"}"#, "--local", "--logs"]).exits(0);

@@ -32,13 +32,12 @@ pub(super) fn collect(source: &Source, artifacts: &Path) -> Result<Collected, Pa
     let root = source.folder.canonicalize().map_err(read(source, source.folder))?;
     let mut walk = Walk {
         source,
-        rules: Rules::new(source, &root),
+        rules: Rules::new(source)?,
         artifacts: artifacts.canonicalize().ok(),
         above: Vec::new(),
         found: Collected { entries: Vec::new(), problems: Vec::new() },
         root: root.clone(),
     };
-    walk.rules.enter_project(source, &root)?;
     walk.folder(&root, root.clone(), "")?;
     let mut found = walk.found;
     found.entries.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
@@ -61,7 +60,7 @@ impl Walk<'_> {
             return Ok(());
         }
         self.above.push(real);
-        self.rules.enter(self.source, path)?;
+        self.rules.enter(self.source, path, prefix)?;
         let children = fs::read_dir(path).map_err(read(self.source, path))?;
         for child in children {
             let child = child.map_err(read(self.source, path))?;
@@ -77,7 +76,7 @@ impl Walk<'_> {
         let own = path.symlink_metadata().map_err(read(self.source, path))?;
         let followed = if own.is_symlink() { path.metadata() } else { Ok(own.clone()) };
         let is_folder = followed.as_ref().is_ok_and(Metadata::is_dir);
-        if self.rules.exclude(path, is_folder) {
+        if self.rules.exclude(&name, is_folder) {
             return Ok(());
         }
         if let Some(problem) = name_problem(path, &name) {

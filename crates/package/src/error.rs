@@ -50,18 +50,6 @@ pub enum PackageError {
         /// What the system says.
         source: io::Error,
     },
-    /// A line of an `.mdoignore` is not a pattern.
-    #[error("function {function}: {}:{line}: {reason}", .path.display())]
-    IgnoreRule {
-        /// The function's name.
-        function: String,
-        /// The `.mdoignore`.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// A file or folder of the function could not be read.
     #[error("function {function}: cannot read {}", .path.display())]
     Read {
@@ -107,7 +95,6 @@ impl PackageError {
             }
             Self::Hook { folder, .. } => Some(format!("run it by hand in {}", folder.display())),
             Self::HookStart { .. } => Some("hooks need a POSIX `sh` on the PATH".into()),
-            Self::IgnoreRule { .. } => Some("the patterns are those of .gitignore".into()),
             Self::Write { source, .. } => write_help(source),
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("a file that vanishes while it is packaged is usually still being built".into())
@@ -122,7 +109,6 @@ impl PackageError {
             Self::Preflight { function, .. }
             | Self::Hook { function, .. }
             | Self::HookStart { function, .. }
-            | Self::IgnoreRule { function, .. }
             | Self::Read { function, .. }
             | Self::Write { function, .. }
             | Self::Zip { function, .. } => function,

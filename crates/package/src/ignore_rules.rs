@@ -1,136 +1,189 @@
 //! Which files of a function's folder stay out of its package: mdo's own, common junk, and what `.mdoignore` names.
+//!
+//! An `.mdoignore` means what a `.gitignore` means: its patterns count from its own folder, and the last one that matches
+//! decides. What it takes back with `!` is packaged, whatever else would keep it out.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use ignore::Match;
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use mdo_model::project::StageName;
 
+use super::wildmatch;
 use super::{PackageError, Source};
 
-/// The name of the ignore files, which may lie in any folder of the function.
+/// The name of the ignore files, which may lie in any folder of the project.
 pub(super) const IGNORE_FILE: &str = ".mdoignore";
 
-/// Never in a package, whatever `.mdoignore` says.
-const NEVER: [&str; 3] = ["/function*.json", IGNORE_FILE, ".git"];
-
-/// Not in a package unless an `.mdoignore` takes it back with `!`.
-const USUALLY_NOT: [&str; 9] =
-    [".DS_Store", "._*", "Thumbs.db", "desktop.ini", "*.swp", "*.swo", "*~", "\\#*\\#", ".#*"];
-
-/// Programs that run the script that their first argument names.
-const INTERPRETERS: [&str; 8] = ["sh", "bash", "zsh", "python", "python3", "node", "ruby", "perl"];
+/// Not in a package, in whatever folder: what is mdo's or git's, what holds secrets by convention, and junk.
+const USUALLY_NOT: [&str; 14] = [
+    IGNORE_FILE,
+    ".git",
+    ".env",
+    ".env.local",
+    ".env.*.local",
+    ".DS_Store",
+    "._*",
+    "Thumbs.db",
+    "desktop.ini",
+    "*.swp",
+    "*.swo",
+    "*~",
+    "#*#",
+    ".#*",
+];
 
 /// The rules in force in one folder of a walk. [`Rules::enter`] and [`Rules::leave`] follow the walk.
 pub(super) struct Rules {
-    never: Gitignore,
-    usually_not: Gitignore,
-    folders: Vec<Gitignore>,
-    hook_scripts: BTreeSet<PathBuf>,
+    files: Vec<IgnoreFile>,
 }
 
 impl Rules {
-    /// The rules of the function in `root`, before any `.mdoignore` is read.
+    /// The rules of the function, with those of the folders between it and the project's own ignore file.
     ///
     /// No `.gitignore` is ever read: a built `bootstrap` is commonly ignored by git.
-    pub(crate) fn new(source: &Source, root: &Path) -> Self {
-        Self {
-            never: built_in(root, &NEVER),
-            usually_not: built_in(root, &USUALLY_NOT),
-            folders: Vec::new(),
-            hook_scripts: hook_scripts(source, root),
+    pub(crate) fn new(source: &Source) -> Result<Self, PackageError> {
+        let mut rules = Self { files: Vec::new() };
+        let Some(project) = source.project_ignore else { return Ok(rules) };
+        rules.read(source, project, Base::Above(way(project, source.folder)))?;
+        for folder in source.folder.ancestors().skip(1) {
+            let own = folder.join(IGNORE_FILE);
+            if !project.parent().is_some_and(|root| folder.starts_with(root)) || own == project {
+                break;
+            }
+            let base = Base::Above(way(&own, source.folder));
+            rules.read(source, &own, base)?;
+            // The nearer one weighs more.
+            rules.files[1..].rotate_right(1);
         }
+        Ok(rules)
     }
 
-    /// Reads the `.mdoignore` of `folder`, if it has one; its rules weigh more than those of the folders above.
-    pub(crate) fn enter(&mut self, source: &Source, folder: &Path) -> Result<(), PackageError> {
-        self.read(source, folder.join(IGNORE_FILE), folder)
+    /// Reads the `.mdoignore` of `folder`, if it has one; its rules weigh more than those of the folders above. `prefix` is
+    /// the folder's name in the package, with a slash at its end.
+    pub(crate) fn enter(&mut self, source: &Source, folder: &Path, prefix: &str) -> Result<(), PackageError> {
+        self.read(source, &folder.join(IGNORE_FILE), Base::Within(prefix.len()))
     }
 
-    /// Reads the project's own ignore file, whose patterns are meant as if each function's folder had them.
-    pub(crate) fn enter_project(&mut self, source: &Source, root: &Path) -> Result<(), PackageError> {
-        match source.project_ignore {
-            Some(path) => self.read(source, path.to_owned(), root),
-            None => Ok(()),
-        }
-    }
-
-    fn read(&mut self, source: &Source, path: PathBuf, folder: &Path) -> Result<(), PackageError> {
-        let read = |error| PackageError::Read {
-            function: source.function.to_owned(),
-            path: path.clone(),
-            source: error,
-        };
-        let text = match fs::read_to_string(&path) {
+    fn read(&mut self, source: &Source, path: &Path, base: Base) -> Result<(), PackageError> {
+        let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(read(error)),
+            Err(error) => {
+                let (function, path) = (source.function.to_owned(), path.to_owned());
+                return Err(PackageError::Read { function, path, source: error });
+            }
         };
-        let mut rules = GitignoreBuilder::new(folder);
-        let invalid = |line, error: &ignore::Error| PackageError::IgnoreRule {
-            function: source.function.to_owned(),
-            path: path.clone(),
-            line,
-            reason: error.to_string(),
-        };
-        for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-            rules.add_line(None, line).map_err(|error| invalid(number + 1, &error))?;
-        }
-        let rules = rules.build().map_err(|error| invalid(1, &error))?;
-        self.folders.push(rules);
+        let lines = text.trim_start_matches('\u{feff}').lines();
+        self.files.push(IgnoreFile { patterns: lines.filter_map(Pattern::read).collect(), base });
         Ok(())
     }
 
     /// Forgets the rules of the folder entered last.
     pub(crate) fn leave(&mut self) {
-        self.folders.pop();
+        self.files.pop();
     }
 
-    /// Whether `path`, an absolute path below the root, stays out of the package.
-    pub(crate) fn exclude(&self, path: &Path, is_folder: bool) -> bool {
-        if self.hook_scripts.contains(path) || self.never.matched(path, is_folder).is_ignore() {
-            return true;
+    /// Whether a file or folder, by its name in the package, stays out of it.
+    pub(crate) fn exclude(&self, name: &str, is_folder: bool) -> bool {
+        let written = self.files.iter().rev().find_map(|file| file.excludes(name, is_folder));
+        let usually =
+            || USUALLY_NOT.iter().any(|pattern| wildmatch::is_match(pattern, base_name(name), false));
+        written.unwrap_or_else(|| is_settings(name) || usually())
+    }
+}
+
+/// Whether a file of the function's folder is what mdo, or apex before it, reads its settings from.
+fn is_settings(name: &str) -> bool {
+    let Some(inner) = name.strip_prefix("function.").and_then(|rest| rest.strip_suffix("json")) else {
+        return false;
+    };
+    inner.is_empty() || inner.strip_suffix('.').is_some_and(|stage| stage.parse::<StageName>().is_ok())
+}
+
+fn base_name(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+/// The way from the folder of an ignore file down to `folder`, with a slash at its end.
+fn way(ignore_file: &Path, folder: &Path) -> String {
+    let root = ignore_file.parent().unwrap_or(Path::new(""));
+    let below: PathBuf = folder
+        .strip_prefix(root)
+        .map_or_else(|_| folder.file_name().map(PathBuf::from).unwrap_or_default(), Path::to_owned);
+    let names = below.components().filter(|component| matches!(component, Component::Normal(_)));
+    names.map(|name| format!("{}/", name.as_os_str().to_string_lossy())).collect()
+}
+
+/// The patterns of one ignore file, the last of them first to be asked.
+struct IgnoreFile {
+    patterns: Vec<Pattern>,
+    base: Base,
+}
+
+/// Where an ignore file lies, seen from the function's folder.
+enum Base {
+    /// Above it, with the way down to it.
+    Above(String),
+    /// In it, so many bytes into the names of the package.
+    Within(usize),
+}
+
+impl IgnoreFile {
+    fn excludes(&self, name: &str, is_folder: bool) -> Option<bool> {
+        let path = match &self.base {
+            Base::Above(way) => format!("{way}{name}"),
+            Base::Within(length) => name.get(*length..)?.to_owned(),
+        };
+        let last = self.patterns.iter().rev().find(|pattern| pattern.names(&path, is_folder))?;
+        Some(!last.takes_back)
+    }
+}
+
+/// One line of an ignore file.
+struct Pattern {
+    text: String,
+    takes_back: bool,
+    is_for_folders: bool,
+}
+
+impl Pattern {
+    fn read(line: &str) -> Option<Self> {
+        if line.starts_with('#') {
+            return None;
         }
-        for rules in self.folders.iter().rev() {
-            match rules.matched(path, is_folder) {
-                Match::Ignore(_) => return true,
-                Match::Whitelist(_) => return false,
-                Match::None => {}
-            }
+        let line = without_blanks_at_its_end(line);
+        let (takes_back, text) = line.strip_prefix('!').map_or((false, line), |rest| (true, rest));
+        let (is_for_folders, text) = text.strip_suffix('/').map_or((false, text), |rest| (true, rest));
+        (!text.is_empty()).then(|| Self { text: text.to_owned(), takes_back, is_for_folders })
+    }
+
+    /// Whether it names a path, relative to the folder of its file. Without a slash it names files of any folder.
+    fn names(&self, path: &str, is_folder: bool) -> bool {
+        if self.is_for_folders && !is_folder {
+            return false;
         }
-        self.usually_not.matched(path, is_folder).is_ignore()
+        if !self.text.contains('/') {
+            return wildmatch::is_match(&self.text, base_name(path), false);
+        }
+        let text = self.text.strip_prefix('/').unwrap_or(&self.text);
+        // As in git, what comes before the first special byte is compared by itself: `a**/b` is an `a` and then a `**/`.
+        let literal = text.bytes().position(wildmatch::is_special).unwrap_or(text.len());
+        path.strip_prefix(&text[..literal])
+            .is_some_and(|rest| wildmatch::is_match(&text[literal..], rest, true))
     }
 }
 
-fn built_in(root: &Path, patterns: &[&str]) -> Gitignore {
-    let mut rules = GitignoreBuilder::new(root);
-    for pattern in patterns {
-        rules.add_line(None, pattern).expect("the built-in patterns are valid");
+/// The line without the blanks at its end, but for one that a backslash protects.
+fn without_blanks_at_its_end(line: &str) -> &str {
+    let mut end = 0;
+    let mut bytes = line.bytes().enumerate();
+    while let Some((index, byte)) = bytes.next() {
+        match byte {
+            b' ' => {}
+            b'\\' => end = bytes.next().map_or(line.len(), |(next, _)| next + 1),
+            _ => end = index + 1,
+        }
     }
-    rules.build().expect("the built-in patterns are valid")
-}
-
-/// The scripts in the folder that the hooks run: `./build.sh --fast`, `python3 build.py`, `a.sh && b.sh`.
-///
-/// Only what is *run* is meant, so that `cp ../../target/bootstrap ./bootstrap` does not exclude what it makes.
-fn hook_scripts(source: &Source, root: &Path) -> BTreeSet<PathBuf> {
-    [source.build_hook, source.clean_hook]
-        .into_iter()
-        .flatten()
-        .flat_map(|hook| hook.split(['&', '|', ';', '\n']))
-        .filter_map(script)
-        .map(|script| root.join(script.trim_start_matches("./")))
-        .filter(|path| path.is_file() && *path != root.join("bootstrap"))
-        .collect()
-}
-
-fn script(command: &str) -> Option<&str> {
-    let mut words = command.split_whitespace().skip_while(|word| word.contains('='));
-    let program = words.next()?;
-    if !INTERPRETERS.contains(&program) {
-        return Some(program);
-    }
-    words.find(|word| !word.starts_with('-'))
+    &line[..end]
 }

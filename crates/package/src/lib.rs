@@ -14,6 +14,7 @@ mod preflight;
 mod problem;
 mod size;
 mod unpack;
+mod wildmatch;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -31,6 +32,17 @@ pub use problem::Problem;
 pub use size::Bytes;
 pub use unpack::{UNPACKING, unpack};
 
+/// What takes the zip, which decides how large it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Lambda itself.
+    Lambda,
+    /// Lambda, and a bucket for what is too large for a direct upload.
+    LambdaWithBucket,
+    /// This machine.
+    Local,
+}
+
 /// What packaging needs to know of a function.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
@@ -44,10 +56,12 @@ pub struct Source<'a> {
     pub handler: &'a str,
     /// The processor that the function runs on.
     pub architecture: Architecture,
-    /// The project's own `.mdoignore`, if there may be one; its patterns hold in each function's folder.
+    /// The project's own `.mdoignore`, if there may be one; its patterns count from its folder.
     pub project_ignore: Option<&'a Path>,
-    /// Whether there is a bucket for a zip that is too large for a direct upload.
-    pub has_bucket: bool,
+    /// Whether the function has layers, which may bring what it lacks.
+    pub has_layers: bool,
+    /// What takes the zip.
+    pub destination: Destination,
     /// Set when nobody waits for the package any more: a hook that runs is ended then.
     pub abandoned: &'a AtomicBool,
     /// A shell command that makes the code before it is packaged.
@@ -113,15 +127,19 @@ fn zip(source: &Source, artifacts: &Path) -> Result<Package, PackageError> {
     let archive = archive::write(source, &collected.entries, artifacts)?;
     if archive.size > DIRECT_UPLOAD_LIMIT {
         let largest = size::largest(&collected.entries);
-        if !source.has_bucket {
-            return Err(PackageError::Preflight {
-                function: source.function.to_owned(),
-                folder: source.folder.to_owned(),
-                problems: vec![Problem::NeedsBucket { size: archive.size, largest }],
-            });
-        }
+        let consequence = match source.destination {
+            Destination::LambdaWithBucket => "so it goes through a bucket",
+            Destination::Local => "so a deploy to AWS needs a bucket under `[artifacts]` in project.toml",
+            Destination::Lambda => {
+                return Err(PackageError::Preflight {
+                    function: source.function.to_owned(),
+                    folder: source.folder.to_owned(),
+                    problems: vec![Problem::NeedsBucket { size: archive.size, largest }],
+                });
+            }
+        };
         warnings.push(format!(
-            "the zip is {}, over the {} of a direct upload, so it goes through a bucket; largest: {}",
+            "the zip is {}, over the {} of a direct upload, {consequence}; largest: {}",
             Bytes(archive.size),
             Bytes(DIRECT_UPLOAD_LIMIT),
             size::describe(&largest),

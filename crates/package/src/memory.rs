@@ -60,7 +60,14 @@ impl Fingerprint {
 
 /// What decides how a folder is packaged and what is said of it, beside its files.
 fn rules<'a>(source: &'a Source<'_>) -> impl std::fmt::Debug + 'a {
-    (source.runtime, source.handler, source.architecture, source.build_hook, source.has_bucket)
+    (
+        source.runtime,
+        source.handler,
+        source.architecture,
+        source.build_hook,
+        source.destination,
+        source.has_layers,
+    )
 }
 
 fn stamp(data: &Metadata) -> impl std::fmt::Debug {

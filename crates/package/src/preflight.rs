@@ -27,6 +27,9 @@ pub(super) fn check(source: &Source, collected: &mut Collected) -> Result<Vec<St
         None if collected.entries.is_empty() => {}
         None => report.problems.extend(handler::check(source, &collected.entries)),
     }
+    if source.has_layers {
+        report.leave_to_layers();
+    }
     check_size(&collected.entries, &mut report);
     if report.problems.is_empty() {
         return Ok(report.warnings);
@@ -41,6 +44,16 @@ pub(super) fn check(source: &Source, collected: &mut Collected) -> Result<Vec<St
 struct Report {
     problems: Vec<Problem>,
     warnings: Vec<String>,
+}
+
+impl Report {
+    /// What is not in the package may be in a layer, which cannot be looked into from here.
+    fn leave_to_layers(&mut self) {
+        let found = std::mem::take(&mut self.problems);
+        let (left, problems): (Vec<_>, _) = found.into_iter().partition(Problem::may_come_from_a_layer);
+        self.problems = problems;
+        self.warnings.extend(left.iter().map(|problem| format!("{problem}: a layer has to bring it")));
+    }
 }
 
 fn check_size(entries: &[Entry], report: &mut Report) {

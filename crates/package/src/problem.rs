@@ -181,6 +181,14 @@ impl Problem {
         }
     }
 
+    /// Whether it is about something that the function needs and that a layer may bring.
+    pub(super) fn may_come_from_a_layer(&self) -> bool {
+        matches!(
+            self,
+            Self::BootstrapMissing { .. } | Self::HandlerMissing { .. } | Self::LibraryMissing { .. }
+        )
+    }
+
     /// The file in the package that the problem is about, by its name relative to the function's folder.
     pub fn file(&self) -> Option<&str> {
         match self {

@@ -29,21 +29,58 @@ const DEFAULTS: [&str; 7] = ["runtime", "memory", "timeout", "handler", "kms_arn
 /// The template of names that apex uses unless it is told otherwise, which is how mdo names functions too.
 const NAME_TEMPLATE: &str = "{{.Project.Name}}_{{.Function.Name}}";
 
-/// Converts an apex `project.json` and the `function.json` of each function, given with the name of its folder.
+/// How functions are built that apex compiled itself, by what their runtimes begin with there.
+const COMPILED: [(&str, &str); 2] = [
+    (
+        "go",
+        "Go: mdo compiles nothing by itself: write \"runtime\": \"provided.al2023\" and \"hooks\": {\"build\": \"CGO_ENABLED=0 GOOS=linux go build -o bootstrap .\"}",
+    ),
+    (
+        "rust",
+        "Rust: mdo compiles nothing by itself: write \"hooks\": {\"build\": \"…\"} with a command that builds for x86_64-unknown-linux-musl and copies the program to ./bootstrap",
+    ),
+];
+
+/// Keys of a project that a stage can have for itself.
+const OF_A_STAGE: [&str; 3] = ["environment", "profile", "region"];
+
+/// Converts an apex `project.json`, the `project.<stage>.json` beside it, given with the stage, and the `function.json` of each
+/// function, given with the name of its folder.
 ///
-/// The layout of each function.json is kept; only keys that mdo does not have are taken out.
+/// The layout of each function.json is kept; only keys that mdo does not have are taken out. Where there is no `project.json`,
+/// the first stage's file stands for it.
 ///
 /// # Errors
 ///
 /// A text that is not a JSON object, a project without a usable name, a folder's name that is not one for a function.
-pub fn convert(project_json: &str, functions: &[(String, String)]) -> Result<Converted, Problems> {
+pub fn convert(
+    project_json: Option<&str>,
+    stages: &[(String, String)],
+    functions: &[(String, String)],
+) -> Result<Converted, Problems> {
     let mut problems = Vec::new();
     let mut notes = Vec::new();
-    let project = object("project.json", project_json).map_err(|found| problems.extend(found)).ok();
-    let project_toml = project
+    let mut read = |file: &str, text| object(file, text).map_err(|found| problems.extend(found)).ok();
+    let mut stages: Vec<(&str, Map<String, Value>)> = stages
+        .iter()
+        .filter_map(|(stage, text)| Some((stage.as_str(), read(&format!("project.{stage}.json"), text)?)))
+        .collect();
+    let project = match project_json {
+        Some(text) => read("project.json", text),
+        None => stages.first().map(|(stage, keys)| in_place_of_project(stage, keys, stages.len() == 1)),
+    };
+    if let (None, [(_, only)]) = (project_json, stages.as_mut_slice()) {
+        only.clear();
+    }
+    let mut project_toml = project
         .as_ref()
         .and_then(|project| project_toml(project, &mut notes, &mut problems))
         .unwrap_or_default();
+    for (stage, keys) in &stages {
+        project_toml.push_str(&stage_toml(stage, keys, project.as_ref(), &mut notes).unwrap_or_default());
+    }
+    let compiled = |keys: &Map<String, Value>| keys.get("runtime").and_then(Value::as_str).map(str::to_owned);
+    let mut runtimes: Vec<String> = project.iter().filter_map(compiled).collect();
     let project_hooks =
         project.and_then(|project| project.get("hooks")?.as_object().cloned()).unwrap_or_default();
     let mut converted = Vec::new();
@@ -54,18 +91,109 @@ pub fn convert(project_json: &str, functions: &[(String, String)]) -> Result<Con
         }
         match object(&file, text) {
             Ok(keys) => {
+                runtimes.extend(compiled(&keys));
                 converted.push((name.clone(), function_json(&file, text, &keys, &project_hooks, &mut notes)?))
             }
             Err(found) => problems.extend(found),
         }
     }
+    for (language, note) in COMPILED {
+        notes.extend(runtimes.iter().any(|runtime| runtime.starts_with(language)).then(|| note.to_owned()));
+    }
     if !functions.is_empty() {
         notes.push(
-            "every function without `routes` is now served at `ANY /<function>` with an API key: write \"routes\": [] in the function.json of one that is not for the API"
+            "no function has a route, so the conversion opens nothing to the world: write \"routes\": [\"GET /…\"] in the function.json of one that is for the API"
                 .to_owned(),
         );
     }
-    Problems::unless(problems, Converted { project_toml, functions: converted, notes })
+    Problems::unless(problems, Converted { project_toml, functions: converted, notes: each_once(notes) })
+}
+
+/// The text of the `.mdoignore` that means what the project's `.apexignore` meant: apex reads it from each function's folder.
+pub fn ignore_file(apex_ignore: &str) -> String {
+    let line = |line: &str| {
+        let (mark, pattern) = line.strip_prefix('!').map_or(("", line), |pattern| ("!", pattern));
+        let is_anchored = pattern.trim_end().trim_end_matches('/').contains('/');
+        if line.starts_with('#') || !is_anchored || pattern.starts_with("**/") {
+            return format!("{line}\n");
+        }
+        format!("{mark}functions/*/{}\n", pattern.trim_start_matches('/'))
+    };
+    apex_ignore.lines().map(line).collect()
+}
+
+/// What the first stage's file says of the project as a whole; all of it, where it is the only one.
+fn in_place_of_project(stage: &str, keys: &Map<String, Value>, is_only: bool) -> Map<String, Value> {
+    let mut keys = keys.clone();
+    keys.retain(|key, _| is_only || !OF_A_STAGE.contains(&key.as_str()));
+    keys.entry("defaultEnvironment").or_insert_with(|| json!(stage));
+    keys
+}
+
+/// The table of a stage, for what its file says otherwise than the project.
+fn stage_toml(
+    stage: &str,
+    keys: &Map<String, Value>,
+    project: Option<&Map<String, Value>>,
+    notes: &mut Vec<String>,
+) -> Option<String> {
+    let file = format!("project.{stage}.json");
+    let (mut text, mut environment) = (String::new(), String::new());
+    for (key, value) in keys {
+        if project.and_then(|project| project.get(key)) == Some(value) {
+            continue;
+        }
+        match value {
+            Value::Object(variables) if key == "environment" => {
+                for (name, value) in usable_variables(&file, variables, notes) {
+                    let _ = writeln!(environment, "{name} = {}", toml_value(&value)?);
+                }
+            }
+            Value::String(_) if OF_A_STAGE.contains(&key.as_str()) => {
+                let _ = writeln!(text, "{key} = {}", toml_value(value)?);
+            }
+            _ => notes.push(format!("{file}: `{key}` is left out: a stage has none of its own")),
+        }
+    }
+    notes.extend(inherited(&file, keys, project));
+    let tables = [(format!("stages.{stage}"), text), (format!("stages.{stage}.environment"), environment)];
+    let written = tables.iter().filter(|(_, lines)| !lines.is_empty());
+    Some(written.map(|(table, lines)| format!("\n[{table}]\n{lines}")).collect())
+}
+
+/// The variables that a stage now has from the project: apex reads its file instead of `project.json`, mdo reads both.
+fn inherited(file: &str, keys: &Map<String, Value>, project: Option<&Map<String, Value>>) -> Option<String> {
+    let variables = |keys: &Map<String, Value>| keys.get("environment").and_then(Value::as_object).cloned();
+    let own = variables(keys).unwrap_or_default();
+    let of_all = variables(project?)?;
+    let missing: Vec<&str> =
+        of_all.keys().filter(|name| !own.contains_key(*name)).map(String::as_str).collect();
+    (!missing.is_empty()).then(|| {
+        format!(
+            "{file}: does not set {}, which every stage now has from [defaults.environment] in project.toml",
+            missing.join(", ")
+        )
+    })
+}
+
+/// The notes, of which the same one about several files comes once.
+fn each_once(notes: Vec<String>) -> Vec<String> {
+    let mut grouped: Vec<(Vec<String>, String)> = Vec::new();
+    for note in notes {
+        let (file, text) = match note.split_once(": ") {
+            Some((file, text)) if file.ends_with(".json") => (vec![file.to_owned()], text.to_owned()),
+            _ => (Vec::new(), note),
+        };
+        match grouped.iter_mut().find(|(_, known)| *known == text) {
+            Some((files, _)) => files.extend(file),
+            None => grouped.push((file, text)),
+        }
+    }
+    let written = |(files, text): (Vec<String>, String)| match files.as_slice() {
+        [] => text,
+        files => format!("{}: {text}", files.join(", ")),
+    };
+    grouped.into_iter().map(written).collect()
 }
 
 fn object(file: &str, text: &str) -> Result<Map<String, Value>, Vec<Problem>> {
@@ -146,6 +274,9 @@ fn function_json(
     hooks.retain(|_, command| command.is_string());
     if keys.get("hooks").and_then(Value::as_object) != Some(&hooks) {
         text = set_key(&text, "hooks", (!hooks.is_empty()).then_some(&hooks))?;
+    }
+    if !keys.contains_key("routes") {
+        text = set_key(&text, "routes", Some(&json!([])))?;
     }
     Ok(text)
 }

@@ -9,7 +9,7 @@ use super::function_file::VpcSetting;
 use super::loaded_function::LoadedFunction;
 use super::manifest::Manifest;
 use super::problem::Problem;
-use super::{FunctionName, routes, runtime};
+use super::{FunctionName, StageName, region, routes, runtime};
 
 /// Checks `project.toml` by itself.
 pub(super) fn manifest(manifest: &Manifest, document: &Document, problems: &mut Vec<Problem>) {
@@ -65,13 +65,20 @@ pub(super) fn warnings(
     document: &Document,
     functions: &BTreeMap<FunctionName, LoadedFunction>,
 ) -> Vec<Problem> {
-    let deprecation = |runtime: Option<&str>, document: &Document, path: &[&str]| {
-        Some(runtime::deprecation(runtime?)?.at(document.place(path)))
+    let of_runtime = |runtime: Option<&str>, document: &Document, path: &[&str]| {
+        Some(runtime::warning(runtime?)?.at(document.place(path)))
+    };
+    let of_region = |region: &Option<String>, path: &[&str]| {
+        Some(region::warning(region.as_deref()?)?.at(document.place(path)))
     };
     let mut warnings = Vec::new();
-    warnings.extend(deprecation(manifest.defaults.runtime.as_deref(), document, &["defaults", "runtime"]));
+    warnings.extend(of_region(&manifest.region, &["region"]));
+    for (stage, table) in &manifest.stages {
+        warnings.extend(of_region(&table.region, &["stages", stage.as_str(), "region"]));
+    }
+    warnings.extend(of_runtime(manifest.defaults.runtime.as_deref(), document, &["defaults", "runtime"]));
     for (name, function) in functions {
-        warnings.extend(deprecation(
+        warnings.extend(of_runtime(
             function.file.common.runtime.as_deref(),
             &function.document,
             &["runtime"],
@@ -88,8 +95,10 @@ fn files_of_apex_environments(root: &Path, name: &FunctionName) -> Vec<Problem> 
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|file| file.starts_with("function.") && file.ends_with(".json"))
-        .filter(|file| !["function.json", "function.apex.json"].contains(&file.as_str()))
+        .filter(|file| {
+            let stage = file.strip_prefix("function.").and_then(|rest| rest.strip_suffix(".json"));
+            stage.is_some_and(|stage| stage != "apex" && stage.parse::<StageName>().is_ok())
+        })
         .collect();
     files.sort();
     let warning = |file: &String| {

@@ -13,14 +13,14 @@ pub(super) struct Entry {
 ///
 /// A value is the rest of its line without surrounding blanks and without a comment after ` #`; or it stands in single
 /// quotes, where everything is literal; or in double quotes, where `\n`, `\r`, `\t`, `\"`, `\\` and `\$` are escapes.
-/// Quoted values may span lines. `export ` before a name is ignored. The last of several lines with one name counts.
+/// Quoted values may span lines, each of which ends in `\n` whatever it ends in in the file. `export ` before a name is ignored. The last of several lines with one name counts.
 ///
 /// # Errors
 ///
 /// Every line that is none of this.
 pub(super) fn parse(file: &str, text: &str) -> Result<Vec<Entry>, Vec<Problem>> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader { file, rest: text, line: 1, column: 1 };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+    let mut reader = Reader { file, rest: &text, line: 1, column: 1 };
     let mut entries = Vec::new();
     let mut problems = Vec::new();
     loop {

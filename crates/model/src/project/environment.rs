@@ -15,6 +15,9 @@ use crate::quotas::ENVIRONMENT_LIMIT;
 /// What flags say over the files.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
+    /// An environment file that is read without being named, below all others: it may be absent, and hold what is meant for
+    /// other programs; see [`left_out`].
+    pub own_env_file: Option<PathBuf>,
     /// Environment files (`-E`), lowest precedence first: dotenv or JSON, told apart by their content.
     pub env_files: Vec<PathBuf>,
     /// Variables set by flags (`-s`), over all files, for every function.
@@ -45,6 +48,9 @@ pub enum InvalidAssignment {
     /// The name is not one that Lambda accepts.
     #[error("{0}")]
     Name(String),
+    /// The value is not one that a process can have.
+    #[error("{0}")]
+    Value(String),
 }
 
 impl FromStr for Assignment {
@@ -52,8 +58,11 @@ impl FromStr for Assignment {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, value) = text.split_once('=').ok_or(InvalidAssignment::Syntax)?;
-        match format::environment_name(name) {
-            Some(problem) => Err(InvalidAssignment::Name(problem.message)),
+        if let Some(problem) = format::environment_name(name) {
+            return Err(InvalidAssignment::Name(problem.message));
+        }
+        match format::environment_value(value) {
+            Some(problem) => Err(InvalidAssignment::Value(problem.message)),
             None => Ok(Self { name: name.to_owned(), value: Secret::new(value) }),
         }
     }
@@ -83,18 +92,26 @@ impl Layer {
         Self { source: "-s", variables }
     }
 
-    /// The variables of an environment file.
+    /// The variables of an environment file that the user named.
     pub(super) fn of_file(path: &Path) -> Result<Self, Vec<Problem>> {
-        let file = path.display().to_string();
-        let text = text::read(path, &file).map_err(|problem| {
-            let is_assignment = path.as_os_str().as_encoded_bytes().contains(&b'=');
-            vec![if is_assignment { problem.help("set a variable with -s NAME=value") } else { problem }]
-        })?;
-        let is_json = text.trim_start_matches('\u{feff}').trim_start().starts_with('{');
-        let entries = if is_json { json_entries(&file, &text) } else { dotenv::parse(&file, &text) }?;
+        Self::of_entries(entries(path)?)
+    }
+
+    /// The variables of the environment file that nobody named, without those that [`left_out`] tells.
+    pub(super) fn of_own_file(path: &Path) -> Result<Self, Vec<Problem>> {
+        let mut entries = if path.is_file() { entries(path)? } else { Vec::new() };
+        entries.retain(|entry| format::environment_name(&entry.name).is_none());
+        Self::of_entries(entries)
+    }
+
+    fn of_entries(entries: Vec<dotenv::Entry>) -> Result<Self, Vec<Problem>> {
         let problems: Vec<Problem> = entries
             .iter()
-            .filter_map(|entry| Some(format::environment_name(&entry.name)?.at(entry.place.clone())))
+            .flat_map(|entry| {
+                let of_name = format::environment_name(&entry.name);
+                let of_value = format::environment_value(&entry.value);
+                of_name.into_iter().chain(of_value).map(|problem| problem.at(entry.place.clone()))
+            })
             .collect();
         if !problems.is_empty() {
             return Err(problems);
@@ -116,6 +133,29 @@ impl Layer {
         };
         unset.iter().filter_map(contradiction).collect()
     }
+}
+
+/// What the environment file that nobody named holds and no function can have, as notes: credentials for tools, mostly.
+pub fn left_out(own_env_file: &Path) -> Vec<Problem> {
+    // What cannot be read is told by who needs it.
+    let entries = entries(own_env_file).unwrap_or_default();
+    let note = |entry: &dotenv::Entry| {
+        let why = format::environment_name(&entry.name)?.message;
+        let name = format::shown(&entry.name);
+        Some(Problem::new(format!("no function gets `{name}`: {why}")).at(entry.place.clone()))
+    };
+    entries.iter().filter_map(note).collect()
+}
+
+/// The variables of an environment file, dotenv or JSON.
+fn entries(path: &Path) -> Result<Vec<dotenv::Entry>, Vec<Problem>> {
+    let file = path.display().to_string();
+    let text = text::read(path, &file).map_err(|problem| {
+        let is_assignment = path.as_os_str().as_encoded_bytes().contains(&b'=');
+        vec![if is_assignment { problem.help("set a variable with -s NAME=value") } else { problem }]
+    })?;
+    let is_json = text.trim_start_matches('\u{feff}').trim_start().starts_with('{');
+    if is_json { json_entries(&file, &text) } else { dotenv::parse(&file, &text) }
 }
 
 fn json_entries(file: &str, text: &str) -> Result<Vec<dotenv::Entry>, Vec<Problem>> {

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::api_timeout::ApiTimeout;
 use super::problem::Problem;
-use super::{AccountId, ProjectName, Rate, Route, StageName, runtime};
+use super::{AccountId, ProjectName, Rate, Route, StageName, region, route, runtime};
 
 /// What is wrong with `text`, which the schema declares to be of `format`; nothing for formats that are not ours.
 pub(super) fn check(format: &str, text: &str) -> Option<Problem> {
@@ -17,12 +17,12 @@ pub(super) fn check(format: &str, text: &str) -> Option<Problem> {
         "stage-name" => parse::<StageName>(text),
         "account-id" => parse::<AccountId>(text),
         "rate" => parse::<Rate>(text),
-        "route" => parse::<Route>(text),
+        "route" => route::problem(text),
         "api-timeout" => parse::<ApiTimeout>(text),
         "runtime" => runtime::check(text),
         "environment-name" => environment_name(text),
-        "region" => (!is_region(text))
-            .then(|| Problem::new(format!("`{text}` is not a region")).help("write it as in `us-east-1`")),
+        "environment-value" => environment_value(text),
+        "region" => region::check(text),
         "role-arn" => arn(text, "a role", &[("iam", "role/")], "arn:aws:iam::123456789012:role/name"),
         "layer-arn" => arn(
             text,
@@ -59,22 +59,13 @@ fn id(text: &str, what: &str, prefix: &str) -> Option<Problem> {
     (!valid).then(|| Problem::new(format!("`{text}` is not the id of {what}: it starts with `{prefix}`")))
 }
 
-fn is_region(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let Some((number, words)) = parts.split_last() else { return false };
-    words.len() >= 2
-        && words.iter().all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase()))
-        && number.len() == 1
-        && number.chars().all(|c| c.is_ascii_digit())
-}
-
 fn arn(text: &str, what: &str, kinds: &[(&str, &str)], example: &str) -> Option<Problem> {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     let valid = match parts[..] {
         ["arn", partition, service, region, account, resource] => {
             partition.starts_with("aws")
                 && account.parse::<AccountId>().is_ok()
-                && (service == "iam" || is_region(region))
+                && (service == "iam" || region::may_be(region))
                 && kinds.iter().any(|(known, prefix)| {
                     *known == service && resource.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty())
                 })
@@ -128,6 +119,16 @@ pub(super) fn environment_name(name: &str) -> Option<Problem> {
             "`{}` is not the name of an environment variable: at least 2 letters, digits and `_`, starting with a letter",
             shown(name)
         ))
+    })
+}
+
+/// What is wrong with the value of an environment variable, if no process can have it. It is not repeated.
+pub(super) fn environment_value(value: &str) -> Option<Problem> {
+    value.contains('\0').then(|| {
+        Problem::new(
+            "the value of this environment variable holds a NUL character, which ends it for every program",
+        )
+        .help("remove the character, or write the value in base64")
     })
 }
 

@@ -13,6 +13,10 @@ use super::{
     Security, Settings, StageName, Throttle, Warm, format, routes,
 };
 
+/// How to set a variable, with `{}` in place of its name.
+const SET: &str =
+    "set it with -s {}=…, in an environment file (-E), or under \"environment\" in function.json";
+
 impl Project {
     /// The settings of a stage: every default applied, every override merged, every required variable set.
     ///
@@ -21,7 +25,7 @@ impl Project {
     /// Everything that [`Project::resolve`] and [`Project::check_required_environment`] find, at once.
     pub fn settings(&self, stage: &StageName, overrides: &Overrides) -> Result<Settings, Problems> {
         let (settings, mut problems) = self.merged(stage, overrides);
-        problems.extend(self.missing_environment(&settings, &BTreeMap::new()));
+        problems.extend(self.missing_environment(&settings, &BTreeMap::new(), SET));
         Problems::unless(problems, settings)
     }
 
@@ -38,6 +42,7 @@ impl Project {
     }
 
     /// Checks that every `required_environment` is set by `settings`, or is `live`: on the stage already and to be kept.
+    /// `ways` tells how to set one, with `{}` in place of its name; `None` for the usual ways.
     ///
     /// # Errors
     ///
@@ -46,14 +51,16 @@ impl Project {
         &self,
         settings: &Settings,
         live: &BTreeMap<FunctionName, BTreeSet<String>>,
+        ways: Option<&str>,
     ) -> Result<(), Problems> {
-        Problems::unless(self.missing_environment(settings, live), ())
+        Problems::unless(self.missing_environment(settings, live, ways.unwrap_or(SET)), ())
     }
 
     fn missing_environment(
         &self,
         settings: &Settings,
         live: &BTreeMap<FunctionName, BTreeSet<String>>,
+        ways: &str,
     ) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (name, function) in &self.functions {
@@ -64,11 +71,9 @@ impl Project {
                 if !is_set {
                     let place = function.document.place(&["required_environment", &index.to_string()]);
                     problems.push(
-                        Problem::new(format!("function {name} requires {variable}, which nothing sets")).at(place).help(
-                            format!(
-                                "set it with -s {variable}=…, in an environment file (-E), or under \"environment\" in function.json"
-                            ),
-                        ),
+                        Problem::new(format!("function {name} requires {variable}, which nothing sets"))
+                            .at(place)
+                            .help(ways.replace("{}", variable)),
                     );
                 }
             }
@@ -155,8 +160,9 @@ impl Project {
             &["defaults", "environment"],
         );
         let mut over = vec![Layer::of_document(&table.environment, &self.document, &stage_path)];
-        for path in &overrides.env_files {
-            match Layer::of_file(path) {
+        let own = overrides.own_env_file.iter().map(|path| Layer::of_own_file(path));
+        for read in own.chain(overrides.env_files.iter().map(|path| Layer::of_file(path))) {
+            match read {
                 Ok(layer) => over.push(layer),
                 Err(found) => problems.extend(found),
             }

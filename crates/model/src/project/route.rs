@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::problem::Problem;
+
 /// An HTTP method of a route; `ANY` stands for every method that has no route of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -68,9 +70,12 @@ pub enum InvalidRoute {
     /// Not a method of API Gateway.
     #[error("`{0}` is not a method: ANY, DELETE, GET, HEAD, OPTIONS, PATCH, POST or PUT")]
     Method(String),
+    /// Nothing between two slashes.
+    #[error("`{0}` has a slash too many: nothing is between it and the next one, or the end")]
+    Slash(String),
     /// A path segment that API Gateway refuses.
     #[error(
-        "`{segment}` in `{path}` is not a path segment: letters, digits and `-._~$:@!*'()+,;=`, or one parameter as `{{name}}`, or `{{name+}}` at the end"
+        "`{segment}` in `{path}` is not a path segment of API Gateway: letters, digits and `-._,:`, or one parameter as `{{name}}`, or `{{name+}}` at the end"
     )]
     Segment {
         /// The whole path.
@@ -133,13 +138,50 @@ fn check_path(path: &str) -> Result<(), InvalidRoute> {
                 });
             }
             parameters.push(name);
-        } else if segment.is_empty()
-            || !segment.chars().all(|c| c.is_ascii_alphanumeric() || "-._~$:@!*'()+,;=".contains(c))
-        {
+        } else if segment.is_empty() {
+            return Err(InvalidRoute::Slash(path.to_owned()));
+        } else if !segment.chars().all(|c| c.is_ascii_alphanumeric() || "-._,:".contains(c)) {
             return Err(fault());
         }
     }
     Ok(())
+}
+
+/// What is wrong with a route in a file, and how it was meant as far as that can be seen.
+///
+/// API Gateway would take `:id` for a text to match, which nobody means.
+pub(super) fn problem(text: &str) -> Option<Problem> {
+    let problem = match text.parse::<Route>() {
+        Ok(route) => {
+            let segment = route.path.split('/').find(|segment| segment.starts_with(':'))?;
+            Problem::new(format!("`{segment}` in `{}` is no parameter of API Gateway", route.path))
+        }
+        Err(error) => Problem::new(error.to_string()),
+    };
+    Some(match meant(text) {
+        Some(route) => problem.help(format!("write `{route}`")),
+        None => problem,
+    })
+}
+
+/// The route that a text was probably meant to be: `get /x/`, `/x`, `GET /u/:id`, `GET /u/<id>`, `GET /files/*`.
+fn meant(text: &str) -> Option<Route> {
+    let (method, path) = match text.trim().split_once(char::is_whitespace) {
+        Some((method, path)) => (method.to_ascii_uppercase(), path.trim()),
+        None => (Method::Any.as_str().to_owned(), text.trim()),
+    };
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let parameter = |(index, segment): (usize, &&str)| {
+        let in_brackets = segment.strip_prefix('<').and_then(|inner| inner.strip_suffix('>'));
+        let name = segment.strip_prefix(':').or(in_brackets.and_then(|inner| inner.rsplit(':').next()));
+        match name {
+            Some(name) => format!("{{{name}}}"),
+            None if segment.starts_with('*') && index + 1 == segments.len() => "{proxy+}".to_owned(),
+            None => (*segment).to_owned(),
+        }
+    };
+    let path: Vec<String> = segments.iter().enumerate().map(parameter).collect();
+    Route::new(method.parse().ok()?, &format!("/{}", path.join("/"))).ok()
 }
 
 impl FromStr for Route {

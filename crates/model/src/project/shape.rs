@@ -27,7 +27,7 @@ impl JsonSchema for Environment {
         json_schema!({
             "type": "object",
             "propertyNames": { "format": "environment-name", "pattern": ENVIRONMENT_NAME_PATTERN },
-            "additionalProperties": { "type": "string" },
+            "additionalProperties": { "type": "string", "format": "environment-value" },
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use mdo_model::project::Overrides;
 
-use super::given::{Given, MINIMAL};
+use super::given::{Given, MINIMAL, unindented};
 
 #[test]
 fn every_bound_of_a_function_is_checked() {
@@ -63,6 +63,7 @@ fn every_bound_of_a_function_is_checked() {
               help: did you mean `active`?
             error: `x` is not a route: write a method and a path, as in `GET /samples/{id}`
               --> functions/a/function.json:14:12
+              help: write `GET /x`
             error: `FETCH` is not a method: ANY, DELETE, GET, HEAD, OPTIONS, PATCH, POST or PUT
               --> functions/a/function.json:14:31
             error: `routes[2].route` is missing
@@ -111,7 +112,7 @@ prefix = "x"
           --> project.toml:1:8
         error: `us-east` is not a region
           --> project.toml:2:10
-          help: write it as in `us-east-1`
+          help: did you mean `us-east-1`?
         error: `account` must be a string, not a number
           --> project.toml:3:11
           help: write the value in quotes: account = \"…\"
@@ -143,6 +144,46 @@ prefix = "x"
           help: write the value in quotes: timeout = \"…\"
         error: `artifacts.bucket` is missing
           --> project.toml:17:1",
+    );
+}
+
+#[test]
+fn a_region_that_does_not_exist_is_refused_where_it_is_written() {
+    Given::project("name = \"x\"\nregion = \"us-esat-1\"\n[stages.prod]\nregion = \"mars-east-1\"\n")
+        .function("a", r#"{"layers": ["arn:aws:lambda:us-esat-1:123456789012:layer:x:1"]}"#)
+        .fails_with(
+            "
+            error: `us-esat-1` is not a region
+              --> project.toml:2:10
+              help: did you mean `us-east-1`?
+            error: `mars-east-1` is not a region
+              --> project.toml:4:10
+              help: write it as in `us-east-1`
+            error: `arn:aws:lambda:us-esat-1:123456789012:layer:x:1` is not the ARN of a layer version
+              --> functions/a/function.json:1:13
+              help: as in `arn:aws:lambda:us-east-1:123456789012:layer:name:1`",
+        );
+    for region in ["us-gov-west-1", "cn-northwest-1", "eusc-de-east-1", "ap-southeast-7"] {
+        let given = Given::project(&format!("name = \"x\"\nregion = \"{region}\"\n"));
+        assert_eq!(given.warnings(), "", "{region}");
+    }
+}
+
+#[test]
+fn a_region_that_may_be_new_is_a_warning() {
+    let given =
+        Given::project("name = \"x\"\nregion = \"us-east-7\"\n[stages.prod]\nregion = \"sa-west-1\"\n");
+    assert_eq!(
+        given.warnings(),
+        unindented(
+            "
+            warning: mdo does not know the region `us-east-7`
+              --> project.toml:2:10
+              help: check its name; if it is new, a newer mdo may know it
+            warning: mdo does not know the region `sa-west-1`
+              --> project.toml:4:10
+              help: check its name; if it is new, a newer mdo may know it"
+        )
     );
 }
 

@@ -1,6 +1,6 @@
 //! Who decides what an environment variable is, and that no message repeats a value.
 
-use mdo_model::project::{Assignment, Overrides};
+use mdo_model::project::{Assignment, Overrides, left_out};
 
 use super::given::{Given, MINIMAL, name, revealed, set};
 
@@ -42,9 +42,9 @@ fn a_required_variable_that_the_live_stage_keeps_counts_as_set() {
     let given = Given::project(MINIMAL).function("hello", r#"{"required_environment": ["N_CLASSES"]}"#);
     let project = given.load().expect("valid");
     let settings = project.resolve(project.default_stage(), &Overrides::default()).expect("valid");
-    assert!(project.check_required_environment(&settings, &[].into()).is_err());
+    assert!(project.check_required_environment(&settings, &[].into(), None).is_err());
     let live = [(name("hello"), ["N_CLASSES".to_owned()].into())].into();
-    assert_eq!(project.check_required_environment(&settings, &live), Ok(()));
+    assert_eq!(project.check_required_environment(&settings, &live, None), Ok(()));
 }
 
 #[test]
@@ -169,8 +169,83 @@ fn an_assignment_never_repeats_its_value() {
 }
 
 #[test]
+fn a_nul_character_in_a_value_is_refused_where_it_is_written() {
+    let told =
+        "the value of this environment variable holds a NUL character, which ends it for every program";
+    assert_eq!("AA=s3c\0ret".parse::<Assignment>().expect_err("invalid").to_string(), told);
+    let help = "help: remove the character, or write the value in base64";
+    Given::project("name = \"x\"\n[defaults.environment]\nAA = \"s3c\\u0000ret\"\n")
+        .function("a", r#"{"environment": {"BB": "s3c\u0000ret"}}"#)
+        .fails_with(&format!(
+            "
+            error: {told}
+              --> project.toml:3:6
+              {help}
+            error: {told}
+              --> functions/a/function.json:1:24
+              {help}"
+        ));
+    let given = Given::project(MINIMAL)
+        .function("a", "{}")
+        .file("a.env", "OK=1\nBB=s3c\0ret\n")
+        .file("b.json", r#"{"CC": "s3c\u0000ret"}"#);
+    let files = ["a.env", "b.json"].map(|file| given.path(file)).to_vec();
+    given.settings_fail_with(
+        "dev",
+        &Overrides { env_files: files, ..Overrides::default() },
+        &format!(
+            "
+            error: {told}
+              --> ROOT/a.env:2:1
+              {help}
+            error: {told}
+              --> ROOT/b.json:1:2
+              {help}"
+        ),
+    );
+}
+
+#[test]
 fn a_name_that_begins_with_aws_is_everybodys_unless_lambda_sets_it_itself() {
     for name in ["AWS_LAMBDA_EXEC_WRAPPER", "AWS_XRAY_CONTEXT_MISSING", "AWS_LWA_PORT", "AWS_RETRY_MODE"] {
         assert!(format!("{name}=x").parse::<Assignment>().is_ok(), "{name}");
     }
+}
+
+#[test]
+fn a_value_in_quotes_over_several_lines_ends_them_as_it_does_elsewhere() {
+    let text = "KEY=\"one\r\ntwo\\r\n\"\r\nRAW='a\r\nb'\r\nBARE=x\r\n";
+    let given = Given::project(MINIMAL).function("a", "{}").file("x.env", text);
+    let overrides = Overrides { env_files: vec![given.path("x.env")], ..Overrides::default() };
+    let settings = given.settings("dev", &overrides).expect("valid");
+    let values = ["KEY", "RAW", "BARE"].map(|key| revealed(&settings, "a", key));
+    assert_eq!(values, ["one\ntwo\r\n", "a\nb", "x"].map(Some));
+}
+
+#[test]
+fn the_env_file_that_nobody_named_may_be_absent_and_hold_credentials() {
+    let text = "AWS_PROFILE=office\nAWS_ACCESS_KEY_ID=AKIAs3cret\nLEVEL=debug\n_HANDLER=s3cret\nX=s3cret\n";
+    let given =
+        Given::project(MINIMAL).function("a", "{}").file(".env", text).file("over.env", "LEVEL=info\n");
+    let own = given.path(".env");
+    let overrides = Overrides { own_env_file: Some(own.clone()), ..Overrides::default() };
+    let settings = given.settings("dev", &overrides).expect("valid");
+    let names: Vec<&String> = settings.functions[&name("a")].configuration.environment.keys().collect();
+    assert_eq!(names, ["AWS_PROFILE", "LEVEL"]);
+    let notes: Vec<String> = left_out(&own).iter().map(|note| note.message.clone()).collect();
+    assert_eq!(
+        notes,
+        [
+            "no function gets `AWS_ACCESS_KEY_ID`: the environment variable `AWS_ACCESS_KEY_ID` is reserved by Lambda",
+            "no function gets `_HANDLER`: the environment variable `_HANDLER` is reserved by Lambda",
+            "no function gets `X`: `X` is not the name of an environment variable: at least 2 letters, digits and `_`, starting with a letter",
+        ]
+    );
+    let over = Overrides { env_files: vec![given.path("over.env")], ..overrides.clone() };
+    let settings = given.settings("dev", &over).expect("valid");
+    assert_eq!(revealed(&settings, "a", "LEVEL"), Some("info"), "-E weighs more");
+    std::fs::remove_file(&own).expect("removed");
+    given.settings("dev", &overrides).expect("an absent one is none");
+    let named = Overrides { env_files: vec![own], ..Overrides::default() };
+    assert!(given.settings("dev", &named).is_err());
 }

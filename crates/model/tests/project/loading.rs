@@ -175,17 +175,86 @@ fn a_syntax_error_gives_its_line_and_column() {
 }
 
 #[test]
-fn a_deprecated_runtime_is_a_warning() {
-    let given = Given::project(MINIMAL).function("hello", r#"{"runtime": "provided.al2"}"#);
+fn a_deprecated_runtime_is_a_warning_with_its_dates() {
+    let given =
+        Given::project("name = \"x\"\n[defaults]\nhandler = \"main.handle\"\nruntime = \"python3.10\"\n")
+            .function("a", r#"{"runtime": "provided.al2"}"#)
+            .function("b", r#"{"runtime": "nodejs14.x"}"#)
+            .function("c", r#"{"runtime": "go1.x"}"#);
     assert_eq!(
         given.warnings(),
         unindented(
             "
+            warning: the runtime `python3.10` is deprecated: Lambda refuses new functions from 2027-02-01 and updates from 2027-03-03
+              --> project.toml:4:11
+              help: use `python3.14`
             warning: the runtime `provided.al2` is deprecated: Lambda refuses new functions from 2027-02-01 and updates from 2027-03-03
-              --> functions/hello/function.json:1:13
-              help: use `provided.al2023`",
+              --> functions/a/function.json:1:13
+              help: use `provided.al2023`
+            warning: the runtime `nodejs14.x` is deprecated: Lambda refuses new functions already and updates from 2027-03-03
+              --> functions/b/function.json:1:13
+              help: use `nodejs24.x`
+            warning: the runtime `go1.x` is deprecated: Lambda refuses new functions already and updates from 2027-03-03
+              --> functions/c/function.json:1:13
+              help: use `provided.al2023` with the program as `bootstrap`",
         )
     );
+}
+
+/// Loads a project whose one function has the runtime, and answers its warnings.
+fn with_runtime(runtime: &str) -> Result<String, String> {
+    let function = format!(r#"{{"runtime": "{runtime}", "handler": "main.handle"}}"#);
+    let given = Given::project(MINIMAL).function("a", &function);
+    given.load().map(|_| given.warnings()).map_err(|problems| given.plain(&problems))
+}
+
+#[test]
+fn every_runtime_that_lambda_still_takes_loads() {
+    for runtime in ["provided.al2023", "python3.11", "nodejs24.x", "ruby4.0", "java25", "dotnet10"] {
+        assert_eq!(with_runtime(runtime), Ok(String::new()), "{runtime}");
+    }
+    let deprecated =
+        "python3.8 python3.9 nodejs16.x nodejs18.x nodejs20.x ruby3.2 dotnet6 dotnet8 provided.al2";
+    let closed = "python3.7 nodejs14.x ruby2.7 go1.x java8 provided";
+    for runtime in deprecated.split(' ').chain(closed.split(' ')) {
+        assert!(with_runtime(runtime).is_ok_and(|warnings| warnings.contains("deprecated")), "{runtime}");
+    }
+}
+
+#[test]
+fn a_runtime_newer_than_this_mdo_is_a_warning() {
+    let warning = with_runtime("python3.16").expect("a valid project");
+    assert_eq!(
+        warning,
+        unindented(
+            "
+            warning: the runtime `python3.16` is newer than this mdo, which cannot tell whether Lambda has it
+              --> functions/a/function.json:1:13
+              help: update mdo, or use `python3.15`"
+        )
+    );
+    for runtime in ["python4.0", "nodejs26.x", "ruby4.1", "java29", "dotnet12", "provided.al2027"] {
+        assert!(with_runtime(runtime).is_ok_and(|warnings| warnings.contains("newer")), "{runtime}");
+    }
+}
+
+#[test]
+fn a_runtime_that_never_was_is_refused() {
+    let refused = with_runtime("dotnet9").expect_err("no runtime");
+    assert_eq!(
+        refused,
+        unindented(
+            "
+            error: `dotnet9` is not a runtime of Lambda, which has only even versions of .NET
+              --> functions/a/function.json:1:13
+              help: use `dotnet10`"
+        )
+    );
+    for runtime in
+        ["dotnet11", "python3.133", "python3.016", "python3", "ruby3.5", "nodejs23.x", "java22", "nodejs26"]
+    {
+        assert!(with_runtime(runtime).is_err(), "{runtime}");
+    }
 }
 
 #[test]
@@ -208,24 +277,16 @@ fn no_project_anywhere_says_what_writes_one() {
 fn a_runtime_that_lambda_refuses_comes_with_what_to_use() {
     Given::project(MINIMAL)
         .function("a", r#"{"runtime": "python2.7"}"#)
-        .function("b", r#"{"runtime": "provided"}"#)
-        .function("c", r#"{"runtime": "provided.al2032"}"#)
-        .function("d", r#"{"runtime": "go1.x"}"#)
+        .function("c", r#"{"runtime": "provided.al2203"}"#)
         .function("e", r#"{"runtime": "python3.13"}"#)
         .fails_with(
             "
             error: Lambda has blocked the runtime `python2.7`: no function can be created or updated on it
               --> functions/a/function.json:1:13
               help: use `python3.14`, or `provided.al2023` with a bootstrap
-            error: Lambda has blocked the runtime `provided`: no function can be created or updated on it
-              --> functions/b/function.json:1:13
-              help: use `provided.al2023`
-            error: `provided.al2032` is not a runtime of Lambda
+            error: `provided.al2203` is not a runtime of Lambda
               --> functions/c/function.json:1:13
               help: did you mean `provided.al2023`?
-            error: Lambda has blocked the runtime `go1.x`: no function can be created or updated on it
-              --> functions/d/function.json:1:13
-              help: use `provided.al2023` with the program as `bootstrap`
             error: function e: the runtime `python3.13` needs a `handler`
               --> functions/e/function.json:1:13
               help: name the module and the function that it calls, as in `main.handler`",

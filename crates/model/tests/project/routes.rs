@@ -2,7 +2,7 @@
 
 use mdo_model::project::Overrides;
 
-use super::given::{Given, MINIMAL, name};
+use super::given::{Given, MINIMAL, name, unindented};
 
 #[test]
 fn two_functions_cannot_have_one_route() {
@@ -32,6 +32,45 @@ fn parameters_at_one_position_have_one_name() {
               --> functions/b/function.json:1:13
               help: give both the same name; the other is at functions/a/function.json:1:13",
         );
+}
+
+#[test]
+fn a_character_that_api_gateway_refuses_in_a_path_is_found_before_it_is_asked() {
+    let routes = |segment: &str| format!(r#"{{"routes": ["GET /{segment}"]}}"#);
+    for refused in "@ ~ ; = * + ( ) ! $ ' % é & [ ^ |".split(' ') {
+        let given = Given::project(MINIMAL).function("a", &routes(&format!("a{refused}b")));
+        let problems = given.load().expect_err(refused);
+        let expected = format!(
+            "
+            error: `a{refused}b` in `/a{refused}b` is not a path segment of API Gateway: letters, digits and `-._,:`, or one parameter as `{{name}}`, or `{{name+}}` at the end
+              --> functions/a/function.json:1:13"
+        );
+        assert_eq!(given.plain(&problems), unindented(&expected));
+    }
+    let taken = Given::project(MINIMAL).function("a", &routes("a-b_c.d,e:f/{id}/{rest+}"));
+    assert!(taken.load().is_ok());
+}
+
+#[test]
+fn a_route_of_another_tool_comes_with_how_it_is_written_here() {
+    for (written, help) in [
+        ("GET /x/", "GET /x"),
+        ("GET //x", "GET /x"),
+        ("get /x", "GET /x"),
+        ("/x", "ANY /x"),
+        ("GET x", "GET /x"),
+        ("GET /u/:id", "GET /u/{id}"),
+        ("/u/:id/", "ANY /u/{id}"),
+        ("GET /u/<int:id>/y", "GET /u/{id}/y"),
+        ("GET /files/*", "GET /files/{proxy+}"),
+    ] {
+        let given = Given::project(MINIMAL).function("a", &format!(r#"{{"routes": ["{written}"]}}"#));
+        let problems = given.plain(&given.load().expect_err(written));
+        assert!(
+            problems.ends_with(&format!("\n  --> functions/a/function.json:1:13\n  help: write `{help}`")),
+            "{problems}"
+        );
+    }
 }
 
 #[test]

@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 
 use mdo_model::quotas::UNZIPPED_LIMIT;
-use mdo_package::PackageError;
 
 use super::function::Function;
 
@@ -73,16 +72,6 @@ fn when_it_is_not_there() {
         error.to_string(),
         format!("function sample_producer: cannot read {}", function.folder().display())
     );
-}
-
-#[test]
-fn with_a_mdoignore_that_is_not_one() {
-    let function = Function::ready().file(".mdoignore", "fine\n[z-a]\n");
-    let PackageError::IgnoreRule { line, path, .. } = function.package().unwrap_err() else {
-        panic!("the pattern is invalid");
-    };
-    assert_eq!(line, 2);
-    assert!(path.ends_with("sample_producer/.mdoignore"));
 }
 
 #[test]

@@ -63,29 +63,73 @@ fn what_the_nearest_mdoignore_leaves() {
 }
 
 #[test]
-fn no_parent_mdoignores_rules() {
+fn no_rules_of_a_mdoignore_above_the_project() {
     let function = Function::ready().file("data", "");
     fs::write(function.home.path().join(".mdoignore"), "*\n").unwrap();
     assert_eq!(function.names(), ["bootstrap", "data"]);
 }
 
 #[test]
-fn no_function_json_whatever_mdoignore_says() {
-    let function = Function::ready().file("functions_map.json", "{}").file("function.json", "{}");
-    assert_eq!(function.names(), ["bootstrap"]);
-    let function = function.file(".mdoignore", "!function*.json\n");
-    assert_eq!(function.names(), ["bootstrap"]);
+fn what_the_mdoignores_of_the_project_leave_counted_from_their_folders() {
+    let function = Function::ready()
+        .file("secrets", "")
+        .file("deep/secrets", "")
+        .file("tests/a", "")
+        .file("kept.log", "")
+        .file("kept.md", "")
+        .file("src/main.rs", "");
+    let project = function.home.path();
+    fs::write(project.join(".mdoignore"), "sample_producer/secrets\n/src\ntests/\n*.log\n*.md\n").unwrap();
+    fs::write(function.folder().join(".mdoignore"), "!*.md\n").unwrap();
+    let names = function.names_within(&project.join(".mdoignore"));
+    assert_eq!(names, ["bootstrap", "deep/secrets", "kept.md", "src/main.rs"]);
 }
 
 #[test]
-fn what_hooks_make_but_not_their_scripts() {
+fn json_files_that_only_look_like_settings() {
+    let function = Function::ready()
+        .file("function.json", "{}")
+        .file("function.prod.json", "{}")
+        .file("function.apex.json", "{}")
+        .file("functions.json", "{}")
+        .file("function_map.json", "{}")
+        .file("function.2.json", "{}")
+        .file("function.a.b.json", "{}");
+    let held = ["bootstrap", "function.2.json", "function.a.b.json", "function_map.json", "functions.json"];
+    assert_eq!(function.names(), held);
+}
+
+#[test]
+fn whatever_an_exclamation_mark_takes_back() {
+    let function = Function::ready()
+        .file("function.json", "{}")
+        .file(".env", "A=1")
+        .file("notes~", "")
+        .file(".mdoignore", "!function.json\n!.env\n!*~\n!.mdoignore\n");
+    assert_eq!(function.names(), [".env", ".mdoignore", "bootstrap", "function.json", "notes~"]);
+}
+
+#[test]
+fn no_env_file_that_nobody_asked_for() {
+    let function = Function::ready()
+        .file(".env", "TOKEN=s3cret")
+        .file("config/.env", "TOKEN=s3cret")
+        .file(".env.local", "TOKEN=s3cret")
+        .file(".env.prod.local", "TOKEN=s3cret")
+        .file(".env.example", "TOKEN=");
+    assert_eq!(function.names(), [".env.example", "bootstrap"]);
+}
+
+#[test]
+fn what_hooks_make_and_the_scripts_that_they_name() {
     let function = Function::empty()
         .file("source", Elf::program(X86_64).bytes())
         .executable("build.sh", "#!/bin/sh\nmkdir -p data && echo made > data/made\n")
         .file("tools/clean.sh", "")
         .build_hook("FAST=1 ./build.sh --release && cp source bootstrap && chmod +x ./bootstrap")
         .clean_hook("sh tools/clean.sh");
-    assert_eq!(function.names(), ["bootstrap", "data/made", "source"]);
+    let held = ["bootstrap", "build.sh", "data/made", "source", "tools/clean.sh"];
+    assert_eq!(function.names(), held);
 }
 
 #[test]

@@ -215,3 +215,20 @@ fn must_not_end_its_first_line_like_windows() {
         "save bootstrap with LF line ends",
     );
 }
+
+#[test]
+fn may_come_from_a_layer() {
+    let function = Function::empty().file("index.php", "").with_layers();
+    assert_eq!(
+        function.package().unwrap().warnings,
+        ["there is no bootstrap at the root of the folder: a layer has to bring it"]
+    );
+    let mut function = Function::python("datadog_lambda.handler.handler").file("app.py", "").with_layers();
+    assert_eq!(
+        function.package().unwrap().warnings,
+        ["handler `datadog_lambda.handler.handler` needs datadog_lambda/handler.py or \
+          datadog_lambda/handler/__init__.py, which the package does not have: a layer has to bring it"]
+    );
+    function.handler = "handler";
+    assert_eq!(function.problems()[0].0, "handler `handler` is not of the form module.function");
+}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use mdo_model::project::Architecture;
-use mdo_package::{Package, PackageError, Source};
+use mdo_package::{Destination, Package, PackageError, Source};
 use tempfile::TempDir;
 
 use super::elf::{Elf, X86_64};
@@ -20,7 +20,8 @@ pub(crate) struct Function {
     architecture: Architecture,
     build: Option<String>,
     clean: Option<String>,
-    has_bucket: bool,
+    destination: Destination,
+    has_layers: bool,
 }
 
 impl Function {
@@ -35,7 +36,8 @@ impl Function {
             architecture: Architecture::X86_64,
             build: None,
             clean: None,
-            has_bucket: false,
+            destination: Destination::Lambda,
+            has_layers: false,
         }
     }
 
@@ -90,7 +92,17 @@ impl Function {
     }
 
     pub(crate) fn with_bucket(mut self) -> Self {
-        self.has_bucket = true;
+        self.destination = Destination::LambdaWithBucket;
+        self
+    }
+
+    pub(crate) fn for_this_machine(mut self) -> Self {
+        self.destination = Destination::Local;
+        self
+    }
+
+    pub(crate) fn with_layers(mut self) -> Self {
+        self.has_layers = true;
         self
     }
 
@@ -112,7 +124,8 @@ impl Function {
             handler: self.handler,
             architecture: self.architecture,
             project_ignore: None,
-            has_bucket: self.has_bucket,
+            has_layers: self.has_layers,
+            destination: self.destination,
             abandoned: &AtomicBool::new(false),
             build_hook: self.build.as_deref(),
             clean_hook: self.clean.as_deref(),
@@ -126,6 +139,15 @@ impl Function {
     /// The names in the package.
     pub(crate) fn names(&self) -> Vec<String> {
         entries(&self.package().unwrap().path).into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// The names in the package, with the project's own ignore file.
+    pub(crate) fn names_within(&self, project_ignore: &Path) -> Vec<String> {
+        let package = self.with_source(|source| {
+            let source = Source { project_ignore: Some(project_ignore), ..*source };
+            mdo_package::package(&source, &self.artifacts())
+        });
+        entries(&package.unwrap().path).into_iter().map(|(name, _)| name).collect()
     }
 
     /// What the preflight says: each problem and its help.

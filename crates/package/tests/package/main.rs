@@ -5,6 +5,7 @@
 mod a_folder_is_refused;
 mod a_handler;
 mod a_package_holds;
+mod as_git;
 mod bootstrap;
 mod elf;
 mod function;

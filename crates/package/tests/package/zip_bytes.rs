@@ -189,7 +189,7 @@ fn noise(bytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn over_50_mb_need_a_bucket() {
+fn over_50_mb_need_a_bucket_on_aws_alone() {
     let function = Function::ready().file("data/model.bin", noise(51 * 1024 * 1024)).file("data/small", "");
     let (problem, help) = function.problems().remove(0);
     assert_eq!(
@@ -197,7 +197,12 @@ fn over_50_mb_need_a_bucket() {
         "the zip is 51.0 MB, over the 50.0 MB that Lambda takes directly; largest: data/ 51.0 MB, bootstrap 400 bytes"
     );
     assert!(help.contains("[artifacts]") && help.contains(".mdoignore"), "{help}");
-    let package = function.with_bucket().package().unwrap();
+    let function = function.with_bucket();
+    let package = function.package().unwrap();
     assert!(package.size > mdo_model::quotas::DIRECT_UPLOAD_LIMIT);
     assert!(package.warnings[0].contains("so it goes through a bucket; largest: data/ 51.0 MB"));
+    let package = function.for_this_machine().package().unwrap();
+    assert!(
+        package.warnings[0].contains("so a deploy to AWS needs a bucket under `[artifacts]` in project.toml")
+    );
 }
