@@ -135,15 +135,17 @@ impl AwsProvider {
     ) -> Result<Published, Error> {
         let (aws, full) = (&self.aws, self.names.function(name));
         let code = wanted.code.map(|code| code.base64());
-        let answer = aws
-            .call("lambda:PublishVersion", &full, || {
-                aws.lambda
-                    .publish_version()
-                    .function_name(&full)
-                    .description(text)
-                    .set_code_sha256(code.clone())
-                    .set_revision_id(revision.map(str::to_owned))
-                    .send()
+        let answer = self
+            .once_settled(name, || {
+                aws.call("lambda:PublishVersion", &full, || {
+                    aws.lambda
+                        .publish_version()
+                        .function_name(&full)
+                        .description(text)
+                        .set_code_sha256(code.clone())
+                        .set_revision_id(revision.map(str::to_owned))
+                        .send()
+                })
             })
             .await?;
         let published = Published::new(answer.version(), answer.state(), answer.last_update_status())?;
