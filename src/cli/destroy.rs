@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use mdo_engine::{Packages, Scope};
+use mdo_model::project::StageName;
 use mdo_model::stack;
 
 use super::applying::{self, Execution, RunOptions};
@@ -13,7 +14,7 @@ use super::arguments::StackArgs;
 use super::consent::Consent;
 use super::interrupt::Interrupt;
 use super::session::Session;
-use crate::output::{self, Failure, Heading, PlanDocument};
+use crate::output::{self, Failure, Heading, PlanDocument, exit_code};
 
 /// Remove everything that the project owns at a stage, and nothing else
 #[derive(Debug, Parser)]
@@ -40,7 +41,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
     let session = Session::open_live(&args.place).await?;
     if !args.all {
-        return destroy(&session, &args, None, interrupt).await;
+        return destroy(&session, &args, None, interrupt).await.map(drop);
     }
     let mut stages = session.provider.stages().await?;
     if stages.is_empty() {
@@ -48,14 +49,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         stages.push(session.settings.stage.clone());
     }
     let documents = RefCell::new(Vec::new());
-    let all = async {
-        for stage in stages {
-            let place = StackArgs { stage: Some(stage), ..args.place.clone() };
-            destroy(&Session::open_live(&place).await?, &args, Some(&documents), interrupt).await?;
-        }
-        Ok::<_, Failure>(())
-    };
-    let outcome = all.await;
+    let outcome = destroy_each(stages, &args, &documents, interrupt).await;
     if !args.json {
         return outcome;
     }
@@ -72,12 +66,35 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     })
 }
 
+/// Destroys one stage after the other. Once one is gone, a refusal of the next is no refusal of the whole.
+async fn destroy_each(
+    stages: Vec<StageName>,
+    args: &Args,
+    documents: &RefCell<Vec<PlanDocument>>,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let mut has_destroyed = false;
+    for stage in stages {
+        let place = StackArgs { stage: Some(stage), ..args.place.clone() };
+        let session = Session::open_live(&place).await?;
+        match destroy(&session, args, Some(documents), interrupt).await {
+            Ok(destroyed) => has_destroyed |= destroyed,
+            Err(failure) if has_destroyed && failure.code == exit_code::USAGE => {
+                return Err(Failure { code: exit_code::PARTLY_APPLIED, ..failure });
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
+}
+
+/// Destroys a stage. False where there was nothing to destroy.
 async fn destroy(
     session: &Session,
     args: &Args,
     documents: Option<&RefCell<Vec<PlanDocument>>>,
     interrupt: &Interrupt,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let start = Instant::now();
     let observed = session.provider.observe(&Scope { thorough: true, ..session.scope(false) }).await?;
     let names = session.settings.names();
@@ -92,7 +109,7 @@ async fn destroy(
             let heading = Heading { names: &names, location: &location };
             output::data(&format!("{heading}  nothing to destroy{others}\n"));
         }
-        return Ok(());
+        return Ok(false);
     }
     let execution = Execution {
         provider: session.provider.as_ref(),
@@ -105,5 +122,5 @@ async fn destroy(
     Consent { yes: args.yes }.to_delete(session, &plan, &location).await?;
     let options =
         RunOptions { verb: "Destroyed", json: args.json, documents, concurrency: 16, start, interrupt };
-    applying::run(&execution, &options).await.map(|_| ())
+    applying::run(&execution, &options).await.map(|_| true)
 }
