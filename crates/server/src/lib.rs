@@ -7,6 +7,7 @@ mod functions;
 pub mod gateway;
 mod listen;
 pub mod runtime;
+mod sent_head;
 
 pub use activity::{Activity, Milliseconds, Observer};
 pub use frozen::{Frozen, serve_frozen};

@@ -14,8 +14,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 
+use crate::sent_head::{MAX_HEAD, Noted};
+
 /// How long requests in flight are given at the end.
 pub const GRACE: Duration = Duration::from_secs(5);
+
+/// More headers than clients send: the gateway bounds how large they are together. hyper makes room for as many at every request.
+const MAX_HEADERS: usize = 512;
 
 /// How long to wait when the system has no file descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -28,7 +33,7 @@ where
 {
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new());
+    http.timer(TokioTimer::new()).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
     tokio::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -43,7 +48,11 @@ where
         // Without it an answer may wait for an acknowledgement; with it, or with neither, the answer is right.
         let _ = stream.set_nodelay(true);
         let handler = handler.clone();
-        let service = service_fn(move |request| {
+        let (stream, heads) = Noted::new(stream);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            if let Some(head) = heads.next() {
+                request.extensions_mut().insert(head);
+            }
             let answer = handler(request, peer);
             async move { Ok::<_, Infallible>(answer.await) }
         });

@@ -154,3 +154,38 @@ async fn with_cors_preflight_is_answered_and_errors_are_readable() {
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (403, Some("*")));
     assert_eq!(running.get("/dev/open").await.header("access-control-allow-origin"), None);
 }
+
+/// The names of the headers in an event that the client sent itself.
+fn names(event: &Value) -> Vec<&str> {
+    let added = ["Host", "X-Amzn-Trace-Id", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"];
+    let names = event["headers"].as_object().unwrap().keys().map(String::as_str);
+    names.filter(|name| !added.contains(name)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn header_names_reach_the_function_as_the_client_sent_them() {
+    let running = Running::start(open()).await;
+    let mut client = Client::connect(running.server.address()).await;
+    let cases = [
+        (vec!["accept", "content-type", "x-Request-ID", "X-API-Key"], ""),
+        (vec!["Accept", "CONTENT-TYPE", "ETag", "x-api-key"], "a body\r\n\r\nX-Not: a header\r\n\r\n"),
+        (vec!["aCCEPT", "dnt"], ""),
+    ];
+    // One connection: the head of a later request is not mistaken for the body of an earlier one.
+    for (sent, body) in cases {
+        let headers: Vec<_> = sent.iter().map(|name| (*name, "1")).collect();
+        let answer = client.send("POST", "/dev/open", &headers, body.as_bytes()).await;
+        let event: Value = serde_json::from_str(answer.text()).unwrap();
+        let mut sent = sent;
+        sent.sort_unstable();
+        assert_eq!(names(&event), sent);
+    }
+    let respelled = [("authorization", "Basic x"), ("user-agent", "x"), ("x-amzn-trace-id", "Root=1-0-0")];
+    let event = client.send("GET", "/dev/open", &respelled, b"").await;
+    let event: Value = serde_json::from_str(event.text()).unwrap();
+    assert_eq!(names(&event), ["Authorization", "User-Agent"]);
+    let signed = [("Authorization", "AWS4-HMAC-SHA256 Credential=x")];
+    let event = client.send("GET", "/dev/open", &signed, b"").await;
+    let event: Value = serde_json::from_str(event.text()).unwrap();
+    assert_eq!(names(&event), [""; 0]);
+}

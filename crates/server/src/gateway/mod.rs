@@ -218,6 +218,7 @@ impl Gateway {
             path: call.path,
             query: call.parts.uri.query().unwrap_or_default(),
             headers: &call.parts.headers,
+            head: call.parts.extensions.get(),
             key,
             peer: call.peer,
             port: self.port,
@@ -244,7 +245,7 @@ impl Gateway {
             Security::Iam => {
                 let authorization = call.parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
                 match authorization {
-                    Some(value) if value.starts_with(b"AWS4-HMAC-SHA256 ") => Ok(None),
+                    Some(value) if event::is_signature(value) => Ok(None),
                     _ => Err(Refusal::MissingAuthenticationToken),
                 }
             }
