@@ -117,8 +117,7 @@ async fn what_goes_wrong_in_a_function_is_a_502_and_the_log_says_what() {
         ("/dev/open?do=fail".to_owned(), "function sample failed: Oops"),
         ("/dev/open?do=exit".to_owned(), "function sample failed: Runtime.ExitError"),
         (raw("[]"), "function sample: Malformed Lambda proxy response: the answer is a list, not an object"),
-        (raw("{}"), "Malformed Lambda proxy response: statusCode is missing"),
-        (raw(r#"{"statusCode":"200"}"#), "Malformed Lambda proxy response: statusCode is a string"),
+        (raw(r#"{"statusCode":"ok"}"#), "Malformed Lambda proxy response: statusCode is a string"),
         (raw(r#"{"statusCode":200,"body":{}}"#), "Malformed Lambda proxy response: body is an object"),
     ];
     for (path, line) in cases {
