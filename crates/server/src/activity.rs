@@ -1,5 +1,6 @@
 //! What happens while a stage is served, each as one line for people.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,22 @@ pub enum Activity {
         path: String,
         /// The status that was answered.
         status: u16,
+        /// Why no function answered.
+        why: Option<Cow<'static, str>>,
         /// From the request's head to the answer.
+        took: Duration,
+        /// The function that its route calls.
+        function: Option<FunctionName>,
+        /// The key that let it in.
+        key: Option<KeyName>,
+    },
+    /// A request whose client went away before it was answered. Its function, if it was called, goes on.
+    Abandoned {
+        /// The HTTP method.
+        method: String,
+        /// The path as it was sent, with its stage and without its query.
+        path: String,
+        /// From the request's head to the client's end.
         took: Duration,
         /// The function that its route calls.
         function: Option<FunctionName>,
@@ -38,20 +54,37 @@ pub type Observer = Arc<dyn Fn(Activity) + Send + Sync>;
 impl fmt::Display for Activity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Request { method, path, status, took, function, key } => {
-                write!(f, "{method} {path} {status} {}", Milliseconds(*took))?;
-                if let Some(function) = function {
-                    write!(f, " {function}")?;
+            Self::Request { method, path, status, why, took, function, key } => {
+                write!(f, "{method} {path} {status} ")?;
+                if let Some(why) = why {
+                    write!(f, "{why} · ")?;
                 }
-                if let Some(key) = key {
-                    write!(f, " key {key}")?;
-                }
-                Ok(())
+                details(f, *took, function.as_ref(), key.as_ref())
+            }
+            Self::Abandoned { method, path, took, function, key } => {
+                write!(f, "{method} {path} client went away before the answer · ")?;
+                details(f, *took, function.as_ref(), key.as_ref())
             }
             Self::Log(line) => write!(f, "{} {}", line.function, line.text),
             Self::Problem(what) => f.write_str(what),
         }
     }
+}
+
+fn details(
+    f: &mut fmt::Formatter<'_>,
+    took: Duration,
+    function: Option<&FunctionName>,
+    key: Option<&KeyName>,
+) -> fmt::Result {
+    write!(f, "{}", Milliseconds(took))?;
+    if let Some(function) = function {
+        write!(f, " {function}")?;
+    }
+    if let Some(key) = key {
+        write!(f, " key {key}")?;
+    }
+    Ok(())
 }
 
 /// A duration as `0.4 ms`.

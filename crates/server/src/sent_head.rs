@@ -22,7 +22,6 @@ pub(crate) struct SentHead(Arc<[u8]>);
 
 impl SentHead {
     /// The request line.
-    #[cfg(test)]
     pub(crate) fn request_line(&self) -> &[u8] {
         self.0.split(|byte| *byte == b'\n').next().unwrap_or_default()
     }

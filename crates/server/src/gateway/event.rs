@@ -58,8 +58,10 @@ pub(super) struct Facts<'a> {
     pub(super) resource: &'a str,
     pub(super) parameters: &'a BTreeMap<&'a str, String>,
     pub(super) method: &'a str,
-    /// As it was sent, without the stage.
+    /// As it was sent, without the stage and further slashes around it.
     pub(super) path: &'a str,
+    /// As it was sent.
+    pub(super) sent_path: &'a str,
     pub(super) query: &'a str,
     pub(super) headers: &'a HeaderMap,
     /// The head as the client wrote it, where it is known.
@@ -97,7 +99,7 @@ struct RequestContext<'a> {
     http_method: &'a str,
     extended_request_id: &'a str,
     request_time: String,
-    path: String,
+    path: &'a str,
     account_id: &'static str,
     protocol: &'static str,
     stage: &'a str,
@@ -162,7 +164,7 @@ impl Facts<'_> {
                 http_method: self.method,
                 extended_request_id: &self.identity.extended_request_id,
                 request_time: self.at.format(REQUEST_TIME).unwrap_or_default(),
-                path: format!("/{}{}", self.stage, self.path),
+                path: self.sent_path,
                 account_id: ACCOUNT,
                 protocol: "HTTP/1.1",
                 stage: self.stage,

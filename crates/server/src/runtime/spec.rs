@@ -101,6 +101,23 @@ pub struct InvokeResult {
     pub max_memory_mb: u64,
 }
 
+impl InvokeResult {
+    /// What the function says is wrong, `ValueError: boom` for instance; `None` on success.
+    ///
+    /// Runtimes call every error `Unhandled` where Lambda asks for its type: what it is stands in the document.
+    pub fn failure(&self) -> Option<String> {
+        let error = self.error.as_ref()?;
+        let document: serde_json::Value = serde_json::from_slice(&self.payload).unwrap_or_default();
+        let said = |field: &str| document[field].as_str().filter(|said| !said.is_empty());
+        let kind = said("errorType").unwrap_or(&error.error_type);
+        Some(match said("errorMessage") {
+            Some(message) if kind.is_empty() => message.to_owned(),
+            Some(message) => format!("{kind}: {message}"),
+            None => kind.to_owned(),
+        })
+    }
+}
+
 /// A failure of the function, as opposed to one of the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionError {
