@@ -8,6 +8,7 @@ use std::time::Duration;
 use mdo_model::project::{FunctionName, KeyName};
 
 use crate::runtime::LogLine;
+use crate::teller::Teller;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -50,6 +51,16 @@ pub enum Activity {
 
 /// Somebody who is told what happens. It must not block.
 pub type Observer = Arc<dyn Fn(Activity) + Send + Sync>;
+
+impl Activity {
+    /// Puts it down to be printed.
+    pub fn tell(&self, teller: &Teller) {
+        match self {
+            Self::Log(_) => teller.log(self.to_string()),
+            _ => teller.tell(self.to_string()),
+        }
+    }
+}
 
 impl fmt::Display for Activity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
