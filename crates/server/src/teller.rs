@@ -52,12 +52,13 @@ impl Teller {
 
     /// Tells a line of a function's log. A function may print faster than anybody reads.
     pub fn log(&self, line: String) {
-        self.0.push(line, LOGS);
+        // One long gap tells more than many short ones: once lines are dropped, half of the room has to become free.
+        self.0.push(line, LOGS, LOGS / 2);
     }
 
     /// Tells anything else.
     pub fn tell(&self, line: String) {
-        self.0.push(line, ALL);
+        self.0.push(line, ALL, ALL);
     }
 
     /// Waits until everything is printed, for so long at most: whoever reads may have stopped reading.
@@ -73,8 +74,10 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, line: String, room: usize) {
+    fn push(&self, line: String, room: usize, after_gap: usize) {
         let mut queue = self.lock();
+        let is_gap = matches!(queue.lines.back(), Some(Line::Dropped(_)));
+        let room = if is_gap { after_gap } else { room };
         if queue.bytes + line.len() + OVERHEAD <= room {
             queue.bytes += line.len() + OVERHEAD;
             queue.lines.push_back(Line::Text(line));
