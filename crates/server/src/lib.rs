@@ -8,6 +8,7 @@ pub mod gateway;
 mod listen;
 pub mod runtime;
 mod sent_head;
+mod stall;
 mod teller;
 
 pub use activity::{Activity, Milliseconds, Observer};

@@ -15,6 +15,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 
 use crate::sent_head::{MAX_HEAD, Noted};
+use crate::stall::Unstalled;
 
 /// How long requests in flight are given at the end.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -48,7 +49,7 @@ where
         // Without it an answer may wait for an acknowledgement; with it, or with neither, the answer is right.
         let _ = stream.set_nodelay(true);
         let handler = handler.clone();
-        let (stream, heads) = Noted::new(stream);
+        let (stream, heads) = Noted::new(Unstalled::new(stream));
         let service = service_fn(move |mut request: Request<Incoming>| {
             if let Some(head) = heads.next() {
                 request.extensions_mut().insert(head);
