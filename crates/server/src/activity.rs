@@ -30,13 +30,15 @@ pub enum Activity {
         /// The key that let it in.
         key: Option<KeyName>,
     },
-    /// A request whose client went away before it was answered. Its function, if it was called, goes on.
+    /// A request that is not answered any more. Where its client went away, its function goes on.
     Abandoned {
         /// The HTTP method.
         method: String,
         /// The path as it was sent, with its stage and without its query.
         path: String,
-        /// From the request's head to the client's end.
+        /// Whether the client went away; else the server ended.
+        by_client: bool,
+        /// From the request's head to the end.
         took: Duration,
         /// The function that its route calls.
         function: Option<FunctionName>,
@@ -72,8 +74,9 @@ impl fmt::Display for Activity {
                 }
                 details(f, *took, function.as_ref(), key.as_ref())
             }
-            Self::Abandoned { method, path, took, function, key } => {
-                write!(f, "{method} {path} client went away before the answer · ")?;
+            Self::Abandoned { method, path, by_client, took, function, key } => {
+                let end = if *by_client { "client went away" } else { "server ended" };
+                write!(f, "{method} {path} {end} before the answer · ")?;
                 details(f, *took, function.as_ref(), key.as_ref())
             }
             Self::Log(line) => write!(f, "{} {}", line.function, line.text),

@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +25,17 @@ pub const GRACE: Duration = Duration::from_secs(5);
 /// More headers than clients send: the gateway bounds how large they are together. hyper makes room for as many at every request.
 const MAX_HEADERS: usize = 512;
 
+/// Whether the server has ended, and with it whatever it was still answering.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ServerEnd(Arc<AtomicBool>);
+
+impl ServerEnd {
+    /// Whether it has come.
+    pub(crate) fn has_come(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// How long to wait when the system has no file descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -33,6 +46,7 @@ where
     Answer: Future<Output = Response<Full<Bytes>>> + Send,
 {
     let graceful = GracefulShutdown::new();
+    let end = ServerEnd::default();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
     tokio::pin!(stop);
@@ -50,7 +64,9 @@ where
         let _ = stream.set_nodelay(true);
         let handler = handler.clone();
         let (stream, heads) = Noted::new(Unstalled::new(stream));
+        let end = end.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(end.clone());
             if let Some(head) = heads.next() {
                 request.extensions_mut().insert(head);
             }
@@ -63,4 +79,5 @@ where
     }
     drop(listener);
     let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+    end.0.store(true, Ordering::Relaxed);
 }

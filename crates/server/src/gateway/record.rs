@@ -8,8 +8,10 @@ use hyper::http::request::Parts;
 use mdo_model::project::{FunctionName, KeyName};
 
 use crate::activity::{Activity, Observer};
+use crate::listen::ServerEnd;
 
-/// Tells of its request when it is dropped. hyper drops the work on a request whose client went away: then there is no status.
+/// Tells of its request when it is dropped. hyper drops the work on a request whose client went away, and the process drops what is
+/// left when it ends: then there is no status.
 pub(super) struct Record<'a> {
     observer: &'a Observer,
     parts: &'a Parts,
@@ -41,7 +43,11 @@ impl Drop for Record<'_> {
                 let why = self.why.take();
                 Activity::Request { method, path, status: status.as_u16(), why, took, function, key }
             }
-            None => Activity::Abandoned { method, path, took, function, key },
+            None => {
+                let end = self.parts.extensions.get::<ServerEnd>();
+                let by_client = !end.is_some_and(ServerEnd::has_come);
+                Activity::Abandoned { method, path, by_client, took, function, key }
+            }
         });
     }
 }
