@@ -8,10 +8,7 @@ use mdo_model::stack::ApiRoute;
 
 use super::refusal::{Declined, Refusal};
 use super::{Call, Gateway, NotRun, answer, put};
-use crate::runtime::{InvokeContext, Refused};
-
-/// How much of what a function says about its failure is told, in characters.
-const MAX_TOLD: usize = 300;
+use crate::runtime::{InvokeContext, Refused, one_line};
 
 impl Gateway {
     pub(super) async fn invoke(
@@ -31,7 +28,6 @@ impl Gateway {
             Ok(result) => result.map_err(|not_run| declined(not_run, name.as_str()))?,
         };
         if let Some(failure) = result.failure() {
-            let failure = one_line(&failure);
             return Err(Refusal::BadGateway.because(format!("function {name} failed: {failure}")));
         }
         let mut response = answer::read(&result.payload).map_err(|rule| {
@@ -57,10 +53,4 @@ fn declined(not_run: NotRun, name: &str) -> Declined {
             Refusal::BadGateway.because(format!("function {name} was not called: {refused}"))
         }
     }
-}
-
-/// What a function says, as part of a line: it may say anything, at any length.
-fn one_line(text: &str) -> String {
-    let visible = |letter: char| if letter.is_control() { ' ' } else { letter };
-    text.chars().take(MAX_TOLD).map(visible).collect()
 }

@@ -25,7 +25,7 @@ use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::header::{AUTHORIZATION, EXPECT, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method as HttpMethod, Request, Response};
+use hyper::{HeaderMap, Method as HttpMethod, Request, Response, StatusCode};
 use mdo_model::project::{FunctionName, KeyName, Method, Names, Security};
 use mdo_model::stack::ApiRoute;
 use time::OffsetDateTime;
@@ -136,7 +136,10 @@ impl Gateway {
         let (parts, mut body) = request.into_parts();
         let mut record = Record::new(&self.observer, &parts);
         let response = self.answer(&parts, &mut body, peer, &mut record).await;
-        if !body.is_end_stream() && !parts.headers.contains_key(EXPECT) {
+        // Who was too slow sends no more, and who asks before it sends sees the answer anyway.
+        let is_sending =
+            response.status() != StatusCode::REQUEST_TIMEOUT && !parts.headers.contains_key(EXPECT);
+        if is_sending && !body.is_end_stream() {
             body::drain(&mut body).await;
         }
         response.map(Full::new)
