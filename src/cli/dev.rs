@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use mdo_local::{Activity, DEFAULT_PORT, HostName, Observer, Server};
+use mdo_local::{Activity, DEFAULT_PORT, HostName, Observer, Server, Teller};
 use mdo_model::project::{FunctionName, Names, Problem, Project, StageName, left_out};
 use mdo_model::stack::{Action, Kind};
 use mdo_package::Package;
@@ -76,7 +76,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     }
     let provider =
         session.connection.local.as_ref().ok_or_else(|| anyhow::anyhow!("dev serves this machine"))?;
-    let server = Server::serve(provider, listener, args.host, teller()).await?;
+    let server = Server::serve(provider, listener, args.host, observer()).await?;
     output::data(&format!("\nServing {} until Ctrl-C.\n", server.url()));
     output::data(&deploy::closing(&session, &planned, &server.url()));
     output::data(&format!("  page  http://{}/\n\n", server.address()));
@@ -292,15 +292,7 @@ fn keeps_keys(session: &Session, planned: &Planned) -> Result<(), Failure> {
 }
 
 /// Prints what the server tells, in order and without making it wait.
-fn teller() -> Observer {
-    let (sender, receiver) = mpsc::channel::<Activity>();
-    std::thread::spawn(move || {
-        for event in receiver {
-            output::message(&event.to_string());
-        }
-    });
-    Arc::new(move |event| {
-        // The thread lives as long as the process; without it there is nobody to tell.
-        let _ = sender.send(event);
-    })
+fn observer() -> Observer {
+    let teller = Teller::start(output::message);
+    Arc::new(move |event: Activity| event.tell(&teller))
 }

@@ -46,9 +46,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         if args.logs {
             output::message(invocation.log_tail.trim_end());
         }
-        if let Some(error) = &invocation.error {
+        if let Some(failure) = invocation.failure() {
             let help = if args.logs { "" } else { "; --logs shows its log" };
-            output::message(&format!("error: function {function} failed ({error}){help}"));
+            output::message(&format!("error: function {function} failed ({failure}){help}"));
             failed = true;
         }
         // Each further event would run for nobody.

@@ -86,7 +86,7 @@ fn invoke_runs_events_and_shows_the_log_when_asked() {
 
     let output = project.mdo_with(&["invoke", "echo", r#"{"say": "fail"}"#]).exits(1);
     assert_eq!(output.document(), json!({"errorType": "Told", "errorMessage": "told to fail"}));
-    output.says("error: function echo failed (Unhandled); --logs shows its log");
+    output.says("error: function echo failed (Told: told to fail); --logs shows its log");
 
     project.mdo_with(&["invoke", "echo", "{"]).exits(2).says("the event is not JSON");
     project.mdo("invoke eco").exits(2).says("did you mean `echo`?");

@@ -125,7 +125,7 @@ fn a_failing_function_fails_the_command_after_every_event() {
     let project = deployed();
     let events = r#"{"say": "fail"} {"say": "on"}"#;
     let output = project.mdo("invoke echo - --local").reads(events).exits(1);
-    output.complains("error: function echo failed (Unhandled); --logs shows its log\n");
+    output.complains("error: function echo failed (Told: told to fail); --logs shows its log\n");
     let answers: Vec<&str> = output.stdout.lines().collect();
     assert_eq!(answers[0], r#"{"errorType": "Told", "errorMessage": "told to fail"}"#);
     assert_eq!(seen(answers[1])["say"], "on");

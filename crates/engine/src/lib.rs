@@ -82,6 +82,19 @@ pub struct Invocation {
     pub version: Option<String>,
 }
 
+impl Invocation {
+    /// What the function says is wrong, on one line: `ValueError: boom`; `None` on success. Lambda calls most failures
+    /// `Unhandled`: what they are stands in the error document.
+    pub fn failure(&self) -> Option<String> {
+        let error = self.error.as_deref()?;
+        let document: serde_json::Value = serde_json::from_slice(&self.payload).unwrap_or_default();
+        let said = |field: &str| document[field].as_str().filter(|said| !said.is_empty());
+        let kind = said("errorType").unwrap_or(error);
+        let failure = said("errorMessage").map_or(kind.to_owned(), |message| format!("{kind}: {message}"));
+        Some(failure.replace(char::is_control, " "))
+    }
+}
+
 /// Something that ran at some time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ping {

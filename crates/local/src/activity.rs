@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mdo_model::project::FunctionName;
-use mdo_server::Milliseconds;
+use mdo_server::{Milliseconds, Teller};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -33,6 +33,14 @@ pub enum Activity {
 }
 
 impl Activity {
+    /// Puts it down to be printed.
+    pub fn tell(&self, teller: &Teller) {
+        match self {
+            Self::Served(activity) => activity.tell(teller),
+            _ => teller.tell(self.to_string()),
+        }
+    }
+
     /// Something that the user may have to look into.
     pub(super) fn problem(what: impl Into<String>) -> Self {
         Self::Served(mdo_server::Activity::Problem(what.into()))

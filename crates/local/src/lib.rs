@@ -30,6 +30,7 @@ use mdo_server::{FunctionSite, ServedFunction, obstacle};
 
 pub use activity::{Activity, Observer};
 pub use admission::{HostName, InvalidHostName};
+pub use mdo_server::Teller;
 pub use server::{DEFAULT_PORT, Reloaded, Server};
 
 use code::Code;

@@ -142,10 +142,8 @@ impl Live {
 
     fn front(&self, state: &StoredStack) -> Front {
         let definition = state.stage.as_ref().map(|stage| stage.definition.clone());
-        let enabled = state.keys.iter().filter(|(_, key)| key.resource.opens());
-        let keys = KeyRing::new(enabled.map(|(name, key)| (name, key.id.as_str(), &key.value)));
         let variables = state.stage.iter().flat_map(|stage| stage.variables.clone()).collect();
-        Front::new(&self.provider.names, definition, variables, keys)
+        Front::new(&self.provider.names, definition, variables, key_ring(state))
     }
 
     /// Writes down what is worth keeping. Best effort.
@@ -208,8 +206,8 @@ impl Live {
         let pings = (0..count).map(|_| function.runtime.invoke(input.clone(), InvokeContext::default()));
         for result in join_all(pings).await {
             let result = result.map_err(|refused| refused.to_string())?;
-            if let Some(error) = result.error {
-                return Err(error.error_type);
+            if let Some(failure) = result.failure() {
+                return Err(failure);
             }
         }
         Ok(())
@@ -222,6 +220,17 @@ impl Source for Live {
         let stack = Live::current(self).await;
         Served { front: Arc::clone(&stack.front), functions: Arc::clone(&stack.functions) as _ }
     }
+}
+
+/// The keys that open, and those that only explain themselves.
+fn key_ring(state: &StoredStack) -> KeyRing {
+    let (enabled, closed): (Vec<_>, Vec<_>) = state.keys.iter().partition(|(_, key)| key.resource.opens());
+    let closed = closed.into_iter().map(|(name, key)| {
+        let why = if key.resource.enabled { "key without the usage plan" } else { "key disabled" };
+        (name, key.id.as_str(), &key.value, why)
+    });
+    let enabled = enabled.into_iter().map(|(name, key)| (name, key.id.as_str(), &key.value));
+    KeyRing::new(enabled).with_closed(closed)
 }
 
 fn fire(live: Weak<Live>) -> Fire {

@@ -7,8 +7,12 @@ mod functions;
 pub mod gateway;
 mod listen;
 pub mod runtime;
+mod sent_head;
+mod stall;
+mod teller;
 
 pub use activity::{Activity, Milliseconds, Observer};
 pub use frozen::{Frozen, serve_frozen};
 pub use functions::{FunctionSite, ServedFunction, ServedFunctions, obstacle};
 pub use listen::{GRACE, accept};
+pub use teller::Teller;

@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,8 +16,25 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 
+use crate::sent_head::{MAX_HEAD, Noted};
+use crate::stall::Unstalled;
+
 /// How long requests in flight are given at the end.
 pub const GRACE: Duration = Duration::from_secs(5);
+
+/// More headers than clients send: the gateway bounds how large they are together. hyper makes room for as many at every request.
+const MAX_HEADERS: usize = 512;
+
+/// Whether the server has ended, and with it whatever it was still answering.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ServerEnd(Arc<AtomicBool>);
+
+impl ServerEnd {
+    /// Whether it has come.
+    pub(crate) fn has_come(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// How long to wait when the system has no file descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -27,8 +46,9 @@ where
     Answer: Future<Output = Response<Full<Bytes>>> + Send,
 {
     let graceful = GracefulShutdown::new();
+    let end = ServerEnd::default();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new());
+    http.timer(TokioTimer::new()).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
     tokio::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -43,7 +63,13 @@ where
         // Without it an answer may wait for an acknowledgement; with it, or with neither, the answer is right.
         let _ = stream.set_nodelay(true);
         let handler = handler.clone();
-        let service = service_fn(move |request| {
+        let (stream, heads) = Noted::new(Unstalled::new(stream));
+        let end = end.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(end.clone());
+            if let Some(head) = heads.next() {
+                request.extensions_mut().insert(head);
+            }
             let answer = handler(request, peer);
             async move { Ok::<_, Infallible>(answer.await) }
         });
@@ -53,4 +79,5 @@ where
     }
     drop(listener);
     let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+    end.0.store(true, Ordering::Relaxed);
 }

@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use mdo_server::{Frozen, serve_frozen};
+use mdo_server::{Activity, Frozen, Teller, serve_frozen};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -16,6 +17,9 @@ const USAGE: &str = "usage: mdo-server STACK.json    (MDO_LISTEN=ADDRESS:PORT, d
 
 /// The exit code of what the user has to change: the command line, the file or `MDO_LISTEN`. As that of `mdo`.
 const UNACCEPTABLE: u8 = 2;
+
+/// How long the end of the log is given to be read.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Why the program ends without having served.
 enum Failure {
@@ -69,7 +73,10 @@ async fn run() -> Result<(), Failure> {
             _ = interrupt.recv() => {}
         }
     };
-    serve_frozen(&frozen, listener, Arc::new(|activity| say(&activity.to_string())), stop).await;
+    let teller = Teller::start(say);
+    let observer = teller.clone();
+    serve_frozen(&frozen, listener, Arc::new(move |activity: Activity| activity.tell(&observer)), stop).await;
+    teller.finish(LAST_WORDS);
     Ok(())
 }
 

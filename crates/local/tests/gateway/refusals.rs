@@ -114,11 +114,10 @@ async fn the_throttle_and_the_quota_of_the_usage_plan_are_enforced() {
 async fn what_goes_wrong_in_a_function_is_a_502_and_the_log_says_what() {
     let running = Running::start(open()).await;
     let cases = [
-        ("/dev/open?do=fail".to_owned(), "function sample failed: Oops"),
+        ("/dev/open?do=fail".to_owned(), "GET /dev/open 502 function sample failed: ValueError: boom · "),
         ("/dev/open?do=exit".to_owned(), "function sample failed: Runtime.ExitError"),
         (raw("[]"), "function sample: Malformed Lambda proxy response: the answer is a list, not an object"),
-        (raw("{}"), "Malformed Lambda proxy response: statusCode is missing"),
-        (raw(r#"{"statusCode":"200"}"#), "Malformed Lambda proxy response: statusCode is a string"),
+        (raw(r#"{"statusCode":"ok"}"#), "Malformed Lambda proxy response: statusCode is a string"),
         (raw(r#"{"statusCode":200,"body":{}}"#), "Malformed Lambda proxy response: body is an object"),
     ];
     for (path, line) in cases {
@@ -170,4 +169,133 @@ async fn what_is_too_large_is_a_413() {
     let mut answer = [0; 12];
     tokio::task::block_in_place(|| stream.read_exact(&mut answer)).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 413");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reserved_concurrency_that_is_exceeded_is_a_500() {
+    let running = Running::start(open().with("sample", |function| function.concurrency = Some(1))).await;
+    let (arrived, go) = (fifo(&running, "arrived"), fifo(&running, "go"));
+    let address = running.server.address();
+    let first = tokio::spawn(async move { send(address, "GET", "/dev/open?do=gate", &[], b"").await.status });
+    tokio::task::spawn_blocking(move || std::fs::read(arrived).unwrap()).await.unwrap();
+    let second = running.get("/dev/open").await;
+    refused(&second, 500, "InternalServerErrorException", "Internal server error");
+    assert!(running.said("GET /dev/open 500 every sandbox reserved for function sample is busy · "));
+    tokio::task::spawn_blocking(move || std::fs::write(go, "x").unwrap()).await.unwrap();
+    assert_eq!(first.await.unwrap(), 200);
+    assert_eq!(running.get("/dev/open").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_access_line_says_why_a_request_is_refused() {
+    let throttle = Some(Throttle { rate: 1e-6, burst: 1 });
+    let fixture = keyed().key("alice").key("loose").usage_plan(throttle, None);
+    let running = Running::start(fixture.route("POST /post/{id}", "sample", Security::Open)).await;
+    let mut running = running;
+    let (default, alice) =
+        (running.fixture.key_value("default").await, running.fixture.key_value("alice").await);
+    running.fixture.desired.keys.get_mut(&"alice".parse().unwrap()).unwrap().enabled = false;
+    running.fixture.deploy().await;
+    let known = "no such route; known: GET /dev/keyed, POST /dev/post/{id}";
+    for (method, path, key, line) in [
+        ("GET", "/dev/keyed", None, "GET /dev/keyed 403 no x-api-key · ".to_owned()),
+        ("GET", "/dev/keyed", Some("x"), "GET /dev/keyed 403 unknown key · ".to_owned()),
+        ("GET", "/dev/keyed", Some(&*alice), "GET /dev/keyed 403 key disabled · ".to_owned()),
+        ("GET", "/dev/keyed", Some(&*default), "GET /dev/keyed 200 ".to_owned()),
+        ("GET", "/dev/keyed", Some(&*default), "GET /dev/keyed 429 throttle 0.000001/s · ".to_owned()),
+        ("GET", "/dev/nowhere", None, format!("GET /dev/nowhere 403 {known} · ")),
+        ("PUT", "/dev/keyed", None, format!("PUT /dev/keyed 403 {known} · ")),
+        ("GET", "/prod/keyed", None, "GET /prod/keyed 403 not below the stage /dev · ".to_owned()),
+    ] {
+        let key = key.map(|key| ("x-api-key", key));
+        running.send(method, path, key.as_slice(), b"").await;
+        assert_eq!(running.count(&line), 1, "{line} in {:#?}", running.lines);
+    }
+    assert!(running.said(" ms sample key alice"));
+    running.fixture = running.fixture.usage_plan(None, Some(Quota { limit: 0, period: Period::Day }));
+    running.fixture.deploy().await;
+    running.send("GET", "/dev/keyed", &[("x-api-key", &default)], b"").await;
+    assert!(running.said("GET /dev/keyed 429 quota 0 a day · "));
+    assert!(!running.said(&default) && !running.said(&alice));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_before_the_answer_is_told_of() {
+    let running = Running::start(open()).await;
+    let (arrived, go) = (fifo(&running, "arrived"), fifo(&running, "go"));
+    let mut stream = std::net::TcpStream::connect(running.server.address()).unwrap();
+    let host = running.server.address();
+    write!(stream, "GET /dev/open?do=gate HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+    tokio::task::spawn_blocking(move || std::fs::read(arrived).unwrap()).await.unwrap();
+    drop(stream);
+    running.until(1, "GET /dev/open client went away before the answer · ").await;
+    // The function goes on, as on Lambda.
+    tokio::task::spawn_blocking(move || std::fs::write(go, "x").unwrap()).await.unwrap();
+    running.until(1, "REPORT RequestId").await;
+
+    let mut stream = std::net::TcpStream::connect(running.server.address()).unwrap();
+    write!(stream, "PUT /dev/open HTTP/1.1\r\nHost: {host}\r\nContent-Length: 10\r\n\r\nhalf").unwrap();
+    drop(stream);
+    running.until(1, "PUT /dev/open client went away before the answer · ").await;
+    assert!(!running.said("PUT /dev/open 4"));
+}
+
+/// Begins a body and waits until the server reads it.
+fn begin(running: &Running, method: &str, length: usize) -> std::net::TcpStream {
+    let mut stream = std::net::TcpStream::connect(running.server.address()).unwrap();
+    let host = running.server.address();
+    let head = format!("{method} /dev/open HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n");
+    write!(stream, "{head}Expect: 100-continue\r\n\r\n").unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_never_end_do_not_take_all_memory() {
+    let running = Running::start(open()).await;
+    let length = 6 * 1024 * 1024;
+    let clients: Vec<_> = (0..12)
+        .map(|_| {
+            let mut stream = tokio::task::block_in_place(|| begin(&running, "POST", length));
+            // Who does not fit in is hung up on meanwhile.
+            std::thread::spawn(move || {
+                let _ = stream.write_all(&vec![b'x'; length - 1]);
+                stream
+            })
+        })
+        .collect();
+    running
+        .until(1, "POST /dev/open 503 the bodies of all requests together are above 67108864 bytes · ")
+        .await;
+    let refused_one = clients.into_iter().map(|client| client.join().unwrap()).collect::<Vec<_>>();
+    // Without a body there is no need of room.
+    assert_eq!(running.get("/dev/open").await.status, 200);
+    drop(refused_one);
+    running.until(10, "POST /dev/open client went away before the answer").await;
+    assert_eq!(running.send("POST", "/dev/open?do=length", &[], &vec![b'x'; 5_000_000]).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_that_stops_coming_is_a_408_and_the_end_of_its_connection() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let running = Running::start(open()).await;
+    let host = running.server.address();
+    let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+    let head = format!("POST /dev/open HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\n");
+    stream.write_all(format!("{head}Expect: 100-continue\r\n\r\n").as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(30)).await;
+    tokio::time::resume();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    assert!(answer.ends_with(r#"{"message":"Request Timeout"}"#), "{answer}");
+    assert!(running.said("POST /dev/open 408 no byte of the body within 30 s · "));
 }

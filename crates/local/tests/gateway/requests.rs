@@ -154,3 +154,110 @@ async fn with_cors_preflight_is_answered_and_errors_are_readable() {
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (403, Some("*")));
     assert_eq!(running.get("/dev/open").await.header("access-control-allow-origin"), None);
 }
+
+/// The names of the headers in an event that the client sent itself.
+fn names(event: &Value) -> Vec<&str> {
+    let added = ["Host", "X-Amzn-Trace-Id", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"];
+    let names = event["headers"].as_object().unwrap().keys().map(String::as_str);
+    names.filter(|name| !added.contains(name)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn header_names_reach_the_function_as_the_client_sent_them() {
+    let running = Running::start(open()).await;
+    let mut client = Client::connect(running.server.address()).await;
+    let cases = [
+        (vec!["accept", "content-type", "x-Request-ID", "X-API-Key"], ""),
+        (vec!["Accept", "CONTENT-TYPE", "ETag", "x-api-key"], "a body\r\n\r\nX-Not: a header\r\n\r\n"),
+        (vec!["aCCEPT", "dnt"], ""),
+    ];
+    // One connection: the head of a later request is not mistaken for the body of an earlier one.
+    for (sent, body) in cases {
+        let headers: Vec<_> = sent.iter().map(|name| (*name, "1")).collect();
+        let answer = client.send("POST", "/dev/open", &headers, body.as_bytes()).await;
+        let event: Value = serde_json::from_str(answer.text()).unwrap();
+        let mut sent = sent;
+        sent.sort_unstable();
+        assert_eq!(names(&event), sent);
+    }
+    let respelled = [("authorization", "Basic x"), ("user-agent", "x"), ("x-amzn-trace-id", "Root=1-0-0")];
+    let event = client.send("GET", "/dev/open", &respelled, b"").await;
+    let event: Value = serde_json::from_str(event.text()).unwrap();
+    assert_eq!(names(&event), ["Authorization", "User-Agent"]);
+    let signed = [("Authorization", "AWS4-HMAC-SHA256 Credential=x")];
+    let event = client.send("GET", "/dev/open", &signed, b"").await;
+    let event: Value = serde_json::from_str(event.text()).unwrap();
+    assert_eq!(names(&event), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_api_gateway_refuses_does_not_reach_the_function() {
+    let running = Running::start(open()).await;
+    let query = |length: usize| format!("/dev/open?a={}", "x".repeat(length));
+    // `GET` and `HTTP/1.1` count.
+    let line = 10_240 - "GET /dev/open?a= HTTP/1.1".len();
+    let large = |length: usize| "x".repeat(length);
+    let (fits, above) = (large(10_000), large(10_240));
+    let small: Vec<_> = (0..200).map(|n| (format!("X-{n}"), "1".to_owned())).collect();
+    let small: Vec<_> = small.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    for (path, headers, status, why) in [
+        (query(line), vec![], 200, ""),
+        (query(line + 1), vec![], 414, "414 the request line is above 10240 characters"),
+        (query(60_000), vec![], 414, "414 the request line is above 10240 characters"),
+        ("/dev/open".to_owned(), vec![("X-Fits", fits.as_str())], 200, ""),
+        (
+            "/dev/open".to_owned(),
+            vec![("X-Above", above.as_str())],
+            431,
+            "431 the headers are above 10240 bytes",
+        ),
+        ("/dev/open".to_owned(), small, 200, ""),
+        ("/dev/open?a=1|2".to_owned(), vec![], 400, "400 a `|` in the query is not encoded"),
+        ("/dev/open?{a=1".to_owned(), vec![], 400, "400 a `{` in the query is not encoded"),
+        ("/dev/open?a=}".to_owned(), vec![], 400, "400 a `}` in the query is not encoded"),
+        ("/dev/open?a=%7C%7b%7D".to_owned(), vec![], 200, ""),
+    ] {
+        let before = running.count("START ");
+        let answer = running.send("GET", &path, &headers, b"").await;
+        assert_eq!(answer.status, status, "{why}");
+        assert_eq!(running.count("START ") - before, usize::from(status == 200), "{why}");
+        assert!(running.said(why), "{why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slashes_around_the_stage_are_folded_and_the_context_keeps_what_was_sent() {
+    let running = Running::start(open().route("GET /a/{rest+}", "sample", Security::Open)).await;
+    for (sent, path) in [
+        ("/dev/open", "/open"),
+        ("//dev/open", "/open"),
+        ("/dev//open", "/open"),
+        ("///dev///open", "/open"),
+        ("/dev/a//b///c", "/a//b///c"),
+    ] {
+        let answer = running.get(sent).await;
+        let event: Value = serde_json::from_str(answer.text()).unwrap();
+        assert_eq!(
+            (event["path"].as_str(), event["requestContext"]["path"].as_str()),
+            (Some(path), Some(sent))
+        );
+    }
+    assert_eq!(running.get("//devious/open").await.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_may_stand_for_another_method() {
+    let fixture = Fixture::new().function("sample").route("DELETE /one", "sample", Security::Open);
+    let running = Running::start(fixture).await;
+    let means = |method: &'static str| [("X-HTTP-Method-Override", method)];
+    let answer = running.send("POST", "/dev/one", &means("DELETE"), b"x").await;
+    let event: Value = serde_json::from_str(answer.text()).unwrap();
+    assert_eq!(
+        (&event["httpMethod"], &event["requestContext"]["httpMethod"]),
+        (&json!("DELETE"), &json!("DELETE"))
+    );
+    assert_eq!(event["body"], "x");
+    for (method, means) in [("GET", means("DELETE")), ("POST", means("PUT")), ("POST", means("no method"))] {
+        assert_eq!(running.send(method, "/dev/one", &means, b"").await.status, 403, "{method} {means:?}");
+    }
+}

@@ -29,8 +29,8 @@ use zip::write::SimpleFileOptions;
 const BOOTSTRAP: &str = r#"
 import http.client, json, os
 api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
-def call(method, path, body=None):
-    api.request(method, "/2018-06-01/runtime/" + path, body)
+def call(method, path, body=None, headers={}):
+    api.request(method, "/2018-06-01/runtime/" + path, body, headers)
     answer = api.getresponse()
     return answer.headers, answer.read()
 while True:
@@ -44,7 +44,7 @@ while True:
         call("POST", f"invocation/{id}/response", query["answer"])
         continue
     if do == "fail":
-        call("POST", f"invocation/{id}/error", '{"errorType": "Oops", "errorMessage": "no"}')
+        call("POST", f"invocation/{id}/error", '{"errorType": "ValueError", "errorMessage": "boom"}', {"Lambda-Runtime-Function-Error-Type": "Unhandled"})
         continue
     if do == "exit":
         os._exit(3)

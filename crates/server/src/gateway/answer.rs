@@ -8,11 +8,32 @@ use serde_json::{Map, Value};
 /// The fields of a proxy response; there may be no other.
 const FIELDS: [&str; 5] = ["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"];
 
-/// Headers that a function cannot set; they come out as `x-amzn-Remapped-…`.
-const REMAPPED: [&str; 4] = ["connection", "content-length", "date", "server"];
+/// Headers that a function cannot set; they come out as `x-amzn-remapped-…`. With [`DROPPED`], the table of "Important notes for
+/// REST APIs" in the API Gateway developer guide.
+const REMAPPED: [&str; 9] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-md5",
+    "date",
+    "max-forwards",
+    "server",
+    "user-agent",
+    "www-authenticate",
+];
 
 /// Headers that a function cannot set at all.
-const DROPPED: [&str; 4] = ["transfer-encoding", "keep-alive", "trailer", "upgrade"];
+const DROPPED: [&str; 9] = [
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+];
 
 /// Reads an answer.
 ///
@@ -31,8 +52,8 @@ pub(super) fn read(payload: &[u8]) -> Result<Response<Bytes>, String> {
     }
     let status = status(answer.get("statusCode"))?;
     let mut headers = HeaderMap::new();
-    single(&answer, &mut headers)?;
     multiple(&answer, &mut headers)?;
+    single(&answer, &mut headers)?;
     if !headers.contains_key(CONTENT_TYPE) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
@@ -56,41 +77,47 @@ pub(super) fn read(payload: &[u8]) -> Result<Response<Bytes>, String> {
     Ok(response)
 }
 
+/// The status, as a number or as digits in text; without one it is 200.
 fn status(value: Option<&Value>) -> Result<StatusCode, String> {
-    let value = value.ok_or("statusCode is missing")?;
-    let number = value.as_u64().ok_or_else(|| format!("statusCode is {}, not an integer", kind(value)))?;
+    let number = match value {
+        None | Some(Value::Null) => return Ok(StatusCode::OK),
+        Some(Value::String(text)) if !text.starts_with('+') => text.parse().ok(),
+        Some(other) => other.as_u64(),
+    };
+    let value = value.unwrap_or_default();
+    let number = number.ok_or_else(|| format!("statusCode is {}, not an integer", kind(value)))?;
     let number = u16::try_from(number).ok().filter(|number| (200..=599).contains(number));
     let status = number.and_then(|number| StatusCode::from_u16(number).ok());
     status.ok_or_else(|| format!("statusCode is {value}, not a status from 200 to 599"))
 }
 
-fn single(answer: &Map<String, Value>, headers: &mut HeaderMap) -> Result<(), String> {
-    let Some(all) = object(answer, "headers")? else {
-        return Ok(());
-    };
-    for (name, value) in all {
-        if value.is_null() {
-            continue;
-        }
-        if let Some((key, value)) = header("headers", name, value)? {
-            headers.insert(key, value);
-        }
-    }
-    Ok(())
-}
-
-/// Both forms become one list of values, without those that are in both.
 fn multiple(answer: &Map<String, Value>, headers: &mut HeaderMap) -> Result<(), String> {
     for (name, values) in object(answer, "multiValueHeaders")?.into_iter().flatten() {
         let Value::Array(values) = values else {
             return Err(format!("multiValueHeaders.{name} is {}, not a list", kind(values)));
         };
         for value in values {
-            if let Some((key, value)) = header("multiValueHeaders", name, value)?
-                && !headers.get_all(&key).iter().any(|present| present == value)
-            {
+            if let Some((key, value)) = header("multiValueHeaders", name, value)? {
                 headers.append(key, value);
             }
+        }
+    }
+    Ok(())
+}
+
+/// A header that is in both maps has the single value last, unless it is among the others already.
+fn single(answer: &Map<String, Value>, headers: &mut HeaderMap) -> Result<(), String> {
+    let mut singles = HeaderMap::new();
+    for (name, value) in object(answer, "headers")?.into_iter().flatten() {
+        if !value.is_null()
+            && let Some((key, value)) = header("headers", name, value)?
+        {
+            singles.insert(key, value);
+        }
+    }
+    for (key, value) in &singles {
+        if !headers.get_all(key).iter().any(|present| present == value) {
+            headers.append(key, value.clone());
         }
     }
     Ok(())
@@ -151,6 +178,23 @@ mod tests {
     }
 
     #[test]
+    fn without_a_status_an_answer_is_200_and_a_status_may_be_digits_in_text() {
+        for (payload, status) in [
+            ("{}", 200),
+            (r#"{"statusCode": null}"#, 200),
+            (r#"{"body": ""}"#, 200),
+            (r#"{"statusCode": "201"}"#, 201),
+        ] {
+            let response = read(payload.as_bytes()).unwrap();
+            assert_eq!(
+                (response.status().as_u16(), response.body().as_ref()),
+                (status, &b""[..]),
+                "{payload}"
+            );
+        }
+    }
+
+    #[test]
     fn a_whole_answer() {
         let answer = r#"{"statusCode": 201, "body": "aMOp", "isBase64Encoded": true,
             "headers": {"Content-Type": "text/plain", "X-One": "1", "X-Flag": true, "X-Null": null},
@@ -188,8 +232,10 @@ mod tests {
             ("oops", "the answer is not JSON"),
             ("null", "the answer is null, not an object"),
             ("[1]", "the answer is a list, not an object"),
-            ("{}", "statusCode is missing"),
-            (r#"{"statusCode": "200"}"#, "statusCode is a string, not an integer"),
+            (r#"{"statusCode": "ok"}"#, "statusCode is a string, not an integer"),
+            (r#"{"statusCode": "+200"}"#, "statusCode is a string, not an integer"),
+            (r#"{"statusCode": ""}"#, "statusCode is a string, not an integer"),
+            (r#"{"statusCode": "99"}"#, "statusCode is \"99\", not a status from 200 to 599"),
             (r#"{"statusCode": 20.5}"#, "statusCode is a number, not an integer"),
             (r#"{"statusCode": 99}"#, "statusCode is 99, not a status from 200 to 599"),
             (

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use hyper::HeaderMap;
-use hyper::header::{HOST, USER_AGENT};
+use hyper::header::{AUTHORIZATION, HOST, HeaderName, USER_AGENT};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
@@ -14,6 +14,7 @@ use time::macros::format_description;
 use super::identity::Identity;
 use super::keys::Known;
 use super::text;
+use crate::sent_head::SentHead;
 
 /// The account that everything local belongs to.
 const ACCOUNT: &str = "000000000000";
@@ -38,6 +39,17 @@ const WITHHELD: [&str; 12] = [
     "www-authenticate",
 ];
 
+/// Headers that API Gateway spells its own way. Every other name is what the client sent.
+const RESPELLED: [&str; 7] = [
+    "authorization",
+    "host",
+    "user-agent",
+    "x-amzn-trace-id",
+    "x-forwarded-for",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+];
+
 /// What an event is made of.
 pub(super) struct Facts<'a> {
     pub(super) api_id: &'a str,
@@ -46,10 +58,14 @@ pub(super) struct Facts<'a> {
     pub(super) resource: &'a str,
     pub(super) parameters: &'a BTreeMap<&'a str, String>,
     pub(super) method: &'a str,
-    /// As it was sent, without the stage.
+    /// As it was sent, without the stage and further slashes around it.
     pub(super) path: &'a str,
+    /// As it was sent.
+    pub(super) sent_path: &'a str,
     pub(super) query: &'a str,
     pub(super) headers: &'a HeaderMap,
+    /// The head as the client wrote it, where it is known.
+    pub(super) head: Option<&'a SentHead>,
     pub(super) key: Option<(&'a Known, &'a str)>,
     pub(super) peer: SocketAddr,
     pub(super) port: u16,
@@ -83,7 +99,7 @@ struct RequestContext<'a> {
     http_method: &'a str,
     extended_request_id: &'a str,
     request_time: String,
-    path: String,
+    path: &'a str,
     account_id: &'static str,
     protocol: &'static str,
     stage: &'a str,
@@ -148,7 +164,7 @@ impl Facts<'_> {
                 http_method: self.method,
                 extended_request_id: &self.identity.extended_request_id,
                 request_time: self.at.format(REQUEST_TIME).unwrap_or_default(),
-                path: format!("/{}{}", self.stage, self.path),
+                path: self.sent_path,
                 account_id: ACCOUNT,
                 protocol: "HTTP/1.1",
                 stage: self.stage,
@@ -171,16 +187,31 @@ impl Facts<'_> {
         serde_json::to_vec(&event).unwrap_or_default()
     }
 
-    fn header(&self, name: hyper::header::HeaderName) -> Option<&str> {
+    fn header(&self, name: HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Whether the function does not get to see a header. A signature was meant for API Gateway.
+    fn withholds(&self, name: &HeaderName) -> bool {
+        let signs = || self.headers.get(name).is_some_and(|value| is_signature(value.as_bytes()));
+        WITHHELD.contains(&name.as_str()) || (name == AUTHORIZATION && signs())
+    }
+
+    /// A header's name as the function gets it.
+    fn spelling(&self, name: &HeaderName) -> String {
+        if RESPELLED.contains(&name.as_str()) {
+            return title_case(name.as_str());
+        }
+        let sent = self.head.and_then(|head| head.spelling(name.as_str()));
+        sent.unwrap_or(name.as_str()).to_owned()
     }
 
     fn all_headers(&self) -> BTreeMap<String, Vec<Cow<'_, str>>> {
         let mut all: BTreeMap<String, Vec<Cow<'_, str>>> = BTreeMap::new();
-        for name in self.headers.keys().filter(|name| !WITHHELD.contains(&name.as_str())) {
+        for name in self.headers.keys().filter(|name| !self.withholds(name)) {
             let values = self.headers.get_all(name).iter();
             let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()));
-            all.insert(as_sent(name.as_str()), values.collect());
+            all.insert(self.spelling(name), values.collect());
         }
         let ip = self.peer.ip();
         let forwarded = match all.get("X-Forwarded-For").and_then(|values| values.last()) {
@@ -195,15 +226,13 @@ impl Facts<'_> {
     }
 }
 
-/// The name of a header as clients of HTTP/1.1 write it.
-///
-/// hyper keeps names in lower case only. Clients write registered names in title case and private ones, `x-api-key`
-/// among them, mostly in lower case, and that is what a function sees on AWS too.
-fn as_sent(name: &str) -> String {
-    let private = name.starts_with("x-") && !name.starts_with("x-forwarded-") && name != "x-amzn-trace-id";
-    if private {
-        return name.to_owned();
-    }
+/// Whether a value is a signature of AWS Signature Version 4.
+pub(super) fn is_signature(authorization: &[u8]) -> bool {
+    authorization.starts_with(b"AWS4-HMAC-SHA256 ")
+}
+
+/// A name as `User-Agent`.
+fn title_case(name: &str) -> String {
     let mut start = true;
     name.chars()
         .map(|letter| {
@@ -211,16 +240,4 @@ fn as_sent(name: &str) -> String {
             if upper { letter.to_ascii_uppercase() } else { letter }
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn header_names_are_as_clients_write_them() {
-        for name in ["Content-Type", "x-api-key", "X-Forwarded-For", "X-Amzn-Trace-Id", "User-Agent"] {
-            assert_eq!(as_sent(&name.to_ascii_lowercase()), name);
-        }
-    }
 }

@@ -9,6 +9,9 @@ use super::identity::short_id;
 use super::keys::KeyRing;
 use super::router::Router;
 
+/// How many routes are listed at most.
+const SHOWN_ROUTES: usize = 5;
+
 /// The deployed API of a stage, ready to match requests.
 #[derive(Debug, Default)]
 pub struct Front {
@@ -36,6 +39,22 @@ impl Front {
             keys,
             variables,
             definition,
+        }
+    }
+
+    /// The first routes with the stage in their paths, for who missed them.
+    pub(super) fn known_routes(&self, stage: &str) -> String {
+        let routes = || self.definition.iter().flat_map(|definition| definition.routes.keys());
+        let shown = routes().take(SHOWN_ROUTES);
+        let mut known: Vec<_> =
+            shown.map(|route| format!("{} /{stage}{}", route.method().as_str(), route.path())).collect();
+        match routes().count().saturating_sub(SHOWN_ROUTES) {
+            0 if known.is_empty() => "none".to_owned(),
+            0 => known.join(", "),
+            more => {
+                known.push(format!("{more} more"));
+                known.join(", ")
+            }
         }
     }
 

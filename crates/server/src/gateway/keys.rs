@@ -11,12 +11,14 @@ pub(super) struct Known {
     pub(super) name: KeyName,
     /// Its id.
     pub(super) id: String,
+    /// Why it opens nothing, though it is known.
+    pub(super) closed: Option<&'static str>,
 }
 
 /// The SHA-256 of a key's value: enough to recognise it, useless to who reads it.
 pub type KeyDigest = [u8; 32];
 
-/// The enabled keys of a stage.
+/// The keys of a stage.
 #[derive(Debug, Default)]
 pub struct KeyRing {
     keys: Vec<(Known, KeyDigest)>,
@@ -31,9 +33,21 @@ impl KeyRing {
     /// A ring of enabled keys whose values nobody here knows.
     pub fn of_digests<'a>(keys: impl Iterator<Item = (&'a KeyName, &'a str, KeyDigest)>) -> Self {
         let known = |(name, id, digest): (&KeyName, &str, KeyDigest)| {
-            (Known { name: name.clone(), id: id.to_owned() }, digest)
+            (Known { name: name.clone(), id: id.to_owned(), closed: None }, digest)
         };
         Self { keys: keys.map(known).collect() }
+    }
+
+    /// Adds keys that open nothing, each with the reason that is told of a request with it.
+    pub fn with_closed<'a>(
+        mut self,
+        keys: impl Iterator<Item = (&'a KeyName, &'a str, &'a Secret, &'static str)>,
+    ) -> Self {
+        self.keys.extend(keys.map(|(name, id, value, why)| {
+            let known = Known { name: name.clone(), id: id.to_owned(), closed: Some(why) };
+            (known, digest(value.reveal().as_bytes()))
+        }));
+        self
     }
 
     /// The key with a value. Takes as long for any value: every key is compared, by its whole digest.
@@ -47,9 +61,9 @@ impl KeyRing {
         self.keys.get(usize::try_from(found).ok()?).map(|(known, _)| known)
     }
 
-    /// The names.
+    /// The names of those that open.
     pub fn names(&self) -> impl Iterator<Item = &KeyName> {
-        self.keys.iter().map(|(known, _)| &known.name)
+        self.keys.iter().filter(|(known, _)| known.closed.is_none()).map(|(known, _)| &known.name)
     }
 }
 

@@ -7,6 +7,8 @@ use mdo_model::project::{KeyName, Period, Quota, Throttle};
 use serde::{Deserialize, Serialize};
 use time::Date;
 
+use super::refusal::{Declined, Refusal};
+
 /// 1970-01-01 as a Julian day.
 const EPOCH: i64 = 2_440_588;
 
@@ -102,6 +104,25 @@ impl Meter {
             self.changed = true;
         }
         Ok(())
+    }
+
+    /// The refusal of a request, with the limit that is exceeded.
+    pub(super) fn declined(&self, exceeded: Exceeded) -> Declined {
+        match exceeded {
+            Exceeded::Throttle => {
+                let rate = self.throttle.map_or(0.0, |throttle| throttle.rate);
+                Refusal::TooManyRequests.because(format!("throttle {rate}/s"))
+            }
+            Exceeded::Quota => {
+                let limit = self.quota.map_or(0, |quota| quota.limit);
+                let period = match self.quota.map_or(Period::Day, |quota| quota.period) {
+                    Period::Day => "day",
+                    Period::Week => "week",
+                    Period::Month => "month",
+                };
+                Refusal::LimitExceeded.because(format!("quota {limit} a {period}"))
+            }
+        }
     }
 
     /// What was used, if it changed since the last time this was asked.

@@ -2,26 +2,30 @@
 //! is refused in its words.
 
 mod answer;
+mod body;
+mod calling;
 mod event;
 mod front;
+mod head;
 mod identity;
 mod keys;
 mod meter;
+mod record;
 mod refusal;
 mod router;
 mod text;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full};
+use bytes::Bytes;
+use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, EXPECT, HeaderValue};
+use hyper::header::{AUTHORIZATION, EXPECT, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method as HttpMethod, Request, Response};
+use hyper::{HeaderMap, Method as HttpMethod, Request, Response, StatusCode};
 use mdo_model::project::{FunctionName, KeyName, Method, Names, Security};
 use mdo_model::stack::ApiRoute;
 use time::OffsetDateTime;
@@ -30,24 +34,17 @@ pub use front::Front;
 pub use keys::{KeyDigest, KeyRing};
 pub use meter::{Meter, Usage};
 
+use self::body::{Bodies, NoBody};
 use self::event::Facts;
 use self::identity::Identity;
 use self::keys::Known;
 use self::meter::Moment;
-use self::refusal::Refusal;
+use self::record::Record;
+use self::refusal::{Declined, Refusal};
 use self::router::Resource;
 
-use crate::activity::{Activity, Observer};
+use crate::activity::Observer;
 use crate::runtime::{InvokeContext, InvokeResult, MAX_REQUEST, Refused};
-
-/// The largest body that API Gateway takes, in bytes.
-const MAX_BODY: usize = 10 * 1024 * 1024;
-
-/// How much of a refused body is read so that its sender gets to see the answer, in bytes.
-const MAX_DRAINED: usize = 64 * 1024 * 1024;
-
-/// How long a refused client may go on sending before it is answered all the same.
-const DRAINING: Duration = Duration::from_secs(5);
 
 /// What the front calls: the functions of a stage at one moment.
 #[async_trait]
@@ -103,20 +100,16 @@ pub struct Gateway {
     names: Names,
     meter: Arc<Mutex<Meter>>,
     observer: Observer,
+    bodies: Bodies,
     port: u16,
     started: Instant,
-}
-
-/// What is known of a request, for the log.
-#[derive(Default)]
-struct Trace {
-    function: Option<FunctionName>,
-    key: Option<KeyName>,
 }
 
 /// A request whose head was read.
 struct Call<'a> {
     parts: &'a Parts,
+    /// What the request means, which a POST may say in a header.
+    method: HttpMethod,
     peer: SocketAddr,
     /// The path below the stage, as it was sent.
     path: &'a str,
@@ -134,26 +127,21 @@ impl Gateway {
         observer: Observer,
         port: u16,
     ) -> Self {
-        Self { source, names, meter, observer, port, started: Instant::now() }
+        let bodies = Bodies::default();
+        Self { source, names, meter, observer, bodies, port, started: Instant::now() }
     }
 
     /// Answers one request and tells of it.
     pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
-        let start = Instant::now();
         let (parts, mut body) = request.into_parts();
-        let mut trace = Trace::default();
-        let response = self.answer(&parts, &mut body, peer, &mut trace).await;
-        if !body.is_end_stream() && !parts.headers.contains_key(EXPECT) {
-            let _ = tokio::time::timeout(DRAINING, drain(&mut body)).await;
+        let mut record = Record::new(&self.observer, &parts);
+        let response = self.answer(&parts, &mut body, peer, &mut record).await;
+        // Who was too slow sends no more, and who asks before it sends sees the answer anyway.
+        let is_sending =
+            response.status() != StatusCode::REQUEST_TIMEOUT && !parts.headers.contains_key(EXPECT);
+        if is_sending && !body.is_end_stream() {
+            body::drain(&mut body).await;
         }
-        (self.observer)(Activity::Request {
-            method: parts.method.to_string(),
-            path: parts.uri.path().to_owned(),
-            status: response.status().as_u16(),
-            took: start.elapsed(),
-            function: trace.function,
-            key: trace.key,
-        });
         response.map(Full::new)
     }
 
@@ -162,74 +150,92 @@ impl Gateway {
         parts: &Parts,
         body: &mut Incoming,
         peer: SocketAddr,
-        trace: &mut Trace,
+        record: &mut Record<'_>,
     ) -> Response<Bytes> {
-        let path = parts.uri.path();
         let served = self.source.current().await;
         let at = OffsetDateTime::now_utc();
         let identity = Identity::new(&parts.headers, at.unix_timestamp());
-        let cors = served.front.allows_cors();
-        let stage = self.names.stage.as_str();
-        let below = below_stage(path, stage).filter(|_| served.front.definition.is_some());
-        let answered = match below {
-            None => Err(Refusal::Forbidden),
-            Some(path) => {
-                let call = Call { parts, peer, path, served: &served, identity: &identity, at };
-                self.route(&call, body, trace).await
+        let answered = match self.path(parts, &served) {
+            Err(declined) => Err(NoBody::Declined(declined)),
+            Ok(path) => {
+                let method = head::method(parts);
+                let call = Call { parts, method, peer, path, served: &served, identity: &identity, at };
+                self.route(&call, body, record).await
             }
         };
-        let mut response = answered.unwrap_or_else(|refusal| refuse(refusal, cors));
+        let cors = served.front.allows_cors();
+        let mut response = match answered {
+            Ok(response) => response,
+            Err(NoBody::Declined(declined)) => {
+                record.why = Some(declined.why);
+                declined.refusal.response(cors)
+            }
+            // Nobody reads this.
+            Err(NoBody::Abandoned) => return Refusal::BadRequest.response(cors),
+        };
+        record.status = Some(response.status());
         let headers = response.headers_mut();
         put(headers, "x-amzn-requestid", &identity.request_id);
         put(headers, "x-amz-apigw-id", &identity.extended_request_id);
         response
     }
 
+    /// The path below the stage, of a request with an acceptable head.
+    fn path<'a>(&self, parts: &'a Parts, served: &Served) -> Result<&'a str, Declined> {
+        head::check(parts)?;
+        if served.front.definition.is_none() {
+            return Err(Refusal::Forbidden.because("nothing is deployed"));
+        }
+        let stage = self.names.stage.as_str();
+        let below = head::below_stage(parts.uri.path(), stage);
+        below.ok_or_else(|| Refusal::Forbidden.because(format!("not below the stage /{stage}")))
+    }
+
     async fn route(
         &self,
         call: &Call<'_>,
         body: &mut Incoming,
-        trace: &mut Trace,
-    ) -> Result<Response<Bytes>, Refusal> {
+        record: &mut Record<'_>,
+    ) -> Result<Response<Bytes>, NoBody> {
         let front = &call.served.front;
-        let found = front.router.find(call.path).ok_or(Refusal::MissingAuthenticationToken)?;
-        if front.allows_cors()
-            && call.parts.method == HttpMethod::OPTIONS
-            && !found.resource.names(Method::Options)
+        let unknown = || {
+            let known = front.known_routes(self.names.stage.as_str());
+            Refusal::MissingAuthenticationToken.because(format!("no such route; known: {known}"))
+        };
+        let found = front.router.find(call.path).ok_or_else(unknown)?;
+        if front.allows_cors() && call.method == HttpMethod::OPTIONS && !found.resource.names(Method::Options)
         {
             return Ok(preflight(found.resource));
         }
-        let route =
-            found.resource.route(call.parts.method.as_str()).ok_or(Refusal::MissingAuthenticationToken)?;
-        trace.function = Some(route.function.clone());
-        let key = self.admit(call, route)?;
-        trace.key = key.map(|(known, _)| known.name.clone());
-        if let Some((known, _)) = key {
-            self.meter(&known.name)?;
-        }
-        let body = collect(&call.parts.headers, body).await?;
+        let route = found.resource.route(call.method.as_str()).ok_or_else(unknown)?;
+        record.function = Some(route.function.clone());
+        let key = self.admit(call, route, record)?;
+        let body = self.bodies.collect(&call.parts.headers, body).await?;
         let event = Facts {
             api_id: &front.api_id,
             stage: self.names.stage.as_str(),
             stage_variables: &front.variables,
             resource: &found.resource.path,
             parameters: &found.parameters,
-            method: call.parts.method.as_str(),
+            method: call.method.as_str(),
             path: call.path,
+            sent_path: call.parts.uri.path(),
             query: call.parts.uri.query().unwrap_or_default(),
             headers: &call.parts.headers,
+            head: call.parts.extensions.get(),
             key,
             peer: call.peer,
             port: self.port,
             identity: call.identity,
             at: call.at,
-            body: &body,
+            body: &body.bytes,
         };
         let event = event.to_json();
         if event.len() > MAX_REQUEST {
-            return Err(Refusal::RequestTooLong);
+            return Err(Refusal::RequestTooLong.because(format!("the event is above {MAX_REQUEST} bytes")))?;
         }
-        self.invoke(call, route, event).await
+        // What the body took stays taken: the event is as large, and waits as long as there is no answer.
+        Ok(self.invoke(call, route, event).await?)
     }
 
     /// The key that lets the request in, on a route that needs one.
@@ -237,125 +243,45 @@ impl Gateway {
         &self,
         call: &'a Call<'_>,
         route: &ApiRoute,
-    ) -> Result<Option<(&'a Known, &'a str)>, Refusal> {
+        record: &mut Record<'_>,
+    ) -> Result<Option<(&'a Known, &'a str)>, Declined> {
         match route.security {
             Security::Open => Ok(None),
             // The signature itself is not verified on this machine: there is nobody who knows the caller's secret.
             Security::Iam => {
                 let authorization = call.parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
                 match authorization {
-                    Some(value) if value.starts_with(b"AWS4-HMAC-SHA256 ") => Ok(None),
-                    _ => Err(Refusal::MissingAuthenticationToken),
+                    Some(value) if event::is_signature(value) => Ok(None),
+                    _ => Err(Refusal::MissingAuthenticationToken.because("no signature")),
                 }
             }
             Security::Key => {
-                let value = call.parts.headers.get("x-api-key").ok_or(Refusal::Forbidden)?;
-                let known = call.served.front.keys.find(value.as_bytes()).ok_or(Refusal::Forbidden)?;
-                Ok(Some((known, value.to_str().map_err(|_| Refusal::Forbidden)?)))
+                let value = call.parts.headers.get("x-api-key");
+                let value = value.ok_or_else(|| Refusal::Forbidden.because("no x-api-key"))?;
+                let unknown = || Refusal::Forbidden.because("unknown key");
+                let known = call.served.front.keys.find(value.as_bytes()).ok_or_else(unknown)?;
+                record.key = Some(known.name.clone());
+                if let Some(why) = known.closed {
+                    return Err(Refusal::Forbidden.because(why));
+                }
+                self.meter(&known.name)?;
+                Ok(Some((known, value.to_str().map_err(|_| unknown())?)))
             }
         }
     }
 
-    fn meter(&self, key: &KeyName) -> Result<(), Refusal> {
+    fn meter(&self, key: &KeyName) -> Result<(), Declined> {
         let day = OffsetDateTime::now_utc().unix_timestamp().div_euclid(86_400);
         let now = Moment { elapsed: self.started.elapsed(), day };
         let mut meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(meter.admit(key, now)?)
-    }
-
-    async fn invoke(
-        &self,
-        call: &Call<'_>,
-        route: &ApiRoute,
-        event: Vec<u8>,
-    ) -> Result<Response<Bytes>, Refusal> {
-        let name = &route.function;
-        let problem = |what: String| (self.observer)(Activity::Problem(what));
-        let context =
-            InvokeContext { trace_id: Some(call.identity.trace_id.clone()), ..InvokeContext::default() };
-        let limit = Duration::from_millis(u64::from(route.timeout_ms));
-        // The function goes on when nobody waits for it any more, as on Lambda.
-        let running = call.served.functions.invoke(name, Bytes::from(event), context);
-        let result = match tokio::time::timeout(limit, running).await {
-            Err(_) => return Err(Refusal::TimedOut),
-            Ok(Err(NotRun::Absent)) => return Err(Refusal::NoPermission),
-            Ok(Err(NotRun::NotAllowed)) => {
-                problem(format!("function {name} does not let the API call it"));
-                return Err(Refusal::NoPermission);
-            }
-            Ok(Err(NotRun::Refused(Refused::TooLarge))) => return Err(Refusal::RequestTooLong),
-            Ok(Err(NotRun::Refused(refused))) => {
-                problem(format!("function {name} was not called: {refused}"));
-                return Err(Refusal::BadGateway);
-            }
-            Ok(Ok(result)) => result,
-        };
-        if let Some(error) = result.error {
-            let document: serde_json::Value = serde_json::from_slice(&result.payload).unwrap_or_default();
-            let why = document["errorMessage"].as_str().map(|why| format!(": {why}")).unwrap_or_default();
-            problem(format!("function {name} failed: {}{why}", error.error_type));
-            return Err(Refusal::BadGateway);
-        }
-        let mut response = answer::read(&result.payload).map_err(|rule| {
-            problem(format!("function {name}: Malformed Lambda proxy response: {rule}"));
-            Refusal::BadGateway
-        })?;
-        put(response.headers_mut(), "x-amzn-trace-id", &call.identity.trace_id);
-        Ok(response)
+        meter.admit(key, now).map_err(|exceeded| meter.declined(exceeded))
     }
 }
 
-/// What follows the stage in a path, beginning with a slash.
-fn below_stage<'a>(path: &'a str, stage: &str) -> Option<&'a str> {
-    match path.strip_prefix('/')?.strip_prefix(stage)? {
-        "" => Some("/"),
-        rest => rest.starts_with('/').then_some(rest),
+impl From<Declined> for NoBody {
+    fn from(declined: Declined) -> Self {
+        Self::Declined(declined)
     }
-}
-
-/// The whole body, unless it is too large.
-async fn collect(headers: &HeaderMap, body: &mut Incoming) -> Result<Bytes, Refusal> {
-    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > MAX_BODY) {
-        return Err(Refusal::RequestTooLong);
-    }
-    let mut whole = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        // A client that breaks off gets no answer anyway.
-        let frame = frame.map_err(|_| Refusal::RequestTooLong)?;
-        let Ok(data) = frame.into_data() else { continue };
-        if whole.len() + data.len() > MAX_BODY {
-            return Err(Refusal::RequestTooLong);
-        }
-        if whole.is_empty() && body.is_end_stream() {
-            return Ok(data);
-        }
-        whole.extend_from_slice(&data);
-    }
-    Ok(whole.freeze())
-}
-
-/// Reads what a refused client still sends: closing on it would take the answer away from it.
-async fn drain(body: &mut Incoming) {
-    let mut left = MAX_DRAINED;
-    while let Some(Ok(frame)) = body.frame().await {
-        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-        if left == 0 {
-            break;
-        }
-    }
-}
-
-fn refuse(refusal: Refusal, cors: bool) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from_static(refusal.body().as_bytes()));
-    *response.status_mut() = refusal.status();
-    let headers = response.headers_mut();
-    headers.insert("content-type", HeaderValue::from_static("application/json"));
-    headers.insert("x-amzn-errortype", HeaderValue::from_static(refusal.error_type()));
-    if cors {
-        headers.insert("access-control-allow-origin", HeaderValue::from_static("*"));
-    }
-    response
 }
 
 fn preflight(resource: &Resource) -> Response<Bytes> {

@@ -1,74 +1,109 @@
-//! What the front answers when a function does not: API Gateway's status codes and error bodies.
+//! What the front answers when a function does not: API Gateway's status codes and error bodies, and why, for the log.
 
-use hyper::StatusCode;
+use std::borrow::Cow;
 
-use super::meter::Exceeded;
+use bytes::Bytes;
+use hyper::header::HeaderValue;
+use hyper::{Response, StatusCode};
 
 /// A request that no function answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
+    /// Something in the request's head is not acceptable.
+    BadRequest,
     /// No key, a wrong key, or a stage that is not there.
     Forbidden,
     /// No such path or method, or a signature is missing.
     MissingAuthenticationToken,
+    /// The body did not come in time.
+    RequestTimeout,
+    /// The request line is too long.
+    UriTooLong,
+    /// The headers are too large.
+    HeadersTooLarge,
     /// The rate or burst of the usage plan.
     TooManyRequests,
     /// The quota of the usage plan.
     LimitExceeded,
     /// The request is larger than API Gateway or Lambda takes.
     RequestTooLong,
-    /// The API may not call the function, or there is none.
-    NoPermission,
+    /// The API may not call the function, there is none, or it is as busy as it may be.
+    NotCalled,
     /// The function failed, or its answer is not a proxy response.
     BadGateway,
+    /// There is no room for the body at the moment.
+    Unavailable,
     /// The function took longer than the integration timeout.
     TimedOut,
 }
 
-impl Refusal {
-    /// The status.
-    pub(super) fn status(self) -> StatusCode {
-        match self {
-            Self::Forbidden | Self::MissingAuthenticationToken => StatusCode::FORBIDDEN,
-            Self::TooManyRequests | Self::LimitExceeded => StatusCode::TOO_MANY_REQUESTS,
-            Self::RequestTooLong => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::NoPermission => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::BadGateway => StatusCode::BAD_GATEWAY,
-            Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-        }
-    }
-
-    /// The whole body.
-    pub(super) fn body(self) -> &'static str {
-        match self {
-            Self::Forbidden => r#"{"message":"Forbidden"}"#,
-            Self::MissingAuthenticationToken => r#"{"message":"Missing Authentication Token"}"#,
-            Self::TooManyRequests => r#"{"message":"Too Many Requests"}"#,
-            Self::LimitExceeded => r#"{"message":"Limit Exceeded"}"#,
-            Self::RequestTooLong => r#"{"message":"Request Too Long"}"#,
-            Self::NoPermission | Self::BadGateway => r#"{"message":"Internal server error"}"#,
-            Self::TimedOut => r#"{"message":"Endpoint request timed out"}"#,
-        }
-    }
-
-    /// The value of `x-amzn-ErrorType`.
-    pub(super) fn error_type(self) -> &'static str {
-        match self {
-            Self::Forbidden => "ForbiddenException",
-            Self::MissingAuthenticationToken => "MissingAuthenticationTokenException",
-            Self::TooManyRequests => "TooManyRequestsException",
-            Self::LimitExceeded => "LimitExceededException",
-            Self::RequestTooLong => "RequestTooLargeException",
-            Self::NoPermission | Self::BadGateway | Self::TimedOut => "InternalServerErrorException",
-        }
-    }
+/// A refusal and its reason.
+#[derive(Debug)]
+pub(super) struct Declined {
+    pub(super) refusal: Refusal,
+    /// For the log, as a fragment. Clients are not told.
+    pub(super) why: Cow<'static, str>,
 }
 
-impl From<Exceeded> for Refusal {
-    fn from(exceeded: Exceeded) -> Self {
-        match exceeded {
-            Exceeded::Throttle => Self::TooManyRequests,
-            Exceeded::Quota => Self::LimitExceeded,
+impl Refusal {
+    /// Gives the reason.
+    pub(super) fn because(self, why: impl Into<Cow<'static, str>>) -> Declined {
+        Declined { refusal: self, why: why.into() }
+    }
+
+    /// The whole answer. With `cors`, pages of other origins may read it.
+    pub(super) fn response(self, cors: bool) -> Response<Bytes> {
+        let (status, message, error_type) = self.words();
+        let mut response = Response::new(Bytes::from(format!(r#"{{"message":"{message}"}}"#)));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert("content-type", HeaderValue::from_static("application/json"));
+        headers.insert("x-amzn-errortype", HeaderValue::from_static(error_type));
+        if cors {
+            headers.insert("access-control-allow-origin", HeaderValue::from_static("*"));
+        }
+        if self == Self::RequestTimeout {
+            headers.insert("connection", HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// The status, the message and the value of `x-amzn-ErrorType`.
+    fn words(self) -> (StatusCode, &'static str, &'static str) {
+        const INTERNAL: &str = "Internal server error";
+        const INTERNAL_TYPE: &str = "InternalServerErrorException";
+        match self {
+            Self::BadRequest => (StatusCode::BAD_REQUEST, "Bad Request", "BadRequestException"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "Forbidden", "ForbiddenException"),
+            Self::MissingAuthenticationToken => {
+                (StatusCode::FORBIDDEN, "Missing Authentication Token", "MissingAuthenticationTokenException")
+            }
+            Self::RequestTimeout => {
+                (StatusCode::REQUEST_TIMEOUT, "Request Timeout", "RequestTimeoutException")
+            }
+            Self::UriTooLong => {
+                (StatusCode::URI_TOO_LONG, "Request-URI Too Long", "RequestTooLargeException")
+            }
+            Self::HeadersTooLarge => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "Request Header Fields Too Large",
+                "RequestTooLargeException",
+            ),
+            Self::TooManyRequests => {
+                (StatusCode::TOO_MANY_REQUESTS, "Too Many Requests", "TooManyRequestsException")
+            }
+            Self::LimitExceeded => {
+                (StatusCode::TOO_MANY_REQUESTS, "Limit Exceeded", "LimitExceededException")
+            }
+            Self::RequestTooLong => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long", "RequestTooLargeException")
+            }
+            Self::NotCalled => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, INTERNAL_TYPE),
+            Self::BadGateway => (StatusCode::BAD_GATEWAY, INTERNAL, INTERNAL_TYPE),
+            Self::Unavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", "ServiceUnavailableException")
+            }
+            Self::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out", INTERNAL_TYPE),
         }
     }
 }

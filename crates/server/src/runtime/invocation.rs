@@ -27,7 +27,7 @@ pub(super) struct Call {
 impl Call {
     pub(super) fn new(spec: &FunctionSpec, payload: Bytes, context: InvokeContext) -> Self {
         let request_id = context.request_id.unwrap_or_else(|| Uuid::new_v4().to_string());
-        let trace_id = context.trace_id.unwrap_or_else(|| trace_header(spec.trace));
+        let trace_id = trace_header(context.trace_id.as_deref().unwrap_or_default(), spec.trace);
         let mut headers = HeaderMap::with_capacity(8);
         let mut set = |name: &'static str, value: Option<&str>| {
             // What cannot be a header is not passed on; Lambda would have refused it.
@@ -183,12 +183,23 @@ fn report(
     InvokeResult { request_id, payload, error, log_tail, duration, billed, init, max_memory_mb }
 }
 
+/// A caller's trace header with what it does not say: `Root=1-…;Parent=…;Sampled=0`. Whether a trace is sampled is the caller's to
+/// decide, if it does.
+///
 /// As in <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>.
-fn trace_header(sampled: bool) -> String {
-    let seconds = since_epoch().as_secs();
-    let root = Uuid::new_v4().simple().to_string();
-    let parent = Uuid::new_v4().simple().to_string();
-    format!("Root=1-{seconds:08x}-{};Parent={};Sampled={}", &root[..24], &parent[..16], u8::from(sampled))
+fn trace_header(given: &str, sampled: bool) -> String {
+    let field = |name: &str| {
+        let mut fields = given.split(';').filter_map(|field| field.trim().split_once('='));
+        fields.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+    };
+    let random = || Uuid::new_v4().simple().to_string();
+    let root = field("Root").unwrap_or_else(|| {
+        let seconds = since_epoch().as_secs();
+        format!("1-{seconds:08x}-{}", &random()[..24])
+    });
+    let parent = field("Parent").unwrap_or_else(|| random()[..16].to_owned());
+    let sampled = field("Sampled").unwrap_or_else(|| u8::from(sampled).to_string());
+    format!("Root={root};Parent={parent};Sampled={sampled}")
 }
 
 fn since_epoch() -> Duration {

@@ -29,6 +29,8 @@ pub use spec::{
     Refused, Sandboxes,
 };
 
+pub(crate) use spec::one_line;
+
 use invocation::Call;
 use pool::Pool;
 

@@ -12,6 +12,9 @@ pub const MAX_REQUEST: usize = 6_291_456;
 /// The largest answer, in bytes, as Lambda's own message for a larger one says.
 pub const MAX_RESPONSE: usize = 6_291_556;
 
+/// How much of what a function says about its failure is told, in characters.
+const MAX_TOLD: usize = 300;
+
 /// What a sandbox needs to know of its function.
 #[derive(Clone, Debug)]
 pub struct FunctionSpec {
@@ -101,6 +104,29 @@ pub struct InvokeResult {
     pub max_memory_mb: u64,
 }
 
+impl InvokeResult {
+    /// What the function says is wrong, `ValueError: boom` for instance, as a part of a line; `None` on success.
+    ///
+    /// Runtimes call every error `Unhandled` where Lambda asks for its type: what it is stands in the document.
+    pub fn failure(&self) -> Option<String> {
+        let error = self.error.as_ref()?;
+        let document: serde_json::Value = serde_json::from_slice(&self.payload).unwrap_or_default();
+        let said = |field: &str| document[field].as_str().filter(|said| !said.is_empty());
+        let kind = said("errorType").unwrap_or(&error.error_type);
+        Some(one_line(&match said("errorMessage") {
+            Some(message) if kind.is_empty() => message.to_owned(),
+            Some(message) => format!("{kind}: {message}"),
+            None => kind.to_owned(),
+        }))
+    }
+}
+
+/// What a function says, as a part of a line: it may say anything, at any length.
+pub(crate) fn one_line(text: &str) -> String {
+    let visible = |letter: char| if letter.is_control() { ' ' } else { letter };
+    text.chars().take(MAX_TOLD).map(visible).collect()
+}
+
 /// A failure of the function, as opposed to one of the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionError {
@@ -147,4 +173,32 @@ pub struct Occupancy {
     pub idle: usize,
     /// Running an event, starting or ending.
     pub busy: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_goes_by_the_name_that_the_function_gave_it() {
+        for (document, error_type, failure) in [
+            (r#"{"errorType":"ValueError","errorMessage":"boom"}"#, "Unhandled", "ValueError: boom"),
+            (r#"{"errorType":"","errorMessage":"boom"}"#, "Unhandled", "Unhandled: boom"),
+            (r#"{"errorMessage":"two\nlines"}"#, "", "two lines"),
+            ("{}", "Model.Missing", "Model.Missing"),
+            ("[]", "Unhandled", "Unhandled"),
+        ] {
+            let result = InvokeResult {
+                request_id: String::new(),
+                payload: Bytes::from_static(document.as_bytes()),
+                error: Some(FunctionError { error_type: error_type.to_owned() }),
+                log_tail: Vec::new(),
+                duration: Duration::ZERO,
+                billed: Duration::ZERO,
+                init: None,
+                max_memory_mb: 0,
+            };
+            assert_eq!(result.failure().as_deref(), Some(failure), "{document}");
+        }
+    }
 }

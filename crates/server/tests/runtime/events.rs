@@ -30,7 +30,7 @@ while True:
     );
     let context = InvokeContext {
         request_id: Some("11111111-2222-4333-8444-555555555555".into()),
-        trace_id: Some("Root=1-0-0".into()),
+        trace_id: Some("Root=1-0-0;Parent=0;Sampled=1".into()),
         client_context: Some(r#"{"app":"x"}"#.into()),
         cognito_identity: None,
     };
@@ -43,10 +43,35 @@ while True:
         json!({
             "Lambda-Runtime-Aws-Request-Id": "11111111-2222-4333-8444-555555555555",
             "Lambda-Runtime-Invoked-Function-Arn": fixture.spec.arn,
-            "Lambda-Runtime-Trace-Id": "Root=1-0-0",
+            "Lambda-Runtime-Trace-Id": "Root=1-0-0;Parent=0;Sampled=1",
             "Lambda-Runtime-Client-Context": r#"{"app":"x"}"#,
         })
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_header_is_whole_and_sampled_with_active_tracing() {
+    let answering = r#"
+while True:
+    id, headers, event = next()
+    respond(id, headers["Lambda-Runtime-Trace-Id"])
+"#;
+    for (active, given, root, sampled) in [
+        (true, Some("Root=1-0-0"), "1-0-0", "1"),
+        (false, Some("Root=1-0-0"), "1-0-0", "0"),
+        (true, Some("Root=1-0-0;Sampled=0"), "1-0-0", "0"),
+        (true, None, "1-", "1"),
+    ] {
+        let fixture = Fixture::python(answering).with(|spec| spec.trace = active);
+        let context = InvokeContext { trace_id: given.map(Into::into), ..InvokeContext::default() };
+        let result = fixture.start().invoke(Bytes::from_static(b"{}"), context).await.unwrap();
+        let header = payload(&result);
+        let fields: Vec<&str> = header.as_str().unwrap().split(';').collect();
+        assert!(fields[0].starts_with(&format!("Root={root}")), "{header}");
+        let parent = fields[1].strip_prefix("Parent=").unwrap();
+        assert!(parent.len() == 16 && parent.bytes().all(|digit| digit.is_ascii_hexdigit()), "{header}");
+        assert_eq!(fields[2..], [format!("Sampled={sampled}")], "{header}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

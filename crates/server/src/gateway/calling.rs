@@ -1,0 +1,56 @@
+//! From an event to the response: the function is called, and its answer is read.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Response;
+use mdo_model::stack::ApiRoute;
+
+use super::refusal::{Declined, Refusal};
+use super::{Call, Gateway, NotRun, answer, put};
+use crate::runtime::{InvokeContext, Refused, one_line};
+
+impl Gateway {
+    pub(super) async fn invoke(
+        &self,
+        call: &Call<'_>,
+        route: &ApiRoute,
+        event: Vec<u8>,
+    ) -> Result<Response<Bytes>, Declined> {
+        let name = &route.function;
+        let context =
+            InvokeContext { trace_id: Some(call.identity.trace_id.clone()), ..InvokeContext::default() };
+        let limit = Duration::from_millis(u64::from(route.timeout_ms));
+        // The function goes on when nobody waits for it any more, as on Lambda.
+        let running = call.served.functions.invoke(name, Bytes::from(event), context);
+        let result = match tokio::time::timeout(limit, running).await {
+            Err(_) => return Err(Refusal::TimedOut.because(format!("no answer within {limit:?}"))),
+            Ok(result) => result.map_err(|not_run| declined(not_run, name.as_str()))?,
+        };
+        if let Some(failure) = result.failure() {
+            return Err(Refusal::BadGateway.because(format!("function {name} failed: {failure}")));
+        }
+        let mut response = answer::read(&result.payload).map_err(|rule| {
+            let rule = one_line(&rule);
+            Refusal::BadGateway.because(format!("function {name}: Malformed Lambda proxy response: {rule}"))
+        })?;
+        put(response.headers_mut(), "x-amzn-trace-id", &call.identity.trace_id);
+        Ok(response)
+    }
+}
+
+fn declined(not_run: NotRun, name: &str) -> Declined {
+    match not_run {
+        NotRun::Absent => Refusal::NotCalled.because(format!("there is no function {name}")),
+        NotRun::NotAllowed => {
+            Refusal::NotCalled.because(format!("function {name} does not let the API call it"))
+        }
+        NotRun::Refused(refused @ Refused::TooLarge) => Refusal::RequestTooLong.because(refused.to_string()),
+        NotRun::Refused(Refused::Throttled) => {
+            Refusal::NotCalled.because(format!("every sandbox reserved for function {name} is busy"))
+        }
+        NotRun::Refused(refused @ Refused::Retired) => {
+            Refusal::BadGateway.because(format!("function {name} was not called: {refused}"))
+        }
+    }
+}

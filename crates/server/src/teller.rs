@@ -1,0 +1,175 @@
+//! Prints what happens, line by line, on a thread of its own: whoever tells something never waits for a terminal, and what a
+//! terminal does not keep up with does not pile up.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How much of functions' logs may wait to be printed, in bytes.
+const LOGS: usize = 4 * 1024 * 1024;
+
+/// How much of everything may wait, in bytes: beyond what logs may take, there is room for what the platform says itself.
+const ALL: usize = 2 * LOGS;
+
+/// What a line takes beyond its text, about.
+const OVERHEAD: usize = 64;
+
+/// A queue of lines that are printed in order. Clones are the same queue. The thread lives as long as the process.
+#[derive(Clone, Default)]
+pub struct Teller(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    lines: VecDeque<Line>,
+    bytes: usize,
+    is_printing: bool,
+}
+
+enum Line {
+    Text(String),
+    /// So many lines for which there was no room.
+    Dropped(u64),
+}
+
+impl Teller {
+    /// Starts the thread that prints.
+    pub fn start(print: impl Fn(&str) + Send + 'static) -> Self {
+        let teller = Self::default();
+        let shared = Arc::clone(&teller.0);
+        std::thread::spawn(move || {
+            loop {
+                print(&shared.next().to_string());
+            }
+        });
+        teller
+    }
+
+    /// Tells a line of a function's log. A function may print faster than anybody reads.
+    pub fn log(&self, line: String) {
+        // One long gap tells more than many short ones: once lines are dropped, half of the room has to become free.
+        self.0.push(line, LOGS, LOGS / 2);
+    }
+
+    /// Tells anything else.
+    pub fn tell(&self, line: String) {
+        self.0.push(line, ALL, ALL);
+    }
+
+    /// Waits until everything is printed, for so long at most: whoever reads may have stopped reading.
+    pub fn finish(&self, patience: Duration) {
+        let busy = |queue: &mut Queue| queue.is_printing || !queue.lines.is_empty();
+        // Late or not, the process ends next.
+        drop(self.0.changed.wait_timeout_while(self.0.lock(), patience, busy));
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, line: String, room: usize, after_gap: usize) {
+        let mut queue = self.lock();
+        let is_gap = matches!(queue.lines.back(), Some(Line::Dropped(_)));
+        let room = if is_gap { after_gap } else { room };
+        if queue.bytes + line.len() + OVERHEAD <= room {
+            queue.bytes += line.len() + OVERHEAD;
+            queue.lines.push_back(Line::Text(line));
+        } else if let Some(Line::Dropped(count)) = queue.lines.back_mut() {
+            *count += 1;
+        } else {
+            queue.lines.push_back(Line::Dropped(1));
+        }
+        self.changed.notify_all();
+    }
+
+    fn next(&self) -> Line {
+        let mut queue = self.lock();
+        queue.is_printing = false;
+        self.changed.notify_all();
+        loop {
+            if let Some(line) = queue.lines.pop_front() {
+                if let Line::Text(text) = &line {
+                    queue.bytes -= text.len() + OVERHEAD;
+                }
+                queue.is_printing = true;
+                return line;
+            }
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl std::fmt::Display for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Dropped(1) => f.write_str("… 1 line dropped"),
+            Self::Dropped(count) => write!(f, "… {} lines dropped", thousands(*count)),
+        }
+    }
+}
+
+/// A number as `1,234`.
+fn thousands(number: u64) -> String {
+    match number / 1000 {
+        0 => number.to_string(),
+        more => format!("{},{:03}", thousands(more), number % 1000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// A teller whose reader is busy with its first line, what lets the reader go on, and what it has read.
+    fn unread() -> (Teller, mpsc::Sender<()>, Arc<Mutex<Vec<String>>>) {
+        let (go, gone) = mpsc::channel::<()>();
+        let (arrive, arrived) = mpsc::channel();
+        let printed = Arc::<Mutex<Vec<String>>>::default();
+        let read = Arc::clone(&printed);
+        let teller = Teller::start(move |line| {
+            // The test may have ended.
+            let _ = arrive.send(());
+            // Only the first line waits: later the sender is gone.
+            let _ = gone.recv();
+            read.lock().unwrap().push(line.to_owned());
+        });
+        teller.tell("first".to_owned());
+        arrived.recv().unwrap();
+        (teller, go, printed)
+    }
+
+    #[test]
+    fn a_function_that_prints_without_end_takes_no_memory_and_its_lost_lines_are_counted() {
+        let (teller, go, printed) = unread();
+        let line = "x".repeat(1000);
+        for _ in 0..100_000 {
+            teller.log(line.clone());
+        }
+        teller.tell("GET /dev/open 200 1.0 ms".to_owned());
+        assert!(teller.0.lock().bytes <= LOGS + 1000);
+        drop(go);
+        teller.finish(Duration::from_secs(600));
+        let printed = printed.lock().unwrap();
+        let kept = printed.iter().filter(|text| **text == line).count();
+        assert!((3000..5000).contains(&kept), "{kept}");
+        let dropped = format!("… {} lines dropped", thousands(100_000 - kept as u64));
+        assert_eq!(printed[printed.len() - 2..], [dropped, "GET /dev/open 200 1.0 ms".to_owned()]);
+    }
+
+    #[test]
+    fn a_count_has_its_thousands_apart() {
+        for (number, text) in [(1, "1"), (999, "999"), (1234, "1,234"), (1_000_007, "1,000,007")] {
+            assert_eq!(thousands(number), text);
+        }
+    }
+}
