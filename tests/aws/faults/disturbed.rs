@@ -41,7 +41,8 @@ pub(super) fn run(
     }
 
     let now = Snapshot::of(project.account());
-    let told = Told { status, stdout: &stdout, stderr: &stderr, kind, operation };
+    let is_disturbed = proxy.has_disturbed();
+    let told = Told { status, stdout: &stdout, stderr: &stderr, kind, operation, is_disturbed };
     judgement::judge(&told, undisturbed, &now, &mut shortfalls);
     if status != 0 {
         shortfalls.within("the clean run that follows", |shortfalls| {
