@@ -1,18 +1,22 @@
 //! Warm rules: one scheduled rule per function and stage, with as many equal targets as sandboxes are to stay warm.
 
+mod observe;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use aws_sdk_cloudwatchevents::types::{Rule, RuleState, Tag, Target};
-use futures::future::try_join_all;
-use mdo_engine::{Applied, Cause, Error, Redactor, Run, Scope};
-use mdo_model::project::{FunctionName, Names, Rate};
+use aws_sdk_cloudwatchevents::types::{RuleState, Tag, Target};
+use mdo_engine::{Applied, Cause, Error, Redactor, Run};
+use mdo_model::project::{FunctionName, Names};
 use mdo_model::stack::{Action, Change, Resource, WarmRule};
-use serde_json::Value;
 
+use self::observe::targets;
 use crate::client::Aws;
-use crate::errors;
 use crate::ownership::{PROJECT_TAG, STAGE_TAG};
+
+pub(crate) use observe::{live, observe};
 
 /// What changes must know of the rules beyond the model.
 #[derive(Debug, Default)]
@@ -36,115 +40,6 @@ impl EventsState {
     }
 }
 
-/// Reads the warm rules of the stage: one call for all of them, and one more for each.
-///
-/// # Errors
-/// When a call fails, and when a rule that `scope` needs is not ours and `scope.adopt` is not set.
-pub(crate) async fn observe(
-    aws: &Aws,
-    names: &Names,
-    state: &EventsState,
-    scope: &Scope,
-) -> Result<BTreeMap<FunctionName, WarmRule>, Error> {
-    let rules = list(aws, names).await?;
-    let reads = rules.iter().filter_map(|rule| Some((names.warm_rule_of(rule.name()?)?, rule))).map(
-        async |(function, rule)| {
-            let Some(is_tagged) = is_ours(aws, names, scope, &function, rule).await? else {
-                return Ok(None);
-            };
-            let targets = targets(aws, rule.name().unwrap_or_default()).await?;
-            let model = read(rule, &targets, &alias(aws, names, &function)?);
-            let targets = targets.into_iter().map(|target| target.id).collect();
-            Ok::<_, Error>(Some((function, model, LiveRule { targets, is_tagged, former: None })))
-        },
-    );
-    let mut found = BTreeMap::new();
-    let mut live: BTreeMap<FunctionName, LiveRule> = BTreeMap::new();
-    for (function, model, rule) in try_join_all(reads).await?.into_iter().flatten() {
-        if model.name == names.warm_rule(&function) {
-            let known = live.entry(function.clone()).or_default();
-            (known.targets, known.is_tagged) = (rule.targets, rule.is_tagged);
-            found.insert(function, model);
-        } else {
-            live.entry(function.clone()).or_default().former = Some((model.name.clone(), rule.targets));
-            found.entry(function).or_insert(model);
-        }
-    }
-    *state.rules() = live;
-    Ok(found)
-}
-
-/// Whether a rule of our name is ours, and then whether its tags say so or need not.
-///
-/// The description that only mdo writes names project, stage and function, of which the rule's name alone could be
-/// composed in several ways. Only without it the tags are asked for.
-async fn is_ours(
-    aws: &Aws,
-    names: &Names,
-    scope: &Scope,
-    function: &FunctionName,
-    rule: &Rule,
-) -> Result<Option<bool>, Error> {
-    if rule.description() == Some(&description(names, function)) {
-        return Ok(Some(true));
-    }
-    let name = rule.name().unwrap_or_default();
-    let arn = rule.arn().unwrap_or_default();
-    let answer = aws
-        .call("events:ListTagsForResource", name, || {
-            aws.events.list_tags_for_resource().resource_arn(arn).send()
-        })
-        .await?;
-    let tag = |key: &str| answer.tags().iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str());
-    let owner = (tag(PROJECT_TAG), tag(STAGE_TAG));
-    match owner {
-        owner if owner == (Some(names.project.as_str()), Some(names.stage.as_str())) => Ok(Some(true)),
-        // The name of somebody else's rule reads like one of ours, and we need none.
-        _ if scope.thorough || !scope.functions.contains(function) => Ok(None),
-        _ if scope.adopt => Ok(Some(false)),
-        (owner, _) => Err(errors::not_ours("the rule", name, owner)),
-    }
-}
-
-async fn list(aws: &Aws, names: &Names) -> Result<Vec<Rule>, Error> {
-    let prefix = format!("{}_", names.project);
-    let mut rules = Vec::new();
-    let mut token: Option<String> = None;
-    loop {
-        let answer = aws
-            .call("events:ListRules", &prefix, || {
-                aws.events.list_rules().name_prefix(&prefix).set_next_token(token.clone()).send()
-            })
-            .await?;
-        rules.extend(answer.rules.into_iter().flatten());
-        token = answer.next_token;
-        if token.is_none() {
-            return Ok(rules);
-        }
-    }
-}
-
-/// A function's warm rule as it is now.
-pub(crate) async fn live(
-    aws: &Aws,
-    names: &Names,
-    function: &FunctionName,
-) -> Result<Option<WarmRule>, Error> {
-    let name = names.warm_rule(function);
-    let rule = aws.call("events:DescribeRule", &name, || aws.events.describe_rule().name(&name).send()).await;
-    let rule = match rule {
-        Err(error) if error.is(&Cause::Gone) => return Ok(None),
-        rule => rule?,
-    };
-    let rule = Rule::builder()
-        .set_name(rule.name)
-        .set_schedule_expression(rule.schedule_expression)
-        .set_event_pattern(rule.event_pattern)
-        .set_state(rule.state)
-        .build();
-    Ok(Some(read(&rule, &targets(aws, &name).await?, &alias(aws, names, function)?)))
-}
-
 /// Writes a warm rule with its targets over what is there.
 pub(crate) async fn put(
     aws: &Aws,
@@ -160,15 +55,6 @@ pub(crate) async fn put(
     put_targets(aws, names, state, function, rule).await
 }
 
-async fn targets(aws: &Aws, rule: &str) -> Result<Vec<Target>, Error> {
-    let answer = aws
-        .call("events:ListTargetsByRule", rule, || {
-            aws.events.list_targets_by_rule().rule(rule).limit(100).send()
-        })
-        .await?;
-    Ok(answer.targets.unwrap_or_default())
-}
-
 fn alias(aws: &Aws, names: &Names, function: &FunctionName) -> Result<String, Error> {
     aws.arn("lambda", format_args!("function:{}:{}", names.function(function), names.stage))
 }
@@ -179,41 +65,6 @@ fn description(names: &Names, function: &FunctionName) -> String {
 
 fn target_id(index: u8) -> String {
     format!("warm-{index}")
-}
-
-/// The rule in terms of the model. Targets that mdo would not write stand in place of the input.
-fn read(rule: &Rule, targets: &[Target], alias: &str) -> WarmRule {
-    let schedule = rule.schedule_expression().filter(|_| rule.event_pattern().is_none());
-    let count = u8::try_from(targets.len()).unwrap_or(u8::MAX);
-    let wanted_ids: BTreeSet<_> = (1..=count).map(target_id).collect();
-    let inputs: Vec<Option<Value>> = targets
-        .iter()
-        .map(|target| input(target, alias).filter(|_| wanted_ids.contains(&target.id)))
-        .collect();
-    let input = match inputs.first() {
-        None => Value::Null,
-        Some(Some(first)) if inputs.iter().all(|input| input.as_ref() == Some(first)) => first.clone(),
-        Some(_) => {
-            let strange = targets.iter().map(|target| format!("{} → {}", target.id, target.arn));
-            Value::String(format!("unexpected targets: {}", strange.collect::<Vec<_>>().join(", ")))
-        }
-    };
-    WarmRule {
-        name: rule.name().unwrap_or_default().to_owned(),
-        rate: schedule.and_then(Rate::from_schedule_expression),
-        concurrency: count,
-        enabled: rule.state() == Some(&RuleState::Enabled),
-        input,
-    }
-}
-
-/// The event that a target sends to the alias, if it does that and nothing else.
-fn input(target: &Target, alias: &str) -> Option<Value> {
-    let is_plain = target.arn == alias
-        && target.role_arn().is_none()
-        && target.input_path().is_none()
-        && target.input_transformer().is_none();
-    serde_json::from_str(target.input().filter(|_| is_plain)?).ok()
 }
 
 /// Makes one change of a warm rule real.
@@ -412,6 +263,3 @@ async fn delete_one(aws: &Aws, name: &str, targets: &BTreeSet<String>) -> Result
         _ => Ok(()),
     }
 }
-
-#[cfg(test)]
-mod tests;

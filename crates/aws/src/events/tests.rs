@@ -2,6 +2,10 @@
 
 use serde_json::json;
 
+use aws_sdk_cloudwatchevents::types::Rule;
+use serde_json::Value;
+
+use super::observe::read;
 use super::*;
 
 const ALIAS: &str = "arn:aws:lambda:us-east-1:123456789012:function:ml_api_x:dev";
