@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use mdo_local::{Activity, DEFAULT_PORT, HostName, Observer, Server, Teller};
-use mdo_model::project::{FunctionName, Names, Problem, Project, StageName, left_out};
+use mdo_model::project::{FunctionName, KeyName, Names, Problem, Project, StageName, left_out};
 use mdo_model::stack::{Action, Kind};
 use mdo_package::Package;
 
@@ -40,6 +40,9 @@ pub(super) struct Args {
     /// A further name that the server goes by, and whose pages may call the API; may be repeated
     #[arg(long, value_name = "NAME[:PORT]")]
     host: Vec<HostName>,
+    /// Forget how much of its quota each key has used
+    #[arg(long)]
+    reset_usage: bool,
     /// Open the page in a browser
     #[arg(long)]
     open: bool,
@@ -76,10 +79,13 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     }
     let provider =
         session.connection.local.as_ref().ok_or_else(|| anyhow::anyhow!("dev serves this machine"))?;
+    if args.reset_usage {
+        provider.reset_usage()?;
+    }
     let server = Server::serve(provider, listener, args.host, observer()).await?;
     output::data(&format!("\nServing {} until Ctrl-C.\n", server.url()));
     output::data(&deploy::closing(&session, &planned, &server.url()));
-    output::data(&format!("  page  http://{}/\n\n", server.address()));
+    output::data(&format!("  page  http://{}/\n{}\n", server.address(), used(&server)));
     if args.open
         && let Err(error) = open::that_detached(format!("http://{}/", server.address()))
     {
@@ -289,6 +295,17 @@ fn keeps_keys(session: &Session, planned: &Planned) -> Result<(), Failure> {
         "the files no longer define an API, and the stage's keys would be deleted with it",
         format!("bring the functions back, or remove the stack for good: mdo destroy{}", session.flags()),
     ))
+}
+
+/// How much of the quota each key has used, a line for each that has used any.
+fn used(server: &Server) -> String {
+    let Some((quota, used)) = server.used() else { return String::new() };
+    let line = |(key, used): (KeyName, u32)| {
+        let (used, limit, period) =
+            (output::thousands(used.into()), output::thousands(quota.limit.into()), quota.period);
+        format!("  used  {used} of {limit} requests a {period} by key {key}; --reset-usage begins anew\n")
+    };
+    used.into_iter().map(line).collect()
 }
 
 /// Prints what the server tells, in order and without making it wait.

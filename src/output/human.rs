@@ -7,7 +7,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use mdo_engine::apply::Report;
 use mdo_engine::{Applied, Finished, Outcome};
-use mdo_model::project::{FunctionName, Names, Period, Quota, Throttle};
+use mdo_model::project::{FunctionName, Names, Quota, Throttle};
 use mdo_model::stack::{Action, Change, Kept, KeptKind, Kind, Plan, Resource, Summary};
 use mdo_package::Bytes;
 
@@ -228,14 +228,7 @@ fn routes_to_be(plan: &Plan) -> String {
 
 fn usage_plan(throttle: Option<Throttle>, quota: Option<Quota>) -> String {
     let throttle = throttle.map(|limit| format!("{} requests/s, burst {}", limit.rate, limit.burst));
-    let quota = quota.map(|quota| {
-        let period = match quota.period {
-            Period::Day => "day",
-            Period::Week => "week",
-            Period::Month => "month",
-        };
-        format!("{} a {period}", thousands(quota.limit.into()))
-    });
+    let quota = quota.map(|quota| format!("{} a {}", thousands(quota.limit.into()), quota.period));
     throttle.into_iter().chain(quota).collect::<Vec<_>>().join(", ")
 }
 

@@ -15,7 +15,7 @@ pub(crate) use documents::{
 pub(crate) use failure::Failure;
 pub(crate) use human::{Heading, deployed, floor, nothing_to_do, plan, report};
 pub(crate) use progress::Progress;
-pub(crate) use text::table;
+pub(crate) use text::{table, thousands};
 
 use std::io::{ErrorKind, Write};
 use std::sync::OnceLock;

@@ -8,7 +8,7 @@ pub(super) fn seconds(duration: Duration) -> String {
 }
 
 /// A whole number with commas, as `10,000`.
-pub(super) fn thousands(number: u64) -> String {
+pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -145,6 +145,25 @@ fn a_variable_that_leaves_the_files_leaves_what_is_served() {
 }
 
 #[test]
+fn a_quota_that_is_used_up_is_shown_and_can_be_reset() {
+    let project = TestProject::local_with_echo();
+    let manifest = project.read("project.toml");
+    project.write("project.toml", &format!("{manifest}[api]\nquota = {{ limit = 2, period = \"month\" }}\n"));
+    let statuses = |flags: &str| {
+        let mut serving = project.mdo(&format!("dev --port 0 {flags}")).serves();
+        let key = project.key("default");
+        let statuses = [(); 3].map(|()| serving.get("/echo", Some(&key)).status());
+        serving.signal("INT");
+        (statuses, serving.exits(0).concat())
+    };
+    assert_eq!(statuses("").0, [200, 200, 429]);
+    let (refused, said) = statuses("");
+    assert_eq!(refused, [429; 3]);
+    assert!(said.contains("2 of 2 requests a month by key default; --reset-usage begins anew"), "{said}");
+    assert_eq!(statuses("--reset-usage").0, [200, 200, 429]);
+}
+
+#[test]
 fn a_port_that_is_taken_changes_nothing() {
     let project = TestProject::local_with_echo();
     let serving = project.mdo("dev --port 0 -s GREETING=first").serves();

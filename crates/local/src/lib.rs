@@ -59,6 +59,14 @@ impl std::fmt::Debug for Invoked {
 }
 
 impl LocalProvider {
+    /// Forgets how much of its quota each key of the stage has used, for servers that are started from now on.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub fn reset_usage(&self) -> Result<(), Error> {
+        self.store.save_usage(&BTreeMap::new())
+    }
+
     /// The local stack of a project's stage, below the folder that holds `project.toml`. Nothing is read or written yet.
     ///
     /// `region` is what functions are told; without one it is `us-east-1`.

@@ -1,16 +1,17 @@
 //! Serves one local stack on 127.0.0.1 until it is told to stop.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
 use mdo_engine::{Cause, Error};
-use mdo_model::project::FunctionName;
+use mdo_model::project::{FunctionName, KeyName, Quota};
 use mdo_server::gateway::{Gateway, Source};
 use mdo_server::{GRACE, accept};
 use tokio::net::TcpListener;
@@ -128,6 +129,12 @@ impl Server {
     /// The base URL of the stage, without a slash at its end.
     pub fn url(&self) -> String {
         format!("http://{}/{}", self.address, self.live.provider.names.stage)
+    }
+
+    /// The quota of the usage plan, and how much of it each key has used today, this week or this month.
+    pub fn used(&self) -> Option<(Quota, BTreeMap<KeyName, u32>)> {
+        let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.live.lock_meter().used(i64::try_from(seconds / (24 * 60 * 60)).unwrap_or_default())
     }
 
     /// Serves what was applied since, without failing a request, and answers which functions changed. A request does

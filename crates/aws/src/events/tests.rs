@@ -1,9 +1,7 @@
 //! What a rule and its targets are in terms of the model.
 
-use serde_json::json;
-
 use aws_sdk_cloudwatchevents::types::Rule;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::observe::read;
 use super::*;

@@ -1,6 +1,7 @@
 //! What the files and flags come to for one stage: every default applied, every override merged.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -97,6 +98,16 @@ pub enum Period {
     Month,
 }
 
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        })
+    }
+}
+
 /// One function at one stage.
 #[derive(Clone, Debug)]
 pub struct FunctionSettings {
@@ -139,8 +150,8 @@ pub enum Security {
     Iam,
 }
 
-impl std::fmt::Display for Security {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Security {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Key => "key",
             Self::Open => "open",

@@ -74,6 +74,15 @@ impl Meter {
         self.changed |= self.usage.len() != before;
     }
 
+    /// The quota, and how much of it each key has used in the period of a day, given in days since 1970-01-01 UTC. Keys that
+    /// have used nothing are left out.
+    pub fn used(&self, day: i64) -> Option<(Quota, BTreeMap<KeyName, u32>)> {
+        let quota = self.quota?;
+        let period = period_start(quota.period, day);
+        let current = self.usage.iter().filter(|(_, usage)| usage.period == period && usage.used > 0);
+        Some((quota, current.map(|(key, usage)| (key.clone(), usage.used)).collect()))
+    }
+
     /// Lets a request of `key` in and counts it, or says what is exceeded. A throttled request uses no quota.
     pub(super) fn admit(&mut self, key: &KeyName, now: Moment) -> Result<(), Exceeded> {
         if let Some(throttle) = self.throttle {
@@ -114,13 +123,8 @@ impl Meter {
                 Refusal::TooManyRequests.because(format!("throttle {rate}/s"))
             }
             Exceeded::Quota => {
-                let limit = self.quota.map_or(0, |quota| quota.limit);
-                let period = match self.quota.map_or(Period::Day, |quota| quota.period) {
-                    Period::Day => "day",
-                    Period::Week => "week",
-                    Period::Month => "month",
-                };
-                Refusal::LimitExceeded.because(format!("quota {limit} a {period}"))
+                let quota = self.quota.map(|quota| format!("quota {} a {}", quota.limit, quota.period));
+                Refusal::LimitExceeded.because(quota.unwrap_or_default())
             }
         }
     }
