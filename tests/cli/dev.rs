@@ -150,7 +150,7 @@ fn a_quota_that_is_used_up_is_shown_and_can_be_reset() {
     let manifest = project.read("project.toml");
     project.write("project.toml", &format!("{manifest}[api]\nquota = {{ limit = 2, period = \"month\" }}\n"));
     let statuses = |flags: &str| {
-        let mut serving = project.mdo(&format!("dev --port 0 {flags}")).serves();
+        let serving = project.mdo(&format!("dev --port 0 {flags}")).serves();
         let key = project.key("default");
         let statuses = [(); 3].map(|()| serving.get("/echo", Some(&key)).status());
         serving.signal("INT");
