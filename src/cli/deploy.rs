@@ -14,6 +14,7 @@ use super::arguments::Target;
 use super::consent::Consent;
 use super::interrupt::Interrupt;
 use super::planning::{self, Planned};
+use super::renamed::note_deployed;
 use super::session::Session;
 use crate::output::{self, Failure, Heading, exit_code};
 
@@ -65,6 +66,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     let options =
         RunOptions { verb: "Deployed", json: args.json, documents: None, concurrency, start, interrupt };
     applying::run(&execution, &options).await?;
+    note_deployed(&session);
     if let (false, Some(endpoint)) = (args.json, session.provider.endpoint()) {
         if args.target.place.local {
             output::data(&format!("  serve mdo dev{}\n", session.stage_flag()));

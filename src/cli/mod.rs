@@ -18,6 +18,7 @@ mod list;
 mod oversized;
 mod plan;
 mod planning;
+mod renamed;
 mod schema;
 mod session;
 mod unknown;

@@ -19,6 +19,7 @@ use super::DEV_ENVIRONMENT;
 use super::arguments::Target;
 use super::closed_runtimes::check_closed_runtimes;
 use super::oversized::check_environment_sizes;
+use super::renamed::say_if_renamed;
 use super::session::Session;
 use crate::output::{self, Failure, exit_code};
 
@@ -72,6 +73,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let plan = stack::plan(&names, desired, &observed.stack, &selection, &unset, &shared);
     check_environment_sizes(&plan)?;
     say_if_new(session, &observed).await?;
+    say_if_renamed(session);
     Ok(Planned {
         plan,
         observed,

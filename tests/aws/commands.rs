@@ -170,3 +170,17 @@ fn verbs_that_only_look_write_nothing() {
     }
     assert_eq!(items(&project.mdo("list --json").json()["functions"]).len(), 1);
 }
+
+#[test]
+fn a_project_that_is_renamed_is_told_what_stays() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("");
+    let manifest = project.read("project.toml");
+    project.write("project.toml", &manifest.replace("\"shop\"", "\"store\""));
+    let note = "note: this project was deployed as shop; that stack stays beside store. To remove it, set name = \"shop\" in \
+                project.toml once more and run: mdo destroy --all";
+    project.mdo("plan").succeeds().says(note);
+    project.write("project.toml", &manifest);
+    assert!(!project.mdo("plan").succeeds().stderr.contains("note: "));
+}
