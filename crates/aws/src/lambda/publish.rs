@@ -117,7 +117,11 @@ impl AwsProvider {
             latest = self.upload(name, &wanted, latest.revision.as_deref(), id, run).await?;
         }
         let text = self.describe(&wanted.configuration);
-        if !same_configuration(&latest.function, &wanted) {
+        let mut before = None;
+        // Another deploy may have written over it before it was read again; it is then written once more. What is the same
+        // after a second time is what AWS makes of it.
+        while !same_configuration(&latest.function, &wanted) && before.as_ref() != Some(&latest.function) {
+            before = Some(latest.function.clone());
             self.update_configuration(name, &wanted, &text, latest.revision.as_deref(), run, id).await?;
             latest = lambda::settled_soon(&self.aws, &self.names, name, None).await?;
         }
