@@ -1,6 +1,7 @@
 //! A server with its stack, and what it says.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use mdo_local::{Activity, Observer, Server};
 use mdo_model::project::Security;
@@ -66,9 +67,18 @@ impl Running {
     }
 
     /// Waits until something was said a number of times.
+    ///
+    /// # Panics
+    ///
+    /// After two minutes, with what was said instead.
     pub(crate) async fn until(&self, times: usize, text: &str) {
-        while self.count(text) < times {
-            self.news.notified().await;
+        let said = async {
+            while self.count(text) < times {
+                self.news.notified().await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(120), said).await.is_err() {
+            panic!("not said {times} times: {text}\n{}", self.lines.lock().unwrap().join("\n"));
         }
     }
 }
