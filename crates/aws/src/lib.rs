@@ -13,6 +13,7 @@ mod logs;
 mod observe;
 mod ownership;
 mod pace;
+mod pages;
 mod s3;
 mod written;
 

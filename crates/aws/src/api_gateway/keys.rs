@@ -8,8 +8,9 @@ use mdo_model::project::{KeyName, Names, Secret};
 use mdo_model::stack::{Action, Change, DEFAULT_KEY, Kind, Resource, ResourceId};
 
 use super::usage_plan;
-use super::{ApiGatewayState, LiveKey, Owner, PAGE, all, found, patch, stage_tags, tag_resource, unexpected};
+use super::{ApiGatewayState, LiveKey, Owner, PAGE, found, patch, stage_tags, tag_resource, unexpected};
 use crate::client::Aws;
+use crate::pages;
 
 pub(crate) async fn apply(
     aws: &Aws,
@@ -149,7 +150,7 @@ pub(crate) async fn search(aws: &Aws, names: &Names) -> Result<BTreeMap<KeyName,
 }
 
 pub(super) async fn list(aws: &Aws, prefix: &str, with_values: bool) -> Result<Vec<ApiKey>, Error> {
-    all(async |position| {
+    pages::all(async |position| {
         let answer = aws
             .call("apigateway:GetApiKeys", prefix, || {
                 let request = aws.apigateway.get_api_keys().name_query(prefix).include_values(with_values);

@@ -196,24 +196,6 @@ async fn tag_resource(aws: &Aws, path: &str, tags: HashMap<String, String>) -> R
     .map(drop)
 }
 
-/// Collects every page of a list.
-async fn all<T, F, Fut>(page: F) -> Result<Vec<T>, Error>
-where
-    F: Fn(Option<String>) -> Fut,
-    Fut: Future<Output = Result<(Option<Vec<T>>, Option<String>), Error>>,
-{
-    let mut items = Vec::new();
-    let mut position = None;
-    loop {
-        let (more, next) = page(position).await?;
-        items.extend(more.into_iter().flatten());
-        position = next.filter(|next| !next.is_empty());
-        if position.is_none() {
-            return Ok(items);
-        }
-    }
-}
-
 /// Makes a call again while API Gateway refuses it because somebody else is changing the same API.
 async fn when_settled<T, F, Fut>(aws: &Aws, call: F) -> Result<T, Error>
 where

@@ -10,10 +10,11 @@ use mdo_model::stack::{Api, ApiStage, Key};
 
 use super::definition::{is_mdos, record};
 use super::usage_plan::{self, Limits, LivePlan};
-use super::{ApiGatewayState, Known, LiveApi, LiveKey, PAGE, all, found, keys, stage, tag};
+use super::{ApiGatewayState, Known, LiveApi, LiveKey, PAGE, found, keys, stage, tag};
 use crate::client::Aws;
 use crate::errors;
 use crate::ownership::{PROJECT_TAG, found as found_or_passed_by};
+use crate::pages;
 
 /// Which API it is.
 #[derive(Clone, Debug)]
@@ -178,7 +179,7 @@ pub(crate) async fn all_of_ours(aws: &Aws, names: &Names) -> Result<Vec<String>,
 }
 
 pub(super) async fn list(aws: &Aws) -> Result<Vec<RestApi>, Error> {
-    all(async |position| {
+    pages::all(async |position| {
         let answer = aws
             .call("apigateway:GetRestApis", "", || {
                 aws.apigateway.get_rest_apis().limit(PAGE).set_position(position.clone()).send()

@@ -11,9 +11,10 @@ use mdo_model::stack::{Action, ApiStage, Change, Kind, Resource, ResourceId};
 
 use super::definition::{record, version};
 use super::observe::get_stage;
-use super::{ApiGatewayState, PAGE, all, api, found, patch, rivals, unexpected, usage_plan, when_settled};
+use super::{ApiGatewayState, PAGE, api, found, patch, rivals, unexpected, usage_plan, when_settled};
 use crate::client::Aws;
 use crate::pace::jitter;
+use crate::pages;
 
 /// How often a definition is written and deployed in all while deploys of other stages write over it.
 const TRIES: u32 = 8;
@@ -210,7 +211,7 @@ async fn delete(aws: &Aws, names: &Names, state: &ApiGatewayState, run: &Run<'_>
 
 /// Every deployment of an API, those of all its stages.
 pub(super) async fn deployments(aws: &Aws, names: &Names, id: &str) -> Result<Vec<Deployment>, Error> {
-    all(async |position| {
+    pages::all(async |position| {
         let answer = aws
             .call("apigateway:GetDeployments", &names.api(), || {
                 let request = aws.apigateway.get_deployments().rest_api_id(id);

@@ -8,8 +8,9 @@ use aws_sdk_apigateway::types::{
 use mdo_engine::{Error, Scope};
 use mdo_model::project::{Names, Period, Quota, Throttle};
 
-use super::{ApiGatewayState, Owner, PAGE, all, patch, stage_tags, tag_resource};
+use super::{ApiGatewayState, Owner, PAGE, patch, stage_tags, tag_resource};
 use crate::client::Aws;
+use crate::pages;
 
 /// A usage plan as it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,7 +130,7 @@ pub(crate) async fn holding(aws: &Aws, names: &Names, key_id: &str) -> Result<Op
 }
 
 async fn list(aws: &Aws, key_id: Option<&str>) -> Result<Vec<UsagePlan>, Error> {
-    all(async |position| {
+    pages::all(async |position| {
         let answer = aws
             .call("apigateway:GetUsagePlans", "", || {
                 let request = aws.apigateway.get_usage_plans().set_key_id(key_id.map(str::to_owned));
@@ -143,7 +144,7 @@ async fn list(aws: &Aws, key_id: Option<&str>) -> Result<Vec<UsagePlan>, Error> 
 
 /// The ids of the keys that a usage plan holds.
 pub(crate) async fn keys(aws: &Aws, names: &Names, plan: &LivePlan) -> Result<BTreeSet<String>, Error> {
-    let keys = all(async |position| {
+    let keys = pages::all(async |position| {
         let answer = aws
             .call("apigateway:GetUsagePlanKeys", &names.usage_plan(), || {
                 let request = aws.apigateway.get_usage_plan_keys().usage_plan_id(&plan.id);

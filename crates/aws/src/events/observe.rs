@@ -13,6 +13,7 @@ use super::{EventsState, LiveRule, alias, description, target_id};
 use crate::client::Aws;
 use crate::errors;
 use crate::ownership::{PROJECT_TAG, STAGE_TAG};
+use crate::pages;
 
 /// Reads the warm rules of the stage: one call for all of them, and one more for each.
 ///
@@ -86,20 +87,15 @@ async fn is_ours(
 
 async fn list(aws: &Aws, names: &Names) -> Result<Vec<Rule>, Error> {
     let prefix = format!("{}_", names.project);
-    let mut rules = Vec::new();
-    let mut token: Option<String> = None;
-    loop {
+    pages::all(async |position: Option<String>| {
         let answer = aws
             .call("events:ListRules", &prefix, || {
-                aws.events.list_rules().name_prefix(&prefix).set_next_token(token.clone()).send()
+                aws.events.list_rules().name_prefix(&prefix).set_next_token(position.clone()).send()
             })
             .await?;
-        rules.extend(answer.rules.into_iter().flatten());
-        token = answer.next_token;
-        if token.is_none() {
-            return Ok(rules);
-        }
-    }
+        Ok((answer.rules, answer.next_token))
+    })
+    .await
 }
 
 /// A function's warm rule as it is now.

@@ -13,6 +13,7 @@ use super::read::Lookup;
 use crate::AwsProvider;
 use crate::lambda;
 use crate::ownership::Owner;
+use crate::pages;
 
 /// What tells a stage from an alias that somebody else has made of one of our functions.
 const ALIAS_DESCRIPTION: &str = "A stage of mdo";
@@ -149,27 +150,23 @@ impl AwsProvider {
     /// The aliases of a function; `None` when there is no such function.
     pub(crate) async fn aliases(&self, name: &FunctionName) -> Result<Option<Aliases>, Error> {
         let (aws, full) = (&self.aws, self.names.function(name));
-        let mut aliases = Aliases::new();
-        let mut marker: Option<String> = None;
-        loop {
+        let listed = pages::all(async |position: Option<String>| {
             let answer = aws
                 .call("lambda:ListAliases", &full, || {
-                    aws.lambda.list_aliases().function_name(&full).set_marker(marker.clone()).send()
+                    aws.lambda.list_aliases().function_name(&full).set_marker(position.clone()).send()
                 })
-                .await;
-            let answer = match answer {
-                Err(error) if error.is(&Cause::Gone) => return Ok(None),
-                answer => answer?,
-            };
-            aliases.extend(answer.aliases().iter().filter_map(|alias| {
-                let by_mdo = alias.description() == Some(ALIAS_DESCRIPTION);
-                Some((alias.name()?.to_owned(), by_mdo))
-            }));
-            marker = answer.next_marker().filter(|marker| !marker.is_empty()).map(str::to_owned);
-            if marker.is_none() {
-                return Ok(Some(aliases));
-            }
-        }
+                .await?;
+            Ok((answer.aliases, answer.next_marker))
+        });
+        let listed = match listed.await {
+            Err(error) if error.is(&Cause::Gone) => return Ok(None),
+            listed => listed?,
+        };
+        let aliases = listed.into_iter().filter_map(|alias| {
+            let by_mdo = alias.description() == Some(ALIAS_DESCRIPTION);
+            Some((alias.name?, by_mdo))
+        });
+        Ok(Some(aliases.collect()))
     }
 
     async fn wait_for_role(&self, change: &Change, run: &Run<'_>) -> Result<(), Error> {

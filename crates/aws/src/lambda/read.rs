@@ -17,6 +17,7 @@ use mdo_model::stack::Function;
 use super::description;
 use crate::client::Aws;
 use crate::ownership::{self, Owner};
+use crate::pages;
 
 /// The tag of a function that mdo has reserved concurrency for.
 pub(crate) const CONCURRENCY_TAG: &str = "mdo:concurrency";
@@ -98,21 +99,17 @@ pub(crate) async fn look_up(
 
 /// The names of the functions that have our prefix, whosever they are.
 pub(crate) async fn list(aws: &Aws, names: &Names) -> Result<BTreeSet<FunctionName>, Error> {
-    let mut found = BTreeSet::new();
-    let mut marker: Option<String> = None;
-    loop {
+    let functions = pages::all(async |position: Option<String>| {
         let answer = aws
             .call("lambda:ListFunctions", "", || {
-                aws.lambda.list_functions().max_items(50).set_marker(marker.clone()).send()
+                aws.lambda.list_functions().max_items(50).set_marker(position.clone()).send()
             })
             .await?;
-        let listed = answer.functions().iter().filter_map(|function| function.function_name());
-        found.extend(listed.filter_map(|name| names.function_of(name)));
-        marker = answer.next_marker().filter(|marker| !marker.is_empty()).map(str::to_owned);
-        if marker.is_none() {
-            return Ok(found);
-        }
-    }
+        Ok((answer.functions, answer.next_marker))
+    })
+    .await?;
+    let listed = functions.iter().filter_map(|function| function.function_name());
+    Ok(listed.filter_map(|name| names.function_of(name)).collect())
 }
 
 /// Reads a function's tags apart.

@@ -4,43 +4,40 @@ mod runs;
 
 use std::collections::BTreeMap;
 
+use aws_sdk_cloudwatchlogs::types::LogGroup as CloudLogGroup;
 use mdo_engine::{Applied, Cause, Error, Run};
 use mdo_model::project::{FunctionName, Names};
 use mdo_model::stack::{Action, Change, LogGroup, Resource};
 
 use crate::client::Aws;
 use crate::ownership::{self, Owner, tag_map};
+use crate::pages;
 
 pub(crate) use runs::runs;
 
 /// The log groups of the project's functions, those of functions that are gone included.
 pub(crate) async fn observe(aws: &Aws, names: &Names) -> Result<BTreeMap<FunctionName, LogGroup>, Error> {
     let prefix = format!("/aws/lambda/{}_", names.project);
-    let mut groups = BTreeMap::new();
-    let mut next: Option<String> = None;
-    loop {
+    let found = pages::all(async |position: Option<String>| {
         let answer = aws
             .call("logs:DescribeLogGroups", &prefix, || {
                 aws.logs
                     .describe_log_groups()
                     .log_group_name_prefix(&prefix)
                     .limit(50)
-                    .set_next_token(next.clone())
+                    .set_next_token(position.clone())
                     .send()
             })
             .await?;
-        for group in answer.log_groups() {
-            let function = group.log_group_name().and_then(|name| name.strip_prefix("/aws/lambda/"));
-            if let Some(function) = function.and_then(|name| names.function_of(name)) {
-                let retention_days = group.retention_in_days().and_then(|days| u16::try_from(days).ok());
-                groups.insert(function, LogGroup { retention_days });
-            }
-        }
-        next = answer.next_token().map(str::to_owned);
-        if next.is_none() {
-            return Ok(groups);
-        }
-    }
+        Ok((answer.log_groups, answer.next_token))
+    })
+    .await?;
+    let of_a_function = |group: CloudLogGroup| {
+        let function = names.function_of(group.log_group_name()?.strip_prefix("/aws/lambda/")?)?;
+        let retention_days = group.retention_in_days().and_then(|days| u16::try_from(days).ok());
+        Some((function, LogGroup { retention_days }))
+    };
+    Ok(found.into_iter().filter_map(of_a_function).collect())
 }
 
 /// Makes one change of a log group real. One that is there without our tag is taken over: every earlier tool leaves one.

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use mdo_engine::{Cause, Error, Ping};
 use mdo_model::project::{FunctionName, Names};
 
 use crate::client::Aws;
+use crate::pages;
 
 /// How far back runs are looked for, one window after the other until there are enough: of a busy function the first page
 /// of the first one is enough, and an idle one costs as many calls as there are windows.
@@ -46,9 +48,7 @@ async fn within(
 ) -> Result<Vec<(i64, Ping)>, Error> {
     let group = names.log_group(function);
     let milliseconds = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-    let mut runs = Vec::new();
-    let mut next: Option<String> = None;
-    loop {
+    let events = pages::all(async |position: Option<String>| {
         let answer = aws
             .call("logs:FilterLogEvents", &group, || {
                 aws.logs
@@ -57,24 +57,22 @@ async fn within(
                     .start_time(milliseconds(start))
                     .end_time(milliseconds(end))
                     .filter_pattern("\"REPORT RequestId\"")
-                    .set_next_token(next.clone())
+                    .set_next_token(position.clone())
                     .send()
             })
-            .await;
-        let answer = match answer {
-            Err(error) if error.is(&Cause::Gone) => return Ok(runs),
-            answer => answer?,
-        };
-        runs.extend(answer.events().iter().filter_map(|event| {
-            let line = event.message().filter(|line| line.starts_with("REPORT"))?;
-            let at = event.timestamp().unwrap_or_default();
-            Some((at, Ping { at: rfc3339(at), outcome: outcome(line) }))
-        }));
-        next = answer.next_token().map(str::to_owned);
-        if next.is_none() {
-            return Ok(runs);
-        }
-    }
+            .await?;
+        Ok((answer.events, answer.next_token))
+    });
+    let events = match events.await {
+        Err(error) if error.is(&Cause::Gone) => return Ok(Vec::new()),
+        events => events?,
+    };
+    let run = |event: FilteredLogEvent| {
+        let line = event.message().filter(|line| line.starts_with("REPORT"))?;
+        let at = event.timestamp().unwrap_or_default();
+        Some((at, Ping { at: rfc3339(at), outcome: outcome(line) }))
+    };
+    Ok(events.into_iter().filter_map(run).collect())
 }
 
 fn rfc3339(milliseconds: i64) -> String {
