@@ -5,8 +5,9 @@ use std::fs::{self, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use mdo_package::Stamp;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -52,7 +53,13 @@ pub(super) struct Edits {
 
 impl Watch {
     /// Follows the files from now on.
-    pub(super) fn start(root: &Path, env_files: &[PathBuf]) -> Result<Self, Failure> {
+    ///
+    /// `built` are the folders of the functions that are built by a hook.
+    pub(super) fn start(
+        root: &Path,
+        env_files: &[PathBuf],
+        built: BTreeSet<PathBuf>,
+    ) -> Result<Self, Failure> {
         let fault = |error: notify::Error| {
             Failure::new(exit_code::FAILED, format!("cannot watch the project's files: {error}"))
         };
@@ -66,7 +73,7 @@ impl Watch {
             }
         })
         .map_err(fault)?;
-        let mut sources = Sources::new(root, env_files);
+        let mut sources = Sources::new(root, env_files, built);
         for folder in sources.folders() {
             watcher.watch(&folder, RecursiveMode::NonRecursive).map_err(fault)?;
         }
@@ -85,9 +92,9 @@ impl Watch {
         })
     }
 
-    /// Names the functions that are built by a hook.
-    pub(super) fn note_built(&mut self, functions: impl Iterator<Item = PathBuf>) {
-        self.sources.built = functions.collect();
+    /// Names the folders of the functions that are built by a hook from now on.
+    pub(super) fn note_built(&mut self, built: BTreeSet<PathBuf>) {
+        self.sources.built = built;
     }
 
     /// Waits until the content of the files is not what it was at the last call, at the start, or at the end of a build.
@@ -175,17 +182,8 @@ struct Sources {
     built: BTreeSet<PathBuf>,
 }
 
-/// What tells that a file need not be read again.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    length: u64,
-    mode: u32,
-    modified: Option<SystemTime>,
-}
-
 impl Sources {
-    fn new(root: &Path, env_files: &[PathBuf]) -> Self {
+    fn new(root: &Path, env_files: &[PathBuf], built: BTreeSet<PathBuf>) -> Self {
         let env_files =
             env_files.iter().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
         let files = ["project.toml", ".mdoignore"].map(|name| root.join(name)).into_iter().chain(env_files);
@@ -194,7 +192,7 @@ impl Sources {
             functions: root.join("functions"),
             files: files.collect(),
             known: BTreeMap::new(),
-            built: BTreeSet::new(),
+            built,
         }
     }
 
@@ -255,17 +253,6 @@ impl Sources {
     }
 }
 
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            inode: metadata.ino(),
-            length: metadata.len(),
-            mode: metadata.mode(),
-            modified: metadata.modified().ok(),
-        }
-    }
-}
-
 fn digest(path: &Path, metadata: &Metadata) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     metadata.mode().hash(&mut hasher);
@@ -289,7 +276,7 @@ mod tests {
         };
         write("project.toml", "name = \"shop\"\n");
         write("functions/echo/bootstrap", "one");
-        let mut sources = Sources::new(root.path(), &[root.path().join("dev.env")]);
+        let mut sources = Sources::new(root.path(), &[root.path().join("dev.env")], BTreeSet::new());
         let start = sources.read();
 
         fs::remove_file(root.path().join("functions/echo/bootstrap")).unwrap();

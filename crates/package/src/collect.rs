@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::ignore_rules::Rules;
-use super::{PackageError, Problem, Source};
+use super::{PackageError, Problem, Source, Stamp};
 
 /// One file of a package.
 pub(super) struct Entry {
@@ -17,6 +17,8 @@ pub(super) struct Entry {
     pub size: u64,
     /// Whether it is executable.
     pub executable: bool,
+    /// What tells whether it is as it was.
+    pub stamp: Stamp,
 }
 
 /// What a folder holds.
@@ -103,6 +105,7 @@ impl Walk<'_> {
             self.found.entries.push(Entry {
                 executable: is_executable(&metadata, &name),
                 size: metadata.len(),
+                stamp: Stamp::of(&metadata),
                 path: real,
                 name,
             });

@@ -13,6 +13,7 @@ mod own_folder;
 mod preflight;
 mod problem;
 mod size;
+mod stamp;
 mod unpack;
 mod wildmatch;
 
@@ -30,6 +31,7 @@ pub use hooks::{Hook, build};
 pub use own_folder::{OwnFolder, OwnFolderError};
 pub use problem::Problem;
 pub use size::Bytes;
+pub use stamp::Stamp;
 pub use unpack::{UNPACKING, unpack};
 
 /// What takes the zip, which decides how large it may be.
@@ -118,8 +120,8 @@ pub fn package_observed(
 /// Checks that what is in the folder can run, and zips it.
 fn zip(source: &Source, artifacts: &Path) -> Result<Package, PackageError> {
     let mut collected = collect::collect(source, artifacts)?;
-    let whole = collected.problems.is_empty();
-    let fingerprint = whole.then(|| Fingerprint::of(source, &collected.entries)).flatten();
+    let is_whole = collected.problems.is_empty();
+    let fingerprint = is_whole.then(|| Fingerprint::of(source, &collected.entries));
     if let Some(package) = fingerprint.as_ref().and_then(|print| memory::recall(source, artifacts, print)) {
         return Ok(package);
     }

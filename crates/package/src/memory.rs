@@ -3,11 +3,10 @@
 //! A folder counts as unchanged while every file of the package has the same name, place, size, mode, inode and times, and
 //! the function is packaged by the same rules. What is remembered lies beside the zips and may be deleted at any time.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use mdo_model::Sha256;
 use serde::{Deserialize, Serialize};
@@ -18,9 +17,6 @@ use super::{Package, Source};
 
 /// What is written in another form is forgotten.
 const FORMAT: u32 = 1;
-
-/// A file that was written so shortly before it was looked at may be written once more without another time.
-const SETTLED: Duration = Duration::from_millis(100);
 
 /// What one function was packaged into last.
 #[derive(Serialize, Deserialize)]
@@ -43,18 +39,16 @@ pub(super) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Looks at every file of a package; `None` where that fails, so that nothing is remembered.
-    pub(super) fn of(source: &Source, entries: &[Entry]) -> Option<Self> {
+    /// Of the files of a package as they were listed.
+    pub(super) fn of(source: &Source, entries: &[Entry]) -> Self {
         let now = SystemTime::now();
         let mut hash = sha2::Sha256::new();
         hash.update(format!("{:?}", rules(source)));
-        let mut is_settled = true;
-        for entry in entries {
-            let data = fs::metadata(&entry.path).ok()?;
-            is_settled &= has_rested(&data, now);
-            hash.update(format!("{:?}", (&entry.name, &entry.path, entry.executable, stamp(&data))));
+        for Entry { name, path, executable, stamp, .. } in entries {
+            hash.update(format!("{:?}", (name, path, executable, stamp)));
         }
-        Some(Self { digest: format!("{:x}", hash.finalize()), is_settled })
+        let is_settled = entries.iter().all(|entry| entry.stamp.has_rested(now));
+        Self { digest: format!("{:x}", hash.finalize()), is_settled }
     }
 }
 
@@ -68,28 +62,6 @@ fn rules<'a>(source: &'a Source<'_>) -> impl std::fmt::Debug + 'a {
         source.destination,
         source.has_layers,
     )
-}
-
-fn stamp(data: &Metadata) -> impl std::fmt::Debug {
-    (
-        data.dev(),
-        data.ino(),
-        data.size(),
-        data.mode(),
-        data.mtime(),
-        data.mtime_nsec(),
-        data.ctime(),
-        data.ctime_nsec(),
-    )
-}
-
-fn has_rested(data: &Metadata, now: SystemTime) -> bool {
-    let changed = u64::try_from(data.ctime()).ok().map(Duration::from_secs);
-    let changed = changed.and_then(|seconds| {
-        let nanoseconds = u64::try_from(data.ctime_nsec()).ok()?;
-        SystemTime::UNIX_EPOCH.checked_add(seconds + Duration::from_nanos(nanoseconds))
-    });
-    changed.is_some_and(|changed| now.duration_since(changed).is_ok_and(|age| age >= SETTLED))
 }
 
 /// What the folder was packaged into, if it is as it was and the zip is still there.
