@@ -65,9 +65,8 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     let listener = Server::bind(args.port).await?;
     schema::write_for_editors(session.project.root())?;
     let watched = [&[own.path.clone()], &target.environment.env_file[..]].concat();
-    let mut files = Watch::start(session.project.root(), &watched)?;
+    let mut files = Watch::start(session.project.root(), &watched, built(&session))?;
     let planned = planning::plan(&session, &target).await?;
-    note_built(&mut files, &session);
     files.built_first();
     keeps_keys(&session, &planned)?;
     interrupt.begin("ending: finishing requests in flight; press Ctrl-C again to stop at once");
@@ -177,10 +176,10 @@ impl PinnedStage {
     }
 }
 
-/// Tells which functions are built, so that what a build fills is no source.
-fn note_built(files: &mut Watch, session: &Session) {
+/// The folders of the functions that are built: what a build fills is no source.
+fn built(session: &Session) -> BTreeSet<PathBuf> {
     let built = session.settings.functions.values().filter(|function| function.build_hook.is_some());
-    files.note_built(built.map(|function| function.folder.clone()));
+    built.map(|function| function.folder.clone()).collect()
 }
 
 /// Serves what the files say, until the user ends it.
@@ -261,7 +260,7 @@ async fn reload(
     let start = Instant::now();
     let session = Session::open(&target.place, &target.overrides()).await?;
     pinned.check(&session)?;
-    note_built(files, &session);
+    files.note_built(built(&session));
     let planned = tokio::select! {
         planned = planning::plan(&session, target) => planned,
         // A build may take minutes.

@@ -132,7 +132,7 @@ async fn say_if_new(session: &Session, observed: &Observed) -> Result<(), Failur
     let Stack { role, functions, api, stage, .. } = &observed.stack;
     let is_new = functions.is_empty() && stage.is_none();
     // Where stages share neither role nor API, asking makes no call.
-    let asks = role.is_some() || api.is_some() || session.provider.calls() == 0;
+    let asks = role.is_some() || api.is_some() || session.is_local();
     if is_new && asks {
         let others = session.other_stages().await?;
         if !others.is_empty() {

@@ -170,11 +170,10 @@ fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
-        Value::Number(number) => match (number.as_u64(), number.as_f64()) {
-            (Some(whole), _) => thousands(whole),
+        Value::Number(number) => match number.as_u64() {
+            Some(whole) => thousands(whole),
             // A rate of ten is written as 10.
-            (None, Some(number)) => number.to_string(),
-            _ => number.to_string(),
+            None => number.as_f64().unwrap_or_default().to_string(),
         },
         other => other.to_string(),
     }

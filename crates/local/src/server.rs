@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
 use mdo_engine::{Cause, Error};
 use mdo_model::project::{FunctionName, KeyName, Quota};
-use mdo_server::gateway::{Gateway, Source};
+use mdo_server::gateway::{Gateway, Source, today};
 use mdo_server::{GRACE, accept};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -133,8 +133,7 @@ impl Server {
 
     /// The quota of the usage plan, and how much of it each key has used today, this week or this month.
     pub fn used(&self) -> Option<(Quota, BTreeMap<KeyName, u32>)> {
-        let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        self.live.lock_meter().used(i64::try_from(seconds / (24 * 60 * 60)).unwrap_or_default())
+        self.live.lock_meter().used(today())
     }
 
     /// Serves what was applied since, without failing a request, and answers which functions changed. A request does

@@ -2,6 +2,7 @@
 //! `mdo dev` and the containers of a hosted stage alike, and knows no provider.
 
 mod activity;
+mod connection;
 mod frozen;
 mod functions;
 pub mod gateway;

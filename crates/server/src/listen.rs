@@ -16,8 +16,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 
-use crate::sent_head::{MAX_HEAD, Noted};
-use crate::stall::Unstalled;
+use crate::connection::Connection;
+use crate::sent_head::MAX_HEAD;
 
 /// How long requests in flight are given at the end.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -63,7 +63,7 @@ where
         // Without it an answer may wait for an acknowledgement; with it, or with neither, the answer is right.
         let _ = stream.set_nodelay(true);
         let handler = handler.clone();
-        let (stream, heads) = Noted::new(Unstalled::new(stream));
+        let (stream, heads) = Connection::new(stream);
         let end = end.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(end.clone());

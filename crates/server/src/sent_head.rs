@@ -5,13 +5,9 @@
 //! that nobody asks for.
 
 use std::collections::VecDeque;
-use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
 
 use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The largest head that is noted, in bytes. No larger one reaches the gateway.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
@@ -92,7 +88,7 @@ enum Expected {
 
 /// Follows what a client sends, in whatever pieces it comes.
 #[derive(Debug)]
-struct Follower {
+pub(crate) struct Follower {
     expected: Expected,
     /// The lines of the head so far.
     head: Vec<u8>,
@@ -102,7 +98,14 @@ struct Follower {
 }
 
 impl Follower {
-    fn read(&mut self, mut bytes: &[u8]) {
+    /// At the beginning of a connection, and where its heads are to be found.
+    pub(crate) fn new() -> (Self, SentHeads) {
+        let heads = SentHeads::default();
+        (Self { expected: Expected::Head, head: Vec::new(), line: Vec::new(), heads: heads.clone() }, heads)
+    }
+
+    /// Takes what has come next.
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let taken = match self.expected {
                 Expected::Anything => return,
@@ -179,66 +182,6 @@ fn after_chunk_size(line: &[u8]) -> Expected {
     }
 }
 
-/// A connection whose heads are noted as they are read.
-#[derive(Debug)]
-pub(crate) struct Noted<S> {
-    stream: S,
-    follower: Follower,
-}
-
-impl<S> Noted<S> {
-    /// A connection from its beginning, and where its heads are to be found.
-    pub(crate) fn new(stream: S) -> (Self, SentHeads) {
-        let heads = SentHeads::default();
-        let follower =
-            Follower { expected: Expected::Head, head: Vec::new(), line: Vec::new(), heads: heads.clone() };
-        (Self { stream, follower }, heads)
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Noted<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        self.follower.read(&buffer.filled()[before..]);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Noted<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,9 +191,9 @@ mod tests {
         PUT /b HTTP/1.1\r\nx-oNe: 2\r\nContent-Length: 8\r\n\r\nX-Not: 1GET /c HTTP/1.1\nX-ONE:3\n\n";
 
     fn lines(piece: usize) -> Vec<(String, String)> {
-        let (mut noted, heads) = Noted::new(tokio::io::empty());
+        let (mut follower, heads) = Follower::new();
         for bytes in REQUESTS.chunks(piece) {
-            noted.follower.read(bytes);
+            follower.read(bytes);
         }
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         std::iter::from_fn(|| heads.next())
@@ -274,11 +217,11 @@ mod tests {
 
     #[test]
     fn what_never_ends_is_not_kept() {
-        let (mut noted, heads) = Noted::new(tokio::io::empty());
+        let (mut follower, heads) = Follower::new();
         for _ in 0..1000 {
-            noted.follower.read(&[b'x'; 1000]);
+            follower.read(&[b'x'; 1000]);
         }
-        assert_eq!((noted.follower.line.capacity(), noted.follower.head.capacity()), (0, 0));
+        assert_eq!((follower.line.capacity(), follower.head.capacity()), (0, 0));
         assert_eq!(heads.next(), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use mdo_engine::apply::Report;
 use mdo_engine::{Finished, Outcome};
-use mdo_model::stack::{self, Action, Plan};
+use mdo_model::stack::{self, Plan};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -167,7 +167,7 @@ impl ChangeEntry {
             name: change.id.full_name(&plan.names),
             action: word(change.action),
             fields: change.fields.iter().map(field).collect(),
-            lives_on: (change.lives_on && change.action == Action::Delete).then_some(true),
+            lives_on: change.lives_on.then_some(true),
             outcome: None,
         }
     }

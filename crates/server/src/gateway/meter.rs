@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mdo_model::project::{KeyName, Period, Quota, Throttle};
 use serde::{Deserialize, Serialize};
-use time::Date;
+use time::{Date, OffsetDateTime};
 
 use super::refusal::{Declined, Refusal};
 
@@ -28,6 +28,11 @@ pub(super) struct Moment {
     pub(super) elapsed: Duration,
     /// Days since 1970-01-01 UTC.
     pub(super) day: i64,
+}
+
+/// Today, in days since 1970-01-01 UTC.
+pub fn today() -> i64 {
+    OffsetDateTime::now_utc().unix_timestamp().div_euclid(86_400)
 }
 
 /// Why a request is not let in.

@@ -32,7 +32,7 @@ use time::OffsetDateTime;
 
 pub use front::Front;
 pub use keys::{KeyDigest, KeyRing};
-pub use meter::{Meter, Usage};
+pub use meter::{Meter, Usage, today};
 
 use self::body::{Bodies, NoBody};
 use self::event::Facts;
@@ -271,8 +271,7 @@ impl Gateway {
     }
 
     fn meter(&self, key: &KeyName) -> Result<(), Declined> {
-        let day = OffsetDateTime::now_utc().unix_timestamp().div_euclid(86_400);
-        let now = Moment { elapsed: self.started.elapsed(), day };
+        let now = Moment { elapsed: self.started.elapsed(), day: today() };
         let mut meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
         meter.admit(key, now).map_err(|exceeded| meter.declined(exceeded))
     }
