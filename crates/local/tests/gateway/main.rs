@@ -3,6 +3,7 @@
 
 mod admission;
 mod answers;
+mod binary;
 #[path = "../support/connection.rs"]
 mod connection;
 mod refusals;

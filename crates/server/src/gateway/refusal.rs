@@ -29,6 +29,8 @@ pub(super) enum Refusal {
     RequestTooLong,
     /// The API may not call the function, there is none, or it is as busy as it may be.
     NotCalled,
+    /// The function's body is marked as Base64 and is none.
+    NotDecoded,
     /// The function failed, or its answer is not a proxy response.
     BadGateway,
     /// There is no room for the body at the moment.
@@ -98,7 +100,9 @@ impl Refusal {
             Self::RequestTooLong => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long", "RequestTooLargeException")
             }
-            Self::NotCalled => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, INTERNAL_TYPE),
+            Self::NotCalled | Self::NotDecoded => {
+                (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, INTERNAL_TYPE)
+            }
             Self::BadGateway => (StatusCode::BAD_GATEWAY, INTERNAL, INTERNAL_TYPE),
             Self::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", "ServiceUnavailableException")
