@@ -114,7 +114,7 @@ async fn destroy(
     let execution = Execution {
         provider: session.provider.as_ref(),
         plan: &plan,
-        packages: &Packages::new(),
+        packages: &Packages::default(),
         sizes: &BTreeMap::new(),
         location: &location,
     };

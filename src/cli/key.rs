@@ -222,7 +222,7 @@ async fn change(
     let execution = Execution {
         provider: session.provider.as_ref(),
         plan,
-        packages: &Packages::new(),
+        packages: &Packages::default(),
         sizes: &BTreeMap::new(),
         location: &location,
     };

@@ -63,7 +63,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
         (packaging.await?, observed)
     };
     let code = packages.iter().map(|(name, package)| (name.clone(), package.sha256)).collect();
-    let desired = stack::desired(&session.settings, &code);
+    let desired = stack::desired(&session.settings, &code, &BTreeMap::new());
     check_completable(session, &selection, &observed)?;
     let is_live = |name: &FunctionName| observed.stack.functions.contains_key(name);
     check_closed_runtimes(session, &scope, &selection, is_live).await?;
@@ -78,7 +78,10 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
         plan,
         observed,
         sizes: packages.iter().map(|(name, package)| (name.clone(), package.size)).collect(),
-        packages: packages.iter().map(|(name, package)| (name.clone(), package.path.clone())).collect(),
+        packages: Packages {
+            functions: packages.iter().map(|(name, package)| (name.clone(), package.path.clone())).collect(),
+            derivatives: BTreeMap::new(),
+        },
         packaged: packages,
         location: session.provider.location().await?,
         took: start.elapsed(),

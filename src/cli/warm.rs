@@ -150,7 +150,7 @@ async fn change(
     let execution = Execution {
         provider: session.provider.as_ref(),
         plan: &plan,
-        packages: &Packages::new(),
+        packages: &Packages::default(),
         sizes: &Default::default(),
         location: &location,
     };

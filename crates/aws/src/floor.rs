@@ -15,6 +15,8 @@ pub(crate) fn of(plan: &Plan) -> Duration {
 fn calls(change: &Change) -> Vec<&'static str> {
     match (change.id.kind, change.action) {
         (Kind::Role | Kind::LogGroup, _) => Vec::new(),
+        (Kind::Derivative, Action::Delete) => vec!["lambda:ListLayerVersions", "lambda:DeleteLayerVersion"],
+        (Kind::Derivative, _) => vec!["lambda:PublishLayerVersion"],
         (Kind::Function, Action::Create) => {
             let invokers = match &change.after {
                 Some(Resource::Function(function)) => function.invokers.len(),

@@ -30,12 +30,15 @@ use mdo_engine::{
     Applied, Cause, Error, Invocation, Invoke, Keys, Observed, Pings, Provider, Recent, Redactor, Revision,
     Run, Scope, Signals,
 };
-use mdo_model::project::{Artifacts, FunctionName, KeyName, Names, Secret, Settings, StageName};
+use mdo_model::project::{
+    Artifacts, DerivativeId, FunctionName, KeyName, Names, Secret, Settings, StageName,
+};
 use mdo_model::stack::{Action, Change, Kind, Plan, Resource};
 
 use self::api_gateway::ApiGatewayState;
 use self::client::{Aws, ConnectOptions};
 use self::events::EventsState;
+use self::lambda::KnownLayers;
 
 /// One project at one stage on AWS.
 pub struct AwsProvider {
@@ -56,6 +59,8 @@ pub struct AwsProvider {
 struct Known {
     adopts: bool,
     functions: BTreeMap<FunctionName, KnownFunction>,
+    /// The layers of derivatives.
+    layers: KnownLayers,
     /// The versions that this run has pointed the stage's aliases at.
     versions: BTreeMap<FunctionName, String>,
     /// Whether another deploy was quicker to bring the stage up, so that this one gives way.
@@ -157,6 +162,7 @@ impl AwsProvider {
     async fn make(&self, change: &Change, run: &Run<'_>) -> Result<Applied, Error> {
         match change.id.kind {
             Kind::Role => self.apply_role(change, run).await,
+            Kind::Derivative => self.apply_derivative(change, run).await,
             Kind::Function => self.apply_function(change, run).await,
             Kind::LogGroup => logs::apply(&self.aws, &self.names, change, run, self.adopts()).await,
             Kind::Api | Kind::Stage | Kind::Key => {
@@ -180,6 +186,18 @@ impl AwsProvider {
                 self.delete_function(&name).await
             }
             _ => Err(unexpected(change)),
+        }
+    }
+
+    async fn apply_derivative(&self, change: &Change, run: &Run<'_>) -> Result<Applied, Error> {
+        let id: DerivativeId = change.id.name.parse().map_err(|_| unexpected(change))?;
+        match &change.after {
+            Some(Resource::Derivative(wanted)) => self.publish_layers(&id, wanted, change, run).await,
+            None => {
+                run.all_usable(change).await?;
+                self.delete_layers(&id).await
+            }
+            Some(_) => Err(unexpected(change)),
         }
     }
 

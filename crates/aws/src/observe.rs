@@ -43,14 +43,18 @@ type Functions = BTreeMap<FunctionName, Box<Live>>;
 
 impl AwsProvider {
     pub(crate) async fn observe_stack(&self, scope: &Scope) -> Result<Observed, Error> {
-        let (found, listed, role) = futures::try_join!(
+        let (found, listed, role, (derivatives, layers)) = futures::try_join!(
             self.read_functions(&scope.functions, scope),
             lambda::list(&self.aws, &self.names),
             iam::observe(&self.aws, &self.names, scope),
+            self.read_layers(scope),
         )?;
         self.identify().await?;
         let rest = self.read_rest(scope, &found, &listed).await?;
-        self.assemble(scope, found, &listed, rest, role).await
+        let mut observed = self.assemble(scope, found, &listed, rest, role).await?;
+        observed.stack.derivatives.extend(derivatives);
+        self.read_attached_layers(&mut observed, layers).await?;
+        Ok(observed)
     }
 
     /// The functions at the stage. The first answer, even that there is none, tells the account.
@@ -242,6 +246,7 @@ impl AwsProvider {
         };
         observed.stack = Stack {
             role,
+            derivatives: BTreeMap::new(),
             log_groups: rest.log_groups.iter().filter(|(name, _)| is_here(name)).map(cloned).collect(),
             functions: observed.stack.functions,
             api: rest.api.api,
@@ -285,8 +290,9 @@ impl AwsProvider {
             Ok::<_, Error>(is_ours.then(|| (name.clone(), group.clone())))
         });
         let stages = api_gateway::stages(&self.aws, &self.names, self.api_id());
-        let (functions, groups, stages) =
-            futures::try_join!(try_join_all(functions), try_join_all(groups), stages)?;
+        let (functions, groups, stages, derivatives) =
+            futures::try_join!(try_join_all(functions), try_join_all(groups), stages, self.every_layer())?;
+        let mut others = stages.iter().any(|other| *other != self.names.stage);
         observed.stack.log_groups.extend(groups.into_iter().flatten());
         let role = ResourceId::new(Kind::Role, &self.names.project);
         for (name, aliases, stageless) in functions.into_iter().flatten() {
@@ -294,6 +300,7 @@ impl AwsProvider {
                 observed.shared.insert(ResourceId::new(Kind::Function, &name));
                 observed.shared.insert(ResourceId::new(Kind::LogGroup, &name));
                 observed.shared.insert(role.clone());
+                others = true;
             }
             if let Some(live) = stageless {
                 observed
@@ -307,6 +314,23 @@ impl AwsProvider {
             observed.shared.insert(ResourceId::new(Kind::Api, &self.names.project));
             observed.shared.insert(role);
         }
+        if others {
+            observed.shared.extend(derivatives.keys().map(|id| ResourceId::new(Kind::Derivative, id)));
+        }
+        observed.stack.derivatives = derivatives;
+        Ok(())
+    }
+
+    /// Tells a function's derivatives from its other layers.
+    async fn read_attached_layers(
+        &self,
+        observed: &mut Observed,
+        mut layers: lambda::KnownLayers,
+    ) -> Result<(), Error> {
+        for function in observed.stack.functions.values_mut() {
+            self.split_layers(function, &mut layers).await?;
+        }
+        self.state().layers = layers;
         Ok(())
     }
 }

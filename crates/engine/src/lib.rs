@@ -20,7 +20,8 @@ pub(crate) use run::Readiness;
 pub use run::{Finished, Observer, Outcome, Run, RunEvent};
 pub use signals::Signals;
 
-use mdo_model::project::{FunctionName, KeyName, Secret, StageName};
+use mdo_model::Sha256;
+use mdo_model::project::{DerivativeId, FunctionName, KeyName, Secret, StageName};
 use mdo_model::stack::{Change, Plan, ResourceId, Stack};
 
 /// Finds out the source revision of a project, such as a commit.
@@ -31,6 +32,8 @@ pub type Revision = Box<dyn FnOnce() -> Option<String> + Send>;
 pub struct Scope {
     /// The functions that the files name; others of the project are found by the provider itself.
     pub functions: BTreeSet<FunctionName>,
+    /// The derivatives that the files ask for, by their inputs.
+    pub derivatives: BTreeMap<DerivativeId, Sha256>,
     /// Whether resources of our name without our tag are taken over instead of refused.
     pub adopt: bool,
     /// For what removes things: whether to find out as well what other stages share and what a broken deploy has left, and
@@ -113,8 +116,36 @@ pub struct Recent {
     pub runs: Vec<Ping>,
 }
 
-/// The zips of the functions that a run may have to upload.
-pub type Packages = BTreeMap<FunctionName, PathBuf>;
+/// What a run may have to upload.
+#[derive(Clone, Debug, Default)]
+pub struct Packages {
+    /// The zips of the functions.
+    pub functions: BTreeMap<FunctionName, PathBuf>,
+    /// The derivatives that were built.
+    pub derivatives: BTreeMap<DerivativeId, DerivativePackage>,
+}
+
+/// A derivative as zips.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DerivativePackage {
+    /// Its zips in order, which no two have a file of in common: one where a single layer takes it.
+    pub parts: Vec<DerivativePart>,
+    /// The size of its files, in bytes.
+    pub unzipped: u64,
+    /// Where its packages lie unpacked, for functions that run on this machine.
+    pub tree: PathBuf,
+}
+
+/// One zip of a derivative.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DerivativePart {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its digest.
+    pub sha256: Sha256,
+    /// Its size in bytes.
+    pub size: u64,
+}
 
 /// A place where stacks live.
 ///

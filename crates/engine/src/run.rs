@@ -88,7 +88,7 @@ impl<'a> Run<'a> {
         self.plan
     }
 
-    /// The zips of functions.
+    /// The zips of functions and derivatives.
     pub fn packages(&self) -> &Packages {
         self.packages
     }

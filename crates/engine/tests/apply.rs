@@ -28,6 +28,7 @@ fn function() -> Function {
         role: "ml_api_lambda_function".into(),
         concurrency: None,
         code: Some(Sha256::of(b"zip")),
+        derivatives: BTreeMap::new(),
         invokers: BTreeSet::from([Invoker::Api, Invoker::WarmRule]),
         owned: true,
     }
@@ -43,6 +44,7 @@ fn stack() -> Stack {
             log_groups: "/aws/lambda/ml_api_*".into(),
             grants: BTreeSet::new(),
         }),
+        derivatives: BTreeMap::new(),
         log_groups: BTreeMap::from([(sample.clone(), LogGroup { retention_days: Some(30) })]),
         functions: BTreeMap::from([(sample.clone(), function())]),
         api: Some(Api { owned: true }),
@@ -127,7 +129,7 @@ impl Provider for Recorder {
 }
 
 async fn run(recorder: &Recorder, plan: &Plan, concurrency: usize, interrupt: CancellationToken) -> Report {
-    apply::apply(recorder, plan, &Packages::new(), concurrency, interrupt, &|_| {}).await
+    apply::apply(recorder, plan, &Packages::default(), concurrency, interrupt, &|_| {}).await
 }
 
 fn outcome(report: &Report, kind: Kind) -> &Outcome {

@@ -23,7 +23,7 @@ use mdo_engine::{
     Applied, Cause, Error, Invocation, Invoke, Keys, LiveFunction as LiveFacts, Observed, Pings, Provider,
     Recent, Run, Scope,
 };
-use mdo_model::project::{FunctionName, KeyName, Names, Secret, StageName};
+use mdo_model::project::{DerivativeId, FunctionName, KeyName, Names, Secret, StageName};
 use mdo_model::stack::{Change, Function, Kind, Resource};
 use mdo_server::runtime::{InvokeContext, LogSink};
 use mdo_server::{FunctionSite, ServedFunction, obstacle};
@@ -136,7 +136,7 @@ impl LocalProvider {
     }
 
     async fn publish(&self, name: FunctionName, function: Function, run: &Run<'_>) -> Result<Applied, Error> {
-        let zip = run.packages().get(&name).cloned();
+        let zip = run.packages().functions.get(&name).cloned();
         self.blocking(move |this| {
             let guard = this.code.guard()?;
             this.code.install(&guard, zip.as_deref(), function.code)?;
@@ -213,6 +213,14 @@ impl Provider for LocalProvider {
                 })
                 .await
             }
+            (Some(Resource::Derivative(derivative)), _) => {
+                let (id, derivative) = (named::<DerivativeId>(change)?, derivative.clone());
+                self.update(|state| {
+                    state.derivatives.insert(id, derivative);
+                    Ok(())
+                })
+                .await
+            }
             (Some(Resource::LogGroup(group)), _) => {
                 let (name, group) = (named(change)?, group.clone());
                 self.update(|state| {
@@ -265,6 +273,7 @@ impl Provider for LocalProvider {
                 self.update(move |state| {
                     match kind {
                         Kind::Role => state.role = None,
+                        Kind::Derivative => state.derivatives.retain(|id, _| id.to_string() != name),
                         Kind::LogGroup => state.log_groups.retain(|function, _| function.as_str() != name),
                         Kind::Api => state.api = None,
                         Kind::Stage => state.stage = None,

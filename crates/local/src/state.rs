@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use mdo_engine::{Cause, Error};
 use mdo_model::Sha256;
-use mdo_model::project::{FunctionName, KeyName, Secret};
-use mdo_model::stack::{Api, ApiStage, Function, Key, LogGroup, Role, Stack, WarmRule};
+use mdo_model::project::{DerivativeId, FunctionName, KeyName, Secret};
+use mdo_model::stack::{Api, ApiStage, Derivative, Function, Key, LogGroup, Role, Stack, WarmRule};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -22,6 +22,8 @@ pub(super) struct StoredStack {
     format: u32,
     #[serde(default)]
     pub(super) role: Option<Role>,
+    #[serde(default)]
+    pub(super) derivatives: BTreeMap<DerivativeId, Derivative>,
     #[serde(default)]
     pub(super) log_groups: BTreeMap<FunctionName, LogGroup>,
     #[serde(default)]
@@ -41,6 +43,7 @@ impl Default for StoredStack {
         Self {
             format: FORMAT,
             role: None,
+            derivatives: BTreeMap::new(),
             log_groups: BTreeMap::new(),
             functions: BTreeMap::new(),
             api: None,
@@ -81,6 +84,7 @@ impl StoredStack {
     /// Whether nothing is left of the stack.
     pub(super) fn is_empty(&self) -> bool {
         self.role.is_none()
+            && self.derivatives.is_empty()
             && self.log_groups.is_empty()
             && self.functions.is_empty()
             && self.api.is_none()
@@ -94,6 +98,7 @@ impl StoredStack {
         let functions = self.functions.iter();
         Stack {
             role: self.role.clone(),
+            derivatives: self.derivatives.clone(),
             log_groups: self.log_groups.clone(),
             functions: functions
                 .filter_map(|(name, function)| Some((name.clone(), function.live()?.function.clone())))
@@ -227,6 +232,7 @@ mod tests {
             role: "ml_api_lambda_function".into(),
             concurrency: None,
             code: None,
+            derivatives: BTreeMap::new(),
             invokers: Default::default(),
             owned: true,
         };

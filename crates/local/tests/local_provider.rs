@@ -4,7 +4,6 @@
 #[path = "support/stack.rs"]
 mod stack;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -33,7 +32,7 @@ fn version(report: &Report, function: &str) -> Option<String> {
 }
 
 fn scope() -> Scope {
-    Scope { functions: BTreeSet::new(), adopt: false, thorough: false }
+    Scope::default()
 }
 
 fn below(folder: &Path) -> Vec<PathBuf> {

@@ -51,6 +51,7 @@ impl Frozen {
             role: "shop_lambda_function".into(),
             concurrency: None,
             code: None,
+            derivatives: Default::default(),
             invokers: BTreeSet::from([Invoker::Api]),
             owned: true,
         };

@@ -1,4 +1,4 @@
-//! How a function's code gets to Lambda: inside the call, or through the project's bucket when it is too large for that.
+//! How a zip, of a function or a derivative, gets to Lambda: inside the call, or through the project's bucket when it is too large for that.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::Blob;
 use mdo_engine::{Cause, Error, Run};
+use mdo_model::Sha256;
 use mdo_model::project::{Artifacts, FunctionName};
 use mdo_model::quotas::DIRECT_UPLOAD_LIMIT;
 use mdo_model::stack::{Function, ResourceId};
@@ -46,26 +47,40 @@ impl Code {
     }
 }
 
-/// Finds a function's zip, or puts it into the bucket.
+/// A zip that was made for Lambda.
+pub(crate) struct Zip<'a> {
+    pub path: &'a Path,
+    pub size: u64,
+    pub sha256: Option<Sha256>,
+}
+
+/// A function's zip.
+pub(crate) async fn of_function<'a>(
+    name: &FunctionName,
+    function: &Function,
+    run: &'a Run<'_>,
+) -> Result<Zip<'a>, Error> {
+    let no_package = || Error::new(Cause::Other, format!("there is no package of function {name}"));
+    let path = run.packages().functions.get(name).ok_or_else(no_package)?;
+    Ok(Zip { path, size: tokio::fs::metadata(path).await?.len(), sha256: function.code })
+}
+
+/// Makes a zip ready: as it is, or put into the bucket.
 pub(crate) async fn prepare(
     aws: &Aws,
     artifacts: Option<&Artifacts>,
-    name: &FunctionName,
-    function: &Function,
+    zip: Zip<'_>,
     id: &ResourceId,
     run: &Run<'_>,
 ) -> Result<Code, Error> {
-    let no_package = || Error::new(Cause::Other, format!("there is no package of function {name}"));
-    let path: &Path = run.packages().get(name).ok_or_else(no_package)?;
-    let size = tokio::fs::metadata(path).await?.len();
+    let Zip { path, size, sha256 } = zip;
     let largest_inline = if artifacts.is_some() { STREAMED_ABOVE } else { DIRECT_UPLOAD_LIMIT };
     if size <= largest_inline {
         return Ok(Code::Inline { path: path.to_owned(), bytes: size });
     }
-    let artifacts = artifacts.ok_or_else(|| {
-        Error::new(Cause::Invalid, format!("the package of function {name} has no bucket to go through"))
+    let (artifacts, sha256) = artifacts.zip(sha256).ok_or_else(|| {
+        Error::new(Cause::Invalid, format!("the package of {id} has no bucket to go through"))
     })?;
-    let sha256 = function.code.ok_or_else(no_package)?;
     let key = s3::upload(aws, artifacts, path, sha256, id, run).await?;
     Ok(Code::Stored { bucket: artifacts.bucket.clone(), key })
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_lambda::types::AliasRoutingConfiguration;
 use mdo_engine::{Applied, Cause, Error, Run};
-use mdo_model::project::FunctionName;
+use mdo_model::project::{DerivativeId, FunctionName};
 use mdo_model::stack::{Change, Function, Invoker, Kind, ResourceId};
 
 use super::permissions;
@@ -45,7 +45,7 @@ impl AwsProvider {
         run: &Run<'_>,
     ) -> Result<Applied, Error> {
         let known = self.known(name);
-        self.wait_for_role(change, run).await?;
+        self.wait_for_what_it_runs_with(wanted, change, run).await?;
         let published = self.first_version(name, wanted, known.exists, change, run).await?;
         if self.point_alias(name, &published.version, false).await? == Pointed::AnothersAlias {
             self.note_rival(name, run);
@@ -83,7 +83,7 @@ impl AwsProvider {
         let frozen = |path: &str| !OUTSIDE_VERSIONS.iter().any(|field| path.starts_with(field));
         let mut applied = Applied { version: known.version.clone(), ..Applied::default() };
         if change.fields.iter().any(|field| frozen(&field.path)) {
-            self.wait_for_role(change, run).await?;
+            self.wait_for_what_it_runs_with(wanted, change, run).await?;
             // What is served is ours, so that its code can be replaced before anything else is asked.
             let is_new_code = known.is_ours && before.code != wanted.code && before.code.is_some();
             let published = self.publish(name, wanted, is_new_code, &change.id, run).await?;
@@ -169,9 +169,22 @@ impl AwsProvider {
         Ok(Some(aliases.collect()))
     }
 
-    async fn wait_for_role(&self, change: &Change, run: &Run<'_>) -> Result<(), Error> {
-        for role in change.needs.iter().filter(|id| id.kind == Kind::Role) {
-            run.usable(role).await?;
+    async fn wait_for_what_it_runs_with(
+        &self,
+        wanted: &Function,
+        change: &Change,
+        run: &Run<'_>,
+    ) -> Result<(), Error> {
+        let is_needed = |id: &ResourceId| match id.kind {
+            Kind::Role => true,
+            Kind::Derivative => {
+                let id = id.name.parse::<DerivativeId>();
+                id.is_ok_and(|id| wanted.derivatives.contains_key(&id.name))
+            }
+            _ => false,
+        };
+        for needed in change.needs.iter().filter(|id| is_needed(id)) {
+            run.usable(needed).await?;
         }
         Ok(())
     }
@@ -324,7 +337,7 @@ pub(crate) fn is_foreign(owner: &Owner) -> bool {
     *owner != Owner::Us
 }
 
-fn ignore_absent<T>(answer: Result<T, Error>) -> Result<(), Error> {
+pub(super) fn ignore_absent<T>(answer: Result<T, Error>) -> Result<(), Error> {
     match answer {
         Err(error) if !error.is(&Cause::Gone) => Err(error),
         _ => Ok(()),

@@ -3,12 +3,14 @@
 mod code;
 mod description;
 mod functions;
+mod layers;
 pub(crate) mod permissions;
 mod publish;
 mod read;
 mod request;
 
 pub(crate) use functions::is_foreign;
+pub(crate) use layers::KnownLayers;
 pub(crate) use read::{
     CONCURRENCY_TAG, Live, Lookup, account_in, idle, is_busy, list, look_up, read_tags, reserved,
     settled_soon,

@@ -56,7 +56,9 @@ impl AwsProvider {
     ) -> Result<Published, Error> {
         let aws = &self.aws;
         let full = self.names.function(name);
-        let code = code::prepare(aws, self.artifacts.as_ref(), name, wanted, id, run).await?;
+        let wanted = &self.with_layers(wanted)?;
+        let zip = code::of_function(name, wanted, run).await?;
+        let code = code::prepare(aws, self.artifacts.as_ref(), zip, id, run).await?;
         let text = self.describe(&wanted.configuration);
         let role = self.role_arn(wanted)?;
         let tags = tag_map(&self.names);
@@ -92,7 +94,7 @@ impl AwsProvider {
         id: &ResourceId,
         run: &Run<'_>,
     ) -> Result<Published, Error> {
-        let mut wanted = wanted.clone();
+        let mut wanted = self.with_layers(wanted)?;
         let mut kept = Vec::new();
         let mut latest = if is_new_code {
             self.upload(name, &wanted, None, id, run).await?
@@ -204,7 +206,8 @@ impl AwsProvider {
         run: &Run<'_>,
     ) -> Result<Box<Live>, Error> {
         let (aws, full) = (&self.aws, self.names.function(name));
-        let code = code::prepare(aws, self.artifacts.as_ref(), name, wanted, id, run).await?;
+        let zip = code::of_function(name, wanted, run).await?;
+        let code = code::prepare(aws, self.artifacts.as_ref(), zip, id, run).await?;
         self.once_settled(name, || {
             aws.send("lambda:UpdateFunctionCode", &full, code.bytes(), || async {
                 let code = code.load().await?;

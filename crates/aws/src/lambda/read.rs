@@ -1,6 +1,6 @@
 //! Reads functions: what an alias serves in the model's terms, and what the sequences need to know beside it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
@@ -266,6 +266,7 @@ fn read_configuration(names: &Names, configuration: &LiveConfiguration) -> Funct
         role: role_of(names, configuration.role().unwrap_or_default()),
         concurrency: None,
         code: configuration.code_sha256().and_then(|text| Sha256::from_base64(text).ok()),
+        derivatives: BTreeMap::new(),
         invokers: Default::default(),
         owned: true,
     }

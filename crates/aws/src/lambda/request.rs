@@ -38,7 +38,11 @@ pub(super) fn signed(number: u32) -> i32 {
 }
 
 pub(super) fn architecture(wanted: &FunctionConfiguration) -> LambdaArchitecture {
-    match wanted.architecture {
+    instruction_set(wanted.architecture)
+}
+
+pub(super) fn instruction_set(architecture: Architecture) -> LambdaArchitecture {
+    match architecture {
         Architecture::X86_64 => LambdaArchitecture::X8664,
         Architecture::Arm64 => LambdaArchitecture::Arm64,
     }

@@ -90,7 +90,12 @@ impl Fixture {
     /// A project without functions.
     pub fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        Self { root: Arc::new(root), desired: Stack::default(), names: names(), packages: Packages::new() }
+        Self {
+            root: Arc::new(root),
+            desired: Stack::default(),
+            names: names(),
+            packages: Packages::default(),
+        }
     }
 
     /// A stack at another stage of the same project, without functions.
@@ -120,17 +125,18 @@ impl Fixture {
             role: "ml_api_lambda_function".into(),
             concurrency: None,
             code: None,
+            derivatives: BTreeMap::new(),
             invokers: BTreeSet::from([Invoker::Api, Invoker::WarmRule]),
             owned: true,
         });
         function.code = Some(code);
-        self.packages.insert(name, path);
+        self.packages.functions.insert(name, path);
         self
     }
 
     /// Loses the zips, as somebody does who clears the project's `.mdo/packages`.
     pub fn without_packages(mut self) -> Self {
-        self.packages.clear();
+        self.packages = Packages::default();
         self
     }
 
@@ -216,7 +222,7 @@ impl Fixture {
 
     /// What a deploy would change.
     pub async fn plan(&self) -> Plan {
-        let scope = Scope { functions: BTreeSet::new(), adopt: false, thorough: false };
+        let scope = Scope::default();
         let observed = self.provider().observe(&scope).await.unwrap();
         let nothing = (BTreeSet::new(), BTreeSet::new());
         let desired = self.desired.clone();
@@ -239,7 +245,7 @@ impl Fixture {
 
     /// Removes the stack.
     pub async fn destroy(&self) -> Report {
-        let scope = Scope { functions: BTreeSet::new(), adopt: false, thorough: false };
+        let scope = Scope::default();
         let observed = self.provider().observe(&scope).await.unwrap();
         let report = self.run(&stack::destroy(&self.names, &observed.stack, &observed.shared)).await;
         assert!(report.is_complete(), "{report:?}");

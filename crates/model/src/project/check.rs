@@ -9,7 +9,7 @@ use super::function_file::VpcSetting;
 use super::loaded_function::LoadedFunction;
 use super::manifest::Manifest;
 use super::problem::Problem;
-use super::{FunctionName, StageName, region, routes, runtime};
+use super::{FunctionName, StageName, derivative, region, routes, runtime};
 
 /// Checks `project.toml` by itself.
 pub(super) fn manifest(manifest: &Manifest, document: &Document, problems: &mut Vec<Problem>) {
@@ -18,11 +18,16 @@ pub(super) fn manifest(manifest: &Manifest, document: &Document, problems: &mut 
 
 /// Checks the functions with what they take from `[defaults]`, and their routes against each other.
 pub(super) fn functions(
+    root: &Path,
     manifest: Option<&Manifest>,
     functions: &BTreeMap<FunctionName, LoadedFunction>,
     problems: &mut Vec<Problem>,
 ) {
+    let derivatives = manifest.map(|manifest| (manifest, derivative::settings(root, manifest)));
     for (name, function) in functions {
+        if let Some((manifest, known)) = &derivatives {
+            derivative::check(root, manifest, name, function, known, problems);
+        }
         half_a_network(function.file.common.vpc.as_ref(), &function.document, &["vpc"], problems);
         missing_handler(manifest, name, function, problems);
     }

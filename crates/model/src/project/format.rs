@@ -8,17 +8,22 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::api_timeout::ApiTimeout;
 use super::problem::Problem;
-use super::{AccountId, MediaType, ProjectName, Rate, Route, StageName, region, route, runtime};
+use super::{
+    AccountId, DerivativeName, MediaType, ProjectName, Rate, Route, StageName, region, route, runtime,
+};
+use crate::Sha256;
 
 /// What is wrong with `text`, which the schema declares to be of `format`; nothing for formats that are not ours.
 pub(super) fn check(format: &str, text: &str) -> Option<Problem> {
     match format {
         "project-name" => parse::<ProjectName>(text),
         "stage-name" => parse::<StageName>(text),
+        "derivative-name" => parse::<DerivativeName>(text),
         "account-id" => parse::<AccountId>(text),
         "rate" => parse::<Rate>(text),
         "route" => route::problem(text),
         "api-timeout" => parse::<ApiTimeout>(text),
+        "sha256" => parse::<Sha256>(text),
         "media-type" => parse::<MediaType>(text),
         "runtime" => runtime::check(text),
         "environment-name" => environment_name(text),
@@ -166,6 +171,13 @@ macro_rules! format_schema {
 
 format_schema!(ProjectName, "ProjectName", "project-name", "ml_api", "^[A-Za-z][A-Za-z0-9_-]{0,31}$");
 format_schema!(StageName, "StageName", "stage-name", "dev", "^[A-Za-z][A-Za-z0-9_-]{0,31}$");
+format_schema!(
+    DerivativeName,
+    "DerivativeName",
+    "derivative-name",
+    "sklearn",
+    "^[A-Za-z][A-Za-z0-9_-]{0,47}$"
+);
 format_schema!(AccountId, "AccountId", "account-id", "123456789012", "^[0-9]{12}$");
 format_schema!(Rate, "Rate", "rate", "5m");
 format_schema!(Route, "Route", "route", "GET /samples/{id}");

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::shape::{Environment, WarmSetting};
-use super::{Architecture, Rate, Route, Security, Tracing, Vpc};
+use super::{Architecture, DerivativeName, Rate, Route, Security, Tracing, Vpc};
 
 /// A function of mdo: a folder `functions/<name>/` that becomes one Lambda function.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -64,6 +64,9 @@ pub(super) struct Common {
     /// ARNs of layer versions, in order.
     #[schemars(length(max = 5), extend("items" = {"type": "string", "format": "layer-arn"}))]
     pub layers: Option<Vec<String>>,
+    /// Derivatives, the prebuilt dependencies of a Python function, by the names of their folders.
+    #[schemars(length(max = 5))]
+    pub derivatives: Option<Vec<DerivativeName>>,
     /// X-Ray tracing.
     #[schemars(extend("default" = "passthrough"))]
     pub tracing: Option<Tracing>,

@@ -8,7 +8,10 @@ use serde::Deserialize;
 use super::api_timeout::ApiTimeout;
 use super::function_file::{self, Common};
 use super::shape::{Environment, OrOff, WarmSetting};
-use super::{AccountId, Artifacts, MediaType, Period, ProjectName, Rate, Security, StageName};
+use super::{
+    AccountId, Artifacts, DerivativeName, DerivativeSettings, MediaType, Period, ProjectName, Rate, Security,
+    StageName,
+};
 
 /// A project of mdo: a folder of functions that becomes one API on AWS.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -51,6 +54,11 @@ pub(super) struct Manifest {
     /// Settings of the functions' logs.
     #[serde(default)]
     pub logs: Logs,
+    /// How derivatives are built, by name, as in `[derivatives.sklearn]`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, DerivativeSettings>")]
+    #[schemars(extend("propertyNames" = {"format": "derivative-name", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,47}$"}))]
+    pub derivatives: BTreeMap<DerivativeName, DerivativeSettings>,
     /// A bucket for packages that are above Lambda's limit for direct uploads, 50 MB.
     pub artifacts: Option<Artifacts>,
 }
@@ -156,8 +164,10 @@ pub(super) struct Logs {
 pub(super) fn hint(path: &str) -> Option<&'static str> {
     Some(match path {
         "timeout" => "write it under `[defaults]` for the functions, under `[api]` for the API",
-        "runtime" | "architecture" | "memory" | "handler" | "environment" | "vpc" | "layers" | "tracing"
-        | "ephemeral_storage" | "deadletter_arn" | "kms_arn" => "write it under `[defaults]`",
+        "runtime" | "architecture" | "memory" | "handler" | "environment" | "vpc" | "layers"
+        | "derivatives" | "tracing" | "ephemeral_storage" | "deadletter_arn" | "kms_arn" => {
+            "write it under `[defaults]`"
+        }
         "security" | "throttle" | "quota" | "cors" | "binary_media_types" => "write it under `[api]`",
         "retention_days" => "write it under `[logs]`",
         "hooks" | "routes" | "warm" | "required_environment" | "concurrency" => {

@@ -107,6 +107,16 @@ name!(
 );
 
 name!(
+    /// The name of a derivative, which is the name of its folder.
+    DerivativeName,
+    "a derivative name",
+    "1 to 48 letters, digits, `_` and `-`, starting with a letter",
+    |text| (1..=48).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+);
+
+name!(
     /// The number of an AWS account.
     AccountId,
     "the number of an account",

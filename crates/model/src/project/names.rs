@@ -1,6 +1,6 @@
 //! What everything is called on a provider: the one place that composes names.
 
-use super::{FunctionName, KeyName, ProjectName, StageName};
+use super::{DerivativeId, FunctionName, KeyName, ProjectName, StageName};
 
 /// The names of one stack's resources.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,21 @@ impl Names {
     /// Reads a function's short name back from its name on the provider.
     pub fn function_of(&self, name: &str) -> Option<FunctionName> {
         name.strip_prefix(self.project.as_str())?.strip_prefix('_')?.parse().ok()
+    }
+
+    /// The layer of a derivative; further parts of one that is too large for a single layer have their number behind it.
+    pub fn layer(&self, derivative: &DerivativeId) -> String {
+        format!("{}_{derivative}", self.project)
+    }
+
+    /// Reads a derivative and the number of its part, from 1, back from the name of a layer.
+    pub fn layer_of(&self, name: &str) -> Option<(DerivativeId, usize)> {
+        let name = name.strip_prefix(self.project.as_str())?.strip_prefix('_')?;
+        let part = || {
+            let (first, part) = name.rsplit_once('-')?;
+            Some((first.parse().ok()?, part.parse().ok().filter(|part| *part > 1)?))
+        };
+        name.parse().ok().map(|id| (id, 1)).or_else(part)
     }
 
     /// The REST API.

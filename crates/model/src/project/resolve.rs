@@ -10,7 +10,7 @@ use super::shape::{OrOff, WarmSetting};
 use super::written::Project;
 use super::{
     ApiSettings, FunctionConfiguration, FunctionName, FunctionSettings, Names, Period, Quota, RouteSettings,
-    Security, Settings, StageName, Throttle, Warm, format, routes,
+    Security, Settings, StageName, Throttle, Warm, derivative, format, routes,
 };
 
 /// How to set a variable, with `{}` in place of its name.
@@ -140,6 +140,7 @@ impl Project {
             log_retention_days: manifest.logs.retention_days.unwrap_or(30),
             artifacts: manifest.artifacts.clone(),
             api,
+            derivatives: derivative::settings(&self.root, manifest),
             functions,
         };
         self.check_names(&settings, &mut problems);
@@ -215,6 +216,13 @@ impl Project {
                 deadletter_arn: own.deadletter_arn.as_ref().or(defaults.deadletter_arn.as_ref()).cloned(),
                 kms_arn: own.kms_arn.as_ref().or(defaults.kms_arn.as_ref()).cloned(),
             },
+            derivatives: own
+                .derivatives
+                .iter()
+                .chain(&defaults.derivatives)
+                .next()
+                .map(|names| names.iter().cloned().collect())
+                .unwrap_or_default(),
             role: file.role.clone(),
             concurrency: file.concurrency,
             routes: routes.collect(),

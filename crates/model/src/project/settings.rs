@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, FunctionConfiguration, FunctionName, MediaType, ProjectName, Rate, Route, StageName};
+use super::{
+    AccountId, DerivativeId, DerivativeName, DerivativeSettings, FunctionConfiguration, FunctionName,
+    MediaType, ProjectName, Rate, Route, StageName,
+};
 
 /// A project at one stage, resolved and valid.
 #[derive(Clone, Debug)]
@@ -40,6 +43,8 @@ pub struct Settings {
     pub artifacts: Option<Artifacts>,
     /// Settings of the API at this stage.
     pub api: ApiSettings,
+    /// Every derivative of the project, by name.
+    pub derivatives: BTreeMap<DerivativeName, DerivativeSettings>,
     /// Every function of the project, by name.
     pub functions: BTreeMap<FunctionName, FunctionSettings>,
 }
@@ -117,6 +122,8 @@ pub struct FunctionSettings {
     pub folder: PathBuf,
     /// Its configuration, with the merged environment of this stage, flags included.
     pub configuration: FunctionConfiguration,
+    /// The derivatives that it runs with.
+    pub derivatives: BTreeSet<DerivativeName>,
     /// The ARN of a role for this function alone.
     pub role: Option<String>,
     /// Reserved concurrency: the most sandboxes at once.
@@ -129,6 +136,19 @@ pub struct FunctionSettings {
     pub build_hook: Option<String>,
     /// The command that removes what the build left.
     pub clean_hook: Option<String>,
+}
+
+impl FunctionSettings {
+    /// What each of its derivatives is for it.
+    pub fn derivative_ids(&self) -> impl Iterator<Item = DerivativeId> {
+        let FunctionConfiguration { runtime, architecture, .. } = &self.configuration;
+        let id = |name: &DerivativeName| DerivativeId {
+            name: name.clone(),
+            runtime: runtime.clone(),
+            architecture: *architecture,
+        };
+        self.derivatives.iter().map(id)
+    }
 }
 
 /// One route and who may call it.

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::resource::{
-    Api, ApiRoute, ApiStage, Definition, Function, Invoker, Key, LogGroup, Role, Stack, WarmRule,
+    Api, ApiRoute, ApiStage, Definition, Derivative, Function, Invoker, Key, LogGroup, Role, Stack, WarmRule,
 };
 use crate::Sha256;
 use crate::project::{
-    FunctionName, FunctionSettings, KeyName, Names, Security, Settings, StageName, Tracing, Warm,
+    DerivativeId, FunctionName, FunctionSettings, KeyName, Names, Security, Settings, StageName, Tracing,
+    Warm,
 };
 
 /// The short name of the key that every keyed stage has.
@@ -45,16 +46,28 @@ impl Settings {
     }
 }
 
-/// The stack that `settings` ask for, with the SHA-256 of each function's zip.
+/// The stack that `settings` ask for, with the SHA-256 of each function's zip, and the inputs of each derivative.
 ///
 /// A function without an entry in `code` is left out, with its routes and its warm rule.
-pub fn desired(settings: &Settings, code: &BTreeMap<FunctionName, Sha256>) -> Stack {
+pub fn desired(
+    settings: &Settings,
+    code: &BTreeMap<FunctionName, Sha256>,
+    inputs: &BTreeMap<DerivativeId, Sha256>,
+) -> Stack {
     let names = settings.names();
     let functions: BTreeMap<_, _> = settings
         .functions
         .iter()
         .filter_map(|(name, function)| Some((name, function, code.get(name)?)))
-        .map(|(name, function, code)| (name.clone(), desired_function(settings, &names, function, *code)))
+        .map(|(name, function, code)| {
+            (name.clone(), desired_function(settings, &names, function, *code, inputs))
+        })
+        .collect();
+    let used: BTreeSet<DerivativeId> = settings
+        .functions
+        .iter()
+        .filter(|(name, _)| functions.contains_key(*name))
+        .flat_map(|(_, function)| function.derivative_ids())
         .collect();
     let uses_own_role = functions.values().any(|function| function.role == names.role());
     let definition = desired_definition(settings, &functions);
@@ -72,6 +85,10 @@ pub fn desired(settings: &Settings, code: &BTreeMap<FunctionName, Sha256>) -> St
     let log_group = LogGroup { retention_days: Some(settings.log_retention_days) };
     Stack {
         role: uses_own_role.then(|| desired_role(&names, &functions)),
+        derivatives: used
+            .into_iter()
+            .filter_map(|id| Some((id.clone(), Derivative { inputs: *inputs.get(&id)? })))
+            .collect(),
         log_groups: functions.keys().map(|name| (name.clone(), log_group.clone())).collect(),
         warm_rules: warm_rules.collect(),
         functions,
@@ -116,6 +133,7 @@ fn desired_function(
     names: &Names,
     function: &FunctionSettings,
     code: Sha256,
+    inputs: &BTreeMap<DerivativeId, Sha256>,
 ) -> Function {
     let mut invokers = BTreeSet::new();
     if !function.routes.is_empty() {
@@ -130,6 +148,10 @@ fn desired_function(
         role: role.cloned().unwrap_or_else(|| names.role()),
         concurrency: function.concurrency,
         code: Some(code),
+        derivatives: function
+            .derivative_ids()
+            .map(|id| (id.name.clone(), inputs.get(&id).copied()))
+            .collect(),
         invokers,
         owned: true,
     }

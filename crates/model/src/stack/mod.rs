@@ -10,6 +10,6 @@ pub use desired::{DEFAULT_KEY, Selection, WARM_HOLD_MS, desired, warm_rule};
 pub use diff::{FieldChange, HIDDEN};
 pub use plan::{Action, Change, Kept, KeptKind, Plan, Summary, destroy, plan};
 pub use resource::{
-    Api, ApiRoute, ApiStage, Definition, Function, Invoker, Key, Kind, LogGroup, Resource, ResourceId, Role,
-    Stack, WarmRule,
+    Api, ApiRoute, ApiStage, Definition, Derivative, Function, Invoker, Key, Kind, LogGroup, Resource,
+    ResourceId, Role, Stack, WarmRule,
 };

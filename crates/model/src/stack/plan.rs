@@ -154,7 +154,8 @@ pub fn plan(
     let ids: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let changes = ids
         .iter()
-        .filter(|id| after.contains_key(**id) || is_this_stages(id, shared))
+        // A derivative stays for the versions that were published with it, whichever function has it now.
+        .filter(|id| after.contains_key(**id) || (id.kind != Kind::Derivative && is_this_stages(id, shared)))
         .filter_map(|id| change((*id).clone(), before.get(*id), after.get(*id)))
         .map(|change| Change { lives_on: lives_on(&change, shared), ..change })
         .collect();
@@ -332,12 +333,12 @@ fn ordered(mut changes: Vec<Change>) -> Vec<Change> {
 fn needs(id: &ResourceId, action: Action, actions: &BTreeMap<ResourceId, Action>) -> Vec<ResourceId> {
     let wants = |other: &ResourceId, other_action: Action| {
         use Action::{Create, Delete, Update};
-        use Kind::{Api, Function, Key, LogGroup, Role, Stage, WarmRule};
+        use Kind::{Api, Derivative, Function, Key, LogGroup, Role, Stage, WarmRule};
         let same_name = other.name == id.name;
         let other_goes = other_action == Delete;
         match (id.kind, action, other.kind) {
             // Creation and update: from what is called towards who calls it.
-            (Function, Create | Update, Role | Api) => !other_goes,
+            (Function, Create | Update, Role | Api | Derivative) => !other_goes,
             (Stage, Create | Update, Api) => true,
             // A live stage moves to the new definition only once the new functions can answer.
             (Stage, Update, Function) => !other_goes,
@@ -348,7 +349,7 @@ fn needs(id: &ResourceId, action: Action, actions: &BTreeMap<ResourceId, Action>
             (Function, Delete, WarmRule) => same_name,
             // A function that still runs would make its log group again.
             (LogGroup, Delete, Function) => same_name,
-            (Role, Delete, Function) => true,
+            (Role | Derivative, Delete, Function) => true,
             (Api, Delete, Stage | Key) => true,
             (Key, Delete, Stage) => true,
             _ => false,

@@ -10,7 +10,8 @@ use sha2::Digest;
 
 use crate::Sha256;
 use crate::project::{
-    FunctionConfiguration, FunctionName, KeyName, MediaType, Names, Quota, Rate, Route, Security, Throttle,
+    DerivativeId, DerivativeName, FunctionConfiguration, FunctionName, KeyName, MediaType, Names, Quota,
+    Rate, Route, Security, Throttle,
 };
 
 /// Everything that one project owns in one stage.
@@ -20,6 +21,8 @@ use crate::project::{
 pub struct Stack {
     /// The role that Lambda assumes; `None` when the project uses an existing one.
     pub role: Option<Role>,
+    /// The derivatives of its functions.
+    pub derivatives: BTreeMap<DerivativeId, Derivative>,
     /// The log groups, by function.
     pub log_groups: BTreeMap<FunctionName, LogGroup>,
     /// The functions, by name.
@@ -58,10 +61,20 @@ pub struct Function {
     pub concurrency: Option<u32>,
     /// The zip's SHA-256; `None` where what is live cannot run, so that it differs from any zip.
     pub code: Option<Sha256>,
+    /// The derivatives that it runs with, by their inputs; `None` for one whose inputs are not known any more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub derivatives: BTreeMap<DerivativeName, Option<Sha256>>,
     /// Who may call the alias: one permission statement each.
     pub invokers: BTreeSet<Invoker>,
     /// Whether it says whose it is. One that is being adopted does not yet.
     pub owned: bool,
+}
+
+/// A derivative for one runtime and architecture, as the project's functions share it: a layer, or several on AWS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Derivative {
+    /// The digest of everything that it is built from. What was built from the same inputs is the same.
+    pub inputs: Sha256,
 }
 
 /// Who may call a function's alias.
@@ -175,6 +188,7 @@ pub struct WarmRule {
 #[expect(missing_docs, reason = "the variants are the types above")]
 pub enum Kind {
     Role,
+    Derivative,
     Function,
     LogGroup,
     Api,
@@ -187,6 +201,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Role => "role",
+            Self::Derivative => "derivative",
             Self::LogGroup => "log group",
             Self::Function => "function",
             Self::Api => "api",
@@ -220,6 +235,9 @@ impl ResourceId {
         let function = || self.name.parse::<FunctionName>();
         let full = match self.kind {
             Kind::Role => Ok(names.role()),
+            Kind::Derivative => {
+                return self.name.parse().map_or_else(|_| self.name.clone(), |id| names.layer(&id));
+            }
             Kind::Api => Ok(names.api()),
             Kind::Stage => Ok(names.stage.to_string()),
             Kind::LogGroup => function().map(|name| names.log_group(&name)),
@@ -244,6 +262,7 @@ impl fmt::Display for ResourceId {
 pub enum Resource {
     Function(Box<Function>),
     Role(Role),
+    Derivative(Derivative),
     LogGroup(LogGroup),
     Stage(ApiStage),
     Api(Api),
@@ -257,6 +276,9 @@ impl Stack {
         let mut all = BTreeMap::new();
         if let Some(role) = &self.role {
             all.insert(ResourceId::new(Kind::Role, &names.project), Resource::Role(role.clone()));
+        }
+        for (id, derivative) in &self.derivatives {
+            all.insert(ResourceId::new(Kind::Derivative, id), Resource::Derivative(derivative.clone()));
         }
         for (name, group) in &self.log_groups {
             all.insert(ResourceId::new(Kind::LogGroup, name), Resource::LogGroup(group.clone()));

@@ -1,0 +1,383 @@
+//! Layers: derivatives as Lambda has them, one layer for each part, one version for each time that its inputs changed.
+//!
+//! Layers bear no tags. Whose a version is, and what it was built from, stands in its description; without that it is not ours.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use aws_sdk_lambda::types::{LayerVersionContentInput, Runtime};
+use futures::future::try_join_all;
+use mdo_engine::{Applied, Cause, DerivativePart, Error, Run, Scope};
+use mdo_model::Sha256;
+use mdo_model::project::{DerivativeId, DerivativeName, Names};
+use mdo_model::stack::{Change, Derivative, Function, ResourceId};
+
+use super::code::{self, Zip};
+use super::{functions, request};
+use crate::{AwsProvider, pages};
+
+/// What the description of every layer version of ours begins with.
+const MARK: &str = "mdo";
+
+/// What a version's description records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Record {
+    project: String,
+    inputs: Sha256,
+    /// Which part of how many.
+    part: usize,
+    parts: usize,
+}
+
+/// The live versions of the derivatives that this run has to do with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KnownLayers {
+    /// The ARNs of a whole derivative, part by part.
+    whole: BTreeMap<(DerivativeId, Sha256), Vec<String>>,
+    /// What each version that was listed is a part of.
+    listed: BTreeMap<String, (DerivativeId, Sha256)>,
+}
+
+/// A layer version of ours.
+struct Version {
+    arn: String,
+    record: Record,
+}
+
+impl AwsProvider {
+    /// The derivatives that the files ask for, as far as they are live: with the inputs that are asked for, or else with those
+    /// of the newest version.
+    pub(crate) async fn read_layers(
+        &self,
+        scope: &Scope,
+    ) -> Result<(BTreeMap<DerivativeId, Derivative>, KnownLayers), Error> {
+        let mut known = KnownLayers::default();
+        let each = scope.derivatives.iter().map(async |(id, inputs)| {
+            let parts = self.parts_of(id, Some(*inputs)).await?;
+            Ok::<_, Error>((id, *inputs, parts))
+        });
+        let mut live = BTreeMap::new();
+        for (id, inputs, parts) in try_join_all(each).await? {
+            known.note(id, &parts);
+            let newest = parts.first().and_then(|first| first.first()).map(|version| version.record.inputs);
+            let whole = known.whole.contains_key(&(id.clone(), inputs));
+            let inputs = if whole { Some(inputs) } else { newest.filter(|newest| *newest != inputs) };
+            live.extend(inputs.map(|inputs| (id.clone(), Derivative { inputs })));
+        }
+        Ok((live, known))
+    }
+
+    /// Every derivative of the project that is live, whichever stage has asked for it.
+    pub(crate) async fn every_layer(&self) -> Result<BTreeMap<DerivativeId, Derivative>, Error> {
+        let layers = pages::all(async |position: Option<String>| {
+            let answer = self
+                .aws
+                .call("lambda:ListLayers", "", || {
+                    self.aws.lambda.list_layers().set_marker(position.clone()).send()
+                })
+                .await?;
+            Ok((answer.layers, answer.next_marker))
+        })
+        .await?;
+        let ids: BTreeSet<DerivativeId> = layers
+            .iter()
+            .filter_map(|layer| self.names.layer_of(layer.layer_name()?).map(|(id, _)| id))
+            .collect();
+        let each = ids.iter().map(async |id| {
+            let newest = self.versions(&self.names.layer(id)).await?.into_iter().next();
+            Ok::<_, Error>(newest.map(|newest| (id.clone(), Derivative { inputs: newest.record.inputs })))
+        });
+        Ok(try_join_all(each).await?.into_iter().flatten().collect())
+    }
+
+    /// Reads which of a function's layers are derivatives of ours. Those that nobody has asked for are looked up.
+    pub(crate) async fn split_layers(
+        &self,
+        function: &mut Function,
+        known: &mut KnownLayers,
+    ) -> Result<(), Error> {
+        let arns = std::mem::take(&mut function.configuration.layers);
+        let mut attached: BTreeMap<DerivativeId, Vec<String>> = BTreeMap::new();
+        for arn in arns {
+            match self.own_layer(&arn) {
+                Some((id, _)) => attached.entry(id).or_default().push(arn),
+                None => function.configuration.layers.push(arn),
+            }
+        }
+        for (id, arns) in attached {
+            if arns.iter().any(|arn| !known.listed.contains_key(arn)) {
+                let parts = self.parts_of(&id, None).await?;
+                known.note(&id, &parts);
+            }
+            let inputs = arns.first().and_then(|arn| known.listed.get(arn)).map(|(_, inputs)| *inputs);
+            let is_whole = |inputs: &Sha256| known.whole.get(&(id.clone(), *inputs)) == Some(&arns);
+            let fits = id.runtime == function.configuration.runtime
+                && id.architecture == function.configuration.architecture;
+            function.derivatives.insert(id.name.clone(), inputs.filter(is_whole).filter(|_| fits));
+        }
+        Ok(())
+    }
+
+    /// The derivative that a layer version of this account is a part of, going by its name.
+    fn own_layer(&self, arn: &str) -> Option<(DerivativeId, usize)> {
+        let parts: Vec<&str> = arn.split(':').collect();
+        let ["arn", _, "lambda", region, account, "layer", name, _] = parts[..] else { return None };
+        let is_here =
+            region == self.aws.region && self.aws.account().is_ok_and(|own| own.as_str() == account);
+        self.names.layer_of(name).filter(|_| is_here)
+    }
+
+    /// The versions of each part of a derivative. How many parts there are is what the first one says: the first with these
+    /// inputs, where there is one.
+    async fn parts_of(&self, id: &DerivativeId, inputs: Option<Sha256>) -> Result<Vec<Vec<Version>>, Error> {
+        let first = self.versions(&part_name(&self.names, id, 1)).await?;
+        let counts = first
+            .iter()
+            .filter(|version| inputs.is_none_or(|inputs| version.record.inputs == inputs))
+            .map(|version| version.record.parts);
+        let rest = (2..=counts.max().unwrap_or(1))
+            .map(async |part| self.versions(&part_name(&self.names, id, part)).await);
+        let rest = try_join_all(rest).await?;
+        Ok(std::iter::once(first).chain(rest).collect())
+    }
+
+    /// The versions of a layer that are ours, newest first. None where there is no such layer.
+    async fn versions(&self, layer: &str) -> Result<Vec<Version>, Error> {
+        let listed = pages::all(async |position: Option<String>| {
+            let answer = self
+                .aws
+                .call("lambda:ListLayerVersions", layer, || {
+                    self.aws
+                        .lambda
+                        .list_layer_versions()
+                        .layer_name(layer)
+                        .set_marker(position.clone())
+                        .send()
+                })
+                .await?;
+            Ok((answer.layer_versions, answer.next_marker))
+        });
+        let listed = match listed.await {
+            Err(error) if error.is(&Cause::Gone) => return Ok(Vec::new()),
+            listed => listed?,
+        };
+        let ours = listed.into_iter().filter_map(|version| {
+            let record = Record::read(version.description()?)?;
+            let is_ours = record.project == self.names.project.as_str();
+            Some(Version { arn: version.layer_version_arn?, record }).filter(|_| is_ours)
+        });
+        Ok(ours.collect())
+    }
+
+    /// Publishes a derivative, its first part last: where that is live, all of it is.
+    pub(crate) async fn publish_layers(
+        &self,
+        id: &DerivativeId,
+        wanted: &Derivative,
+        change: &Change,
+        run: &Run<'_>,
+    ) -> Result<Applied, Error> {
+        let package = run
+            .packages()
+            .derivatives
+            .get(id)
+            .ok_or_else(|| Error::new(Cause::Other, format!("derivative {} was not built", id.name)))?;
+        let parts = package.parts.len();
+        let record =
+            |part| Record { project: self.names.project.to_string(), inputs: wanted.inputs, part, parts };
+        let rest = package.parts.iter().zip(1..).skip(1);
+        let rest = rest.map(async |(zip, part)| {
+            self.publish_layer(id, zip, &record(part), package.unzipped, &change.id, run).await
+        });
+        let rest = try_join_all(rest).await?;
+        let mut arns = Vec::new();
+        if let Some(first) = package.parts.first() {
+            arns.push(self.publish_layer(id, first, &record(1), package.unzipped, &change.id, run).await?);
+        }
+        arns.extend(rest);
+        self.state().layers.whole.insert((id.clone(), wanted.inputs), arns);
+        run.announce(&change.id);
+        Ok(Applied::default())
+    }
+
+    async fn publish_layer(
+        &self,
+        id: &DerivativeId,
+        zip: &DerivativePart,
+        record: &Record,
+        unzipped: u64,
+        on: &ResourceId,
+        run: &Run<'_>,
+    ) -> Result<String, Error> {
+        let (aws, layer) = (&self.aws, part_name(&self.names, id, record.part));
+        let description = format!("{record} zip={} raw={unzipped}", zip.sha256);
+        let DerivativePart { path, sha256, size } = zip;
+        let zip = Zip { path, size: *size, sha256: Some(*sha256) };
+        let code = code::prepare(aws, self.artifacts.as_ref(), zip, on, run).await?;
+        let answer = aws
+            .send("lambda:PublishLayerVersion", &layer, code.bytes(), || async {
+                let code = code.load().await?;
+                let content = LayerVersionContentInput::builder()
+                    .set_zip_file(code.zip_file)
+                    .set_s3_bucket(code.s3_bucket)
+                    .set_s3_key(code.s3_key)
+                    .build();
+                aws.lambda
+                    .publish_layer_version()
+                    .layer_name(&layer)
+                    .description(&description)
+                    .compatible_runtimes(Runtime::from(id.runtime.as_str()))
+                    .compatible_architectures(request::instruction_set(id.architecture))
+                    .content(content)
+                    .send()
+                    .await
+            })
+            .await?;
+        let unnamed =
+            || Error::new(Cause::Other, format!("Lambda's answer names no version of layer {layer}"));
+        answer.layer_version_arn.ok_or_else(unnamed)
+    }
+
+    /// Removes every version of a derivative. Functions that were published with one keep it.
+    pub(crate) async fn delete_layers(&self, id: &DerivativeId) -> Result<Applied, Error> {
+        let mut part = 1;
+        loop {
+            let layer = part_name(&self.names, id, part);
+            let versions = self.versions(&layer).await?;
+            // A part without a version of ours is none of ours, and so is what would come after it.
+            if versions.is_empty() {
+                return Ok(Applied::default());
+            }
+            for version in &versions {
+                let number = version.arn.rsplit(':').next().and_then(|number| number.parse::<i64>().ok());
+                let Some(number) = number else { continue };
+                functions::ignore_absent(
+                    self.aws
+                        .call("lambda:DeleteLayerVersion", &layer, || {
+                            self.aws
+                                .lambda
+                                .delete_layer_version()
+                                .layer_name(&layer)
+                                .version_number(number)
+                                .send()
+                        })
+                        .await,
+                )?;
+            }
+            part += 1;
+        }
+    }
+
+    /// A function as Lambda is told of it: its derivatives are layers behind its own ones.
+    pub(crate) fn with_layers(&self, function: &Function) -> Result<Function, Error> {
+        let mut whole = function.clone();
+        let state = self.state();
+        for (name, inputs) in &function.derivatives {
+            let id = DerivativeId {
+                name: name.clone(),
+                runtime: function.configuration.runtime.clone(),
+                architecture: function.configuration.architecture,
+            };
+            let arns = inputs.and_then(|inputs| state.layers.whole.get(&(id, inputs)));
+            let arns = arns.ok_or_else(|| lost(name))?;
+            whole.configuration.layers.extend(arns.iter().cloned());
+        }
+        Ok(whole)
+    }
+}
+
+fn lost(name: &DerivativeName) -> Error {
+    Error::new(Cause::Gone, format!("the layers of derivative {name} are not there any more"))
+        .with_help("run the command again: it publishes them")
+}
+
+fn part_name(names: &Names, id: &DerivativeId, part: usize) -> String {
+    match part {
+        1 => names.layer(id),
+        _ => format!("{}-{part}", names.layer(id)),
+    }
+}
+
+impl KnownLayers {
+    /// Takes in the versions of each part of a derivative.
+    fn note(&mut self, id: &DerivativeId, parts: &[Vec<Version>]) {
+        for version in parts.iter().flatten() {
+            self.listed.insert(version.arn.clone(), (id.clone(), version.record.inputs));
+        }
+        for first in parts.first().into_iter().flatten() {
+            let Record { inputs, parts: count, .. } = first.record;
+            let arns: Option<Vec<String>> = (0..count)
+                .map(|part| {
+                    let same = |version: &&Version| {
+                        version.record == Record { part: part + 1, ..first.record.clone() }
+                    };
+                    Some(parts.get(part)?.iter().find(same)?.arn.clone())
+                })
+                .collect();
+            if let Some(arns) = arns {
+                // The newest comes first.
+                self.whole.entry((id.clone(), inputs)).or_insert(arns);
+            }
+        }
+    }
+}
+
+impl Record {
+    fn read(description: &str) -> Option<Self> {
+        let mut words = description.split(' ');
+        let (mark, project, inputs) = (words.next()?, words.next()?, words.next()?);
+        let (part, parts) = words.next()?.strip_prefix("part=")?.split_once('/')?;
+        (mark == MARK).then_some(Self {
+            project: project.to_owned(),
+            inputs: inputs.parse().ok()?,
+            part: part.parse().ok()?,
+            parts: parts.parse().ok()?,
+        })
+    }
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { project, inputs, part, parts } = self;
+        write!(f, "{MARK} {project} {inputs} part={part}/{parts}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(part: usize, parts: usize) -> Record {
+        Record { project: "ml_api".to_owned(), inputs: Sha256::of(b"in"), part, parts }
+    }
+
+    fn version(arn: &str, record: Record) -> Version {
+        Version { arn: arn.to_owned(), record }
+    }
+
+    #[test]
+    fn a_record_reads_back_and_no_other_description_is_one() {
+        let description = format!("{} zip={} raw=262144000", record(2, 3), Sha256::of(b"zip"));
+        assert!(description.len() <= 256 - "ml_api".len() + 32, "{description}");
+        assert_eq!(Record::read(&description), Some(record(2, 3)));
+        for foreign in ["", "mdo", "mdo ml_api", "Powertools for Lambda", "mdo ml_api abc part=1/1"] {
+            assert_eq!(Record::read(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_derivative_is_live_with_all_of_its_parts_only() {
+        let id: DerivativeId = "sklearn-python3_13-x86_64".parse().unwrap();
+        let mut known = KnownLayers::default();
+        known.note(&id, &[vec![version("a:2", record(1, 2)), version("a:1", record(1, 2))], Vec::new()]);
+        assert!(known.whole.is_empty());
+        known.note(
+            &id,
+            &[
+                vec![version("a:2", record(1, 2)), version("a:1", record(1, 2))],
+                vec![version("b:1", record(2, 2))],
+            ],
+        );
+        assert_eq!(known.whole[&(id, Sha256::of(b"in"))], ["a:2", "b:1"]);
+    }
+}

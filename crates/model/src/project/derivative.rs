@@ -1,0 +1,181 @@
+//! Derivatives: named sets of prebuilt dependencies of Python functions, each for a runtime and an architecture.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::loaded_function::LoadedFunction;
+use super::manifest::Manifest;
+use super::problem::Problem;
+use super::{Architecture, DerivativeName, FunctionName};
+use crate::Sha256;
+
+/// The folder of all derivatives, below the project's.
+pub const DERIVATIVES: &str = "derivatives";
+
+/// What is wanted, as a file of a derivative's folder.
+pub const REQUIREMENTS: &str = "requirements.in";
+
+/// The most layers that Lambda lets a function have.
+const MOST_LAYERS: usize = 5;
+
+/// How a derivative is built. Without a table, from the requirements in its folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DerivativeSettings {
+    /// Files to leave out, as globs below the packages' folder, such as `**/tests/**`.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    /// Packages that have no wheel and may be built from source; pure Python only.
+    #[serde(default)]
+    pub source: BTreeSet<String>,
+    /// Whether compiled bytecode comes with the packages: it makes cold starts faster and the zip larger.
+    #[schemars(extend("default" = true))]
+    pub bytecode: Option<bool>,
+    /// A prebuilt zip instead: a path in the project, an https:// or an s3:// address.
+    pub zip: Option<String>,
+    /// The SHA-256 of the prebuilt zip, in hexadecimal digits; `mdo derivative pin` writes it.
+    #[schemars(with = "Option<String>", extend("format" = "sha256", "pattern" = "^[0-9a-f]{64}$"))]
+    pub sha256: Option<Sha256>,
+}
+
+/// A derivative for one runtime and architecture: what becomes a layer. Written `sklearn-python3_13-x86_64`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DerivativeId {
+    /// Its name.
+    pub name: DerivativeName,
+    /// Lambda's name of the runtime.
+    pub runtime: String,
+    /// The instruction set.
+    pub architecture: Architecture,
+}
+
+impl fmt::Display for DerivativeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}", self.name, self.runtime.replace('.', "_"), self.architecture)
+    }
+}
+
+impl FromStr for DerivativeId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = || {
+            let (rest, architecture) = text.rsplit_once('-')?;
+            let (name, runtime) = rest.rsplit_once('-')?;
+            let architecture = Architecture::ALL.into_iter().find(|one| one.to_string() == architecture)?;
+            Some(Self { name: name.parse().ok()?, runtime: runtime.replace('_', "."), architecture })
+        };
+        parts().ok_or_else(|| format!("`{text}` is not a derivative of a runtime and an architecture"))
+    }
+}
+
+impl TryFrom<String> for DerivativeId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<DerivativeId> for String {
+    fn from(id: DerivativeId) -> Self {
+        id.to_string()
+    }
+}
+
+/// Whether derivatives are for a runtime: managed Python.
+pub fn takes_derivatives(runtime: &str) -> bool {
+    runtime.starts_with("python3.")
+}
+
+/// The derivatives of the files: those with a table in project.toml, and those with a folder.
+pub(super) fn settings(root: &Path, manifest: &Manifest) -> BTreeMap<DerivativeName, DerivativeSettings> {
+    let mut all = manifest.derivatives.clone();
+    let folders = std::fs::read_dir(root.join(DERIVATIVES)).into_iter().flatten().flatten();
+    for folder in folders.filter(|folder| folder.path().join(REQUIREMENTS).is_file()) {
+        if let Some(name) = folder.file_name().to_str().and_then(|name| name.parse().ok()) {
+            all.entry(name).or_default();
+        }
+    }
+    all
+}
+
+/// Checks that the derivatives of a function are there, and that its runtime and its layers let it have them.
+pub(super) fn check(
+    root: &Path,
+    manifest: &Manifest,
+    name: &FunctionName,
+    function: &LoadedFunction,
+    known: &BTreeMap<DerivativeName, DerivativeSettings>,
+    problems: &mut Vec<Problem>,
+) {
+    let (own, defaults) = (&function.file.common, &manifest.defaults);
+    let Some(wanted) = own.derivatives.as_ref().or(defaults.derivatives.as_ref()) else { return };
+    let place = |index: Option<usize>| {
+        let index = index.map(|index| index.to_string());
+        let path: Vec<&str> = std::iter::once("derivatives").chain(index.as_deref()).collect();
+        function.document.place(&path).unwrap_or_else(|| function.document.place_of(0))
+    };
+    for (index, derivative) in wanted.iter().enumerate() {
+        if !known.contains_key(derivative) {
+            let problem = match root.join(DERIVATIVES).join(derivative.as_str()).is_dir() {
+                true => Problem::new(format!("{DERIVATIVES}/{derivative} has no {REQUIREMENTS}")),
+                false => Problem::new(format!("function {name}: there is no derivative `{derivative}`")),
+            };
+            let near = super::nearest(derivative.as_str(), known.keys().map(DerivativeName::as_str));
+            problems.push(problem.at(place(Some(index))).help(match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("`mdo derivative create {derivative} PACKAGE…` makes it"),
+            }));
+        }
+    }
+    let runtime = own.runtime.as_deref().or(defaults.runtime.as_deref());
+    let runtime = runtime.unwrap_or(super::runtime::DEFAULT_RUNTIME);
+    if !wanted.is_empty() && !takes_derivatives(runtime) {
+        problems.push(
+            Problem::new(format!(
+                "function {name}: derivatives are for Python runtimes, and its runtime is `{runtime}`"
+            ))
+            .at(place(None))
+            .help("set `\"runtime\": \"python3.13\"`, or take the derivatives out"),
+        );
+    }
+    let layers = own.layers.as_ref().or(defaults.layers.as_ref()).map_or(0, Vec::len);
+    if layers + wanted.len() > MOST_LAYERS {
+        problems.push(
+            Problem::new(format!(
+                "function {name} has {layers} layers and {} derivatives: Lambda takes {MOST_LAYERS} layers in all",
+                wanted.len()
+            ))
+            .at(place(None))
+            .help("put the packages of several derivatives into one"),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_whatever_its_name() {
+        for name in ["sklearn", "a-b_c", "x-python3_12-arm64"] {
+            let id = DerivativeId {
+                name: name.parse().unwrap(),
+                runtime: "python3.13".to_owned(),
+                architecture: Architecture::X86_64,
+            };
+            assert_eq!(id.to_string(), format!("{name}-python3_13-x86_64"));
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+        for text in ["sklearn", "sklearn-python3_13", "sklearn-python3_13-mips", "-python3_13-arm64"] {
+            assert!(text.parse::<DerivativeId>().is_err(), "{text}");
+        }
+    }
+}
