@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use mdo_model::project::Interpreter;
@@ -17,17 +19,24 @@ use super::Stamp;
 /// How long a program is given to tell its version.
 const PROBE: Duration = Duration::from_secs(10);
 
+/// How often an executable that somebody still writes to is tried again, and after what pause.
+const BUSY_TRIES: usize = 20;
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
+
 /// The oldest minor version of Python that is worth naming: what is older, Lambda has no more.
 const OLDEST_NAMED: u32 = 11;
 
-/// What the programs of this user are: which exist, and which version each is.
-///
-/// Where they are looked for depends on these few things, so that tests can give others.
-#[derive(Clone, Debug, Default)]
+/// What decides where interpreters are looked for, so that tests can give something else.
+#[derive(Clone, Debug)]
 struct Machine {
     /// Environment variables.
     variables: BTreeMap<&'static str, OsString>,
+    /// Where Homebrew is, unless it says so itself.
+    prefixes: &'static [&'static str],
 }
+
+/// The folders of Homebrew on the systems that it is made for.
+const PREFIXES: &[&str] = &["/opt/homebrew", "/usr/local", "/home/linuxbrew/.linuxbrew"];
 
 /// The variables that decide where interpreters are looked for.
 const VARIABLES: [&str; 11] = [
@@ -135,7 +144,7 @@ pub fn find_interpreter(interpreter: Interpreter, root: &Path) -> Result<PathBuf
 impl Machine {
     fn this() -> Self {
         let variables = VARIABLES.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
-        Self { variables: variables.collect() }
+        Self { variables: variables.collect(), prefixes: PREFIXES }
     }
 
     fn find(&self, interpreter: Interpreter, root: &Path) -> Result<PathBuf, NotFound> {
@@ -228,8 +237,7 @@ impl Machine {
 
     fn homebrew(&self) -> Vec<PathBuf> {
         let given = self.variables.get("HOMEBREW_PREFIX").map(PathBuf::from);
-        let usual = ["/opt/homebrew", "/usr/local", "/home/linuxbrew/.linuxbrew"].map(PathBuf::from);
-        given.into_iter().chain(usual).collect()
+        given.into_iter().chain(self.prefixes.iter().map(PathBuf::from)).collect()
     }
 
     fn home(&self) -> Option<PathBuf> {
@@ -298,10 +306,10 @@ fn probe(interpreter: Interpreter, program: &Path) -> Option<(Version, PathBuf)>
         Interpreter::Node { .. } => command.args(["-e", script]).env_remove("NODE_OPTIONS"),
     };
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
-    let child = command.spawn().ok()?;
+    let child = spawn(&mut command).ok()?;
     let group = Pid::from_child(&child);
     let (sender, output) = mpsc::channel();
-    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    thread::spawn(move || sender.send(child.wait_with_output()));
     let Ok(output) = output.recv_timeout(PROBE) else {
         // Whoever waits for it ends with it.
         let _ = kill_process_group(group, Signal::KILL);
@@ -313,3 +321,17 @@ fn probe(interpreter: Interpreter, program: &Path) -> Option<(Version, PathBuf)>
     let (version, own) = (parse(lines.next()?)?, PathBuf::from(lines.next()?));
     own.is_absolute().then_some((version, own))
 }
+
+/// Starts a program; one that is being installed at this very moment is tried again.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    for _ in 0..BUSY_TRIES {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => thread::sleep(BUSY_PAUSE),
+            result => return result,
+        }
+    }
+    command.spawn()
+}
+
+#[cfg(test)]
+mod tests;

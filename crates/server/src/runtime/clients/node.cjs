@@ -4,6 +4,7 @@
 "use strict";
 
 (() => {
+  const { spawnSync } = require("node:child_process");
   const http = require("node:http");
   const path = require("node:path");
   const fs = require("node:fs");
@@ -113,7 +114,7 @@
     } catch {
       told = JSON.stringify(described(error));
     }
-    write("ERROR", `${what} `, `\t${told}`);
+    write("ERROR", what, `\t${told}`);
   }
 
   /** Tells an error that nobody caught, and ends the process: before the first event as that of the initialisation. */
@@ -171,10 +172,21 @@
       const require = createRequire(path.join(root, "index.js"));
       return require(require.resolve(`./${name}`, { paths: [folder, root] }));
     } catch (error) {
-      if (error instanceof SyntaxError) throw new Fault("UserCodeSyntaxError", String(error), error.stack);
+      if (error instanceof SyntaxError) {
+        const place = error.stack.includes(root) || !file ? "" : placeOfSyntaxError(file);
+        throw new Fault("UserCodeSyntaxError", String(error), place + error.stack);
+      }
       if (/MODULE_NOT_FOUND$/.test(error?.code)) throw new Fault("ImportModuleError", String(error), error.stack);
       throw error;
     }
+  }
+
+  /** File, line and text of an error in an ES module, as a stack begins with: Node.js tells them of an error that ends a process alone. */
+  function placeOfSyntaxError(file) {
+    const script = `import(${JSON.stringify(pathToFileURL(file).href)})`;
+    const { stderr } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8", timeout: 5000 });
+    const [place, rest] = stderr.split("\n\nSyntaxError: ");
+    return rest === undefined ? "" : `${place}\n\n`;
   }
 
   const isFile = (name) => fs.statSync(name, { throwIfNoEntry: false })?.isFile();

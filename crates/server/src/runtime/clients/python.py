@@ -35,10 +35,14 @@ class Api:
 
     def __init__(self):
         self.host = os.environ["AWS_LAMBDA_RUNTIME_API"]
-        host, _, port = self.host.rpartition(":")
-        self.socket = socket.create_connection((host, int(port)))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Made before the function may put other sockets in place of Python's, or give them all a time limit.
+        self.socket = socket.socket()
         self.answers = self.socket.makefile("rb")
+
+    def connect(self):
+        host, _, port = self.host.rpartition(":")
+        self.socket.connect((host, int(port)))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def call(self, method, path, body=b"", error_type=None):
         head = [f"{method} /2018-06-01/runtime/{path} HTTP/1.1", f"Host: {self.host}", f"Content-Length: {len(body)}"]
@@ -70,10 +74,18 @@ def plain(value, within=()):
     if callable(names):
         value = names()
     if isinstance(value, dict):
-        return {key.decode() if isinstance(key, bytes) else key: plain(item, within) for key, item in value.items()}
+        return {name_of(key): plain(item, within) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item, within) for item in value]
     return value
+
+
+def name_of(key):
+    if key is None or isinstance(key, (str, int, float)):
+        return key
+    if isinstance(key, bytes):
+        return key.decode()
+    raise TypeError(f"keys must be str, int, float, bool or None, not {type(key).__name__}")
 
 
 class Number:
@@ -210,30 +222,30 @@ def fault(name, run, *arguments):
 class Named:
     """The fields of a document, as attributes; what it does not have is None."""
 
-    fields = ()
+    _fields = ()
 
     def __init__(self, values):
-        for field in self.fields:
+        for field in self._fields:
             setattr(self, field, values.get(field))
 
     def __repr__(self):
-        return f"{type(self).__name__}([{','.join(f'{field}={getattr(self, field)}' for field in self.fields)}])"
+        return f"{type(self).__name__}([{','.join(f'{field}={getattr(self, field)}' for field in self._fields)}])"
 
 
 class CognitoIdentity(Named):
-    fields = ("cognito_identity_id", "cognito_identity_pool_id")
+    _fields = ("cognito_identity_id", "cognito_identity_pool_id")
 
 
 class Client(Named):
-    fields = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
+    _fields = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
 
 
 class ClientContext(Named):
-    fields = ("custom", "env", "client")
+    _fields = ("custom", "env", "client")
 
 
 class LambdaContext(Named):
-    fields = (
+    _fields = (
         "aws_request_id",
         "log_group_name",
         "log_stream_name",
@@ -328,8 +340,10 @@ def main():
     except Exception as error:
         error = described(error)
         log_error(error)
+        api.connect()
         api.call("POST", "init/error", document(error).encode(), error["errorType"])
         sys.exit(1)
+    api.connect()
     while True:
         headers, event = api.call("GET", "invocation/next")
         request = headers["lambda-runtime-aws-request-id"]
@@ -346,8 +360,17 @@ def main():
             api.call("POST", f"invocation/{request}/response", body)
 
 
-# What ends the process is told with the function's own frames alone.
-sys.excepthook = lambda kind, error, trace: sys.__excepthook__(kind, error, without_us(trace))
+def last_words(kind, error, trace):
+    """Tells what ends the process with the function's own frames alone."""
+    told, seen = error, set()
+    while told and id(told) not in seen:
+        seen.add(id(told))
+        told.__traceback__ = without_us(told.__traceback__)
+        told = told.__cause__ or told.__context__
+    sys.__excepthook__(kind, error, error.__traceback__)
+
+
+sys.excepthook = last_words
 # With -c, Python looks into the working folder first, which PYTHONPATH names already.
 sys.path[:1] = [] if sys.path[:1] == [""] else sys.path[:1]
 main()
