@@ -11,6 +11,7 @@ mod deploy;
 mod destroy;
 mod dev;
 mod init;
+mod interpreters;
 mod interrupt;
 mod invoke;
 mod key;

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use super::DEV_ENVIRONMENT;
 use super::arguments::Target;
 use super::closed_runtimes::check_closed_runtimes;
+use super::interpreters::check_interpreters;
 use super::oversized::check_environment_sizes;
 use super::renamed::say_if_renamed;
 use super::session::Session;
@@ -42,6 +43,7 @@ pub(super) struct Planned {
 pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, Failure> {
     let start = Instant::now();
     let selection = select(&session.settings, &target.functions)?;
+    check_interpreters(session, &selection).await?;
     let scope = session.scope(target.adopt);
     let packaging = package_functions(session, target, &selection);
     let observing = session.provider.observe(&scope);

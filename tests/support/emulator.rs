@@ -16,6 +16,7 @@ use super::account::{Account, REGION};
 use super::client::Client;
 use super::http;
 use super::python;
+use super::venv::tail;
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/localstack");
 const SERVICES: [(&str, &str); 7] = [
@@ -195,12 +196,4 @@ fn wait_until_healthy(server: &mut Child, address: SocketAddr, log: &Path) -> Re
         }
         thread::sleep(Duration::from_millis(50));
     }
-}
-
-/// The last lines of a log file.
-pub fn tail(log: &Path) -> String {
-    let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let text = text.unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(20)..].join("\n")
 }

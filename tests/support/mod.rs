@@ -25,3 +25,4 @@ pub mod rounds;
 pub mod running;
 pub mod serving;
 pub mod strict;
+pub mod venv;

@@ -1,12 +1,13 @@
 //! Finds a Python that LocalStack runs on, and installs LocalStack into a virtual environment once.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use sha2::{Digest, Sha256};
 
-use super::emulator::{say, tail};
+use super::emulator::say;
+use super::venv::{lock, step};
 
 /// What the virtual environment is made from: a change in one of these installs anew.
 const INGREDIENTS: [&str; 3] = ["requirements.txt", "pyproject.toml", "mdo_localstack.py"];
@@ -21,9 +22,7 @@ const NAMES: [&str; 5] = ["python3.13", "python3.12", "python3.14", "python3", "
 /// One line that says what is missing, or where pip's output is.
 pub fn installed(sources: &Path, folder: &Path) -> Result<PathBuf, String> {
     let explain = |error: std::io::Error| format!("cannot write {}: {error}", folder.display());
-    fs::create_dir_all(folder).map_err(explain)?;
-    let lock = File::create(folder.join("lock")).map_err(explain)?;
-    lock.lock().map_err(explain)?;
+    let _lock = lock(folder)?;
 
     let venv = folder.join("venv");
     let python = venv.join("bin/python");
@@ -84,20 +83,4 @@ fn is_recent(python: &Path) -> bool {
     let mut command = Command::new(python);
     command.args(["-c", check]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
-}
-
-/// Runs one step of the installation with its output in `folder/install.log`.
-fn step(folder: &Path, command: &mut Command) -> Result<(), String> {
-    let path = folder.join("install.log");
-    let log = File::create(&path).and_then(|log| Ok((log.try_clone()?, log)));
-    let (output, errors) = log.map_err(|error| format!("{}: {error}", path.display()))?;
-    let status = command.stdin(Stdio::null()).stdout(output).stderr(errors).status();
-    match status {
-        Ok(status) if status.success() => Ok(()),
-        Ok(_) => {
-            let last = tail(&path).lines().last().unwrap_or_default().to_owned();
-            Err(format!("cannot install it: {last} (all of it: {})", path.display()))
-        }
-        Err(error) => Err(format!("cannot run {:?}: {error}", command.get_program())),
-    }
 }

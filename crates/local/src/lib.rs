@@ -14,7 +14,7 @@ mod state;
 mod store;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -23,9 +23,9 @@ use mdo_engine::{
     Applied, Cause, Error, Invocation, Invoke, Keys, LiveFunction as LiveFacts, Observed, Pings, Provider,
     Recent, Run, Scope,
 };
-use mdo_model::project::{DerivativeId, FunctionName, KeyName, Names, Secret, StageName};
+use mdo_model::project::{DerivativeId, FunctionName, Interpreter, KeyName, Names, Secret, StageName};
 use mdo_model::stack::{Change, Function, Kind, Resource};
-use mdo_server::runtime::{InvokeContext, LogSink};
+use mdo_server::runtime::{InvokeContext, Launcher, LogSink};
 use mdo_server::{FunctionSite, ServedFunction, obstacle};
 
 pub use activity::{Activity, Observer};
@@ -40,6 +40,7 @@ use store::Store;
 /// One project at one stage on this machine.
 #[derive(Clone, Debug)]
 pub struct LocalProvider {
+    root: PathBuf,
     names: Names,
     region: Option<String>,
     store: Store,
@@ -74,7 +75,7 @@ impl LocalProvider {
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
         let store = Store::new(&root, &names);
         let code = Code::new(store.own());
-        Self { names, region, store, code, invoked: Invoked::default() }
+        Self { root, names, region, store, code, invoked: Invoked::default() }
     }
 
     /// What things are called.
@@ -125,14 +126,40 @@ impl LocalProvider {
     /// Starts the version that a function's alias points at; its sandboxes begin with the first event.
     fn start(&self, name: &FunctionName, stored: &StoredFunction, logs: LogSink) -> Option<ServedFunction> {
         let function = &stored.live()?.function;
+        let code = self.code.folder(function.code?);
         let site = FunctionSite {
             names: &self.names,
             region: self.region.as_deref(),
             name,
             version: stored.alias,
-            code: self.code.folder(function.code?),
+            shown: Some(Path::new("functions").join(name.as_str())),
+            launcher: self.launcher(&function.configuration.runtime, &code),
+            code,
         };
         Some(ServedFunction::start(site, function, logs))
+    }
+
+    /// How the process of a function on a runtime is started.
+    fn launcher(&self, runtime: &str, code: &Path) -> Launcher {
+        let Some(interpreter) = Interpreter::of(runtime) else { return Launcher::bootstrap(code) };
+        let program = mdo_package::find_interpreter(interpreter, &self.root);
+        // A name alone is no program: its events fail, and say so.
+        let program = program.unwrap_or_else(|_| interpreter.program().into());
+        Launcher::interpreter(interpreter, program, code, &[])
+    }
+
+    /// Whether the interpreter of a runtime is on this machine.
+    fn has_interpreter(&self, runtime: &str) -> bool {
+        Interpreter::of(runtime)
+            .is_some_and(|interpreter| mdo_package::find_interpreter(interpreter, &self.root).is_ok())
+    }
+
+    /// Fails where a function's runtime is an interpreter that this machine does not have.
+    fn check_interpreter(&self, name: &FunctionName, runtime: &str) -> Result<(), Error> {
+        let Some(interpreter) = Interpreter::of(runtime) else { return Ok(()) };
+        let Err(not_found) = mdo_package::find_interpreter(interpreter, &self.root) else { return Ok(()) };
+        let message = format!("function {name} runs on {runtime}, and {not_found}");
+        Err(Error::new(Cause::Invalid, message).with_help(not_found.help()))
     }
 
     async fn publish(&self, name: FunctionName, function: Function, run: &Run<'_>) -> Result<Applied, Error> {
@@ -140,7 +167,7 @@ impl LocalProvider {
         self.blocking(move |this| {
             let guard = this.code.guard()?;
             this.code.install(&guard, zip.as_deref(), function.code)?;
-            let obstacle = obstacle(&function);
+            let obstacle = obstacle(&function, this.has_interpreter(&function.configuration.runtime));
             let version = this.store.update(|state| Ok(state.publish(&name, function)))?;
             let mut warnings = this.code.sweep(&guard, &this.store);
             warnings.extend(obstacle);
@@ -308,6 +335,11 @@ impl Invoke for LocalProvider {
     async fn invoke(&self, function: &FunctionName, payload: &[u8]) -> Result<Invocation, Error> {
         let state = self.blocking(|this| this.store.load()).await?;
         let stored = state.functions.get(function);
+        if let Some(version) = stored.and_then(StoredFunction::live) {
+            let runtime = version.function.configuration.runtime.clone();
+            let name = function.clone();
+            self.blocking(move |this| this.check_interpreter(&name, &runtime)).await?;
+        }
         let live = stored.and_then(|stored| self.invoked(function, stored)).ok_or_else(|| {
             Error::new(
                 Cause::Gone,

@@ -8,6 +8,7 @@ mod error;
 mod handler;
 mod hooks;
 mod ignore_rules;
+mod interpreter;
 mod memory;
 mod own_folder;
 mod preflight;
@@ -28,6 +29,7 @@ use memory::Fingerprint;
 
 pub use error::{PackageError, UnpackError};
 pub use hooks::{Hook, build};
+pub use interpreter::{NotFound, find_interpreter, find_python};
 pub use own_folder::{OwnFolder, OwnFolderError};
 pub use problem::Problem;
 pub use size::Bytes;

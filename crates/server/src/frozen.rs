@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use mdo_model::Sha256;
-use mdo_model::project::{FunctionName, KeyName, Names, ProjectName, Quota, StageName, Throttle};
+use mdo_model::project::{
+    FunctionName, Interpreter, KeyName, Names, ProjectName, Quota, StageName, Throttle,
+};
 use mdo_model::stack::{Definition, Function};
 use serde::Deserialize;
 use serde_json::error::Category;
@@ -17,6 +19,7 @@ use crate::activity::{Activity, Observer};
 use crate::functions::{FunctionSite, ServedFunction, ServedFunctions};
 use crate::gateway::{Front, Gateway, KeyRing, Meter, Served, Source};
 use crate::listen::accept;
+use crate::runtime::{Launcher, on_path};
 
 /// A stage as the file holds it. Unknown keys are refused: a file of a newer mdo may mean more than this program does.
 #[derive(Debug, Deserialize)]
@@ -67,6 +70,18 @@ pub struct FrozenFunction {
     pub code: PathBuf,
     /// The model, environment values included.
     pub function: Function,
+}
+
+impl FrozenFunction {
+    /// Its bootstrap, or the interpreter that is on the container's `PATH`.
+    fn launcher(&self) -> Launcher {
+        match Interpreter::of(&self.function.configuration.runtime) {
+            Some(interpreter) => {
+                Launcher::interpreter(interpreter, on_path(&interpreter.program()), &self.code, &[])
+            }
+            None => Launcher::bootstrap(&self.code),
+        }
+    }
 }
 
 /// Why a file cannot be served.
@@ -135,6 +150,8 @@ impl Frozen {
                 name,
                 version: frozen.version,
                 code: frozen.code.clone(),
+                shown: None,
+                launcher: frozen.launcher(),
             };
             let observer = Arc::clone(observer);
             let logs = Arc::new(move |line| observer(Activity::Log(line)));

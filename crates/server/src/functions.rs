@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use mdo_model::project::{Architecture, FunctionName, Names, Tracing};
+use mdo_model::project::{Architecture, FunctionName, Interpreter, Names, Tracing};
 use mdo_model::stack::{Function, Invoker};
 
 use crate::gateway::{Functions, NotRun};
-use crate::runtime::{FunctionRuntime, FunctionSpec, InvokeContext, InvokeResult, LogSink, Sandboxes};
+use crate::runtime::{
+    FunctionRuntime, FunctionSpec, InvokeContext, InvokeResult, Launcher, LogSink, Sandboxes,
+};
 
 /// How many sandboxes a function without reserved concurrency may have: more than the guide's usage plan lets in at once.
 const SANDBOXES: usize = 32;
@@ -32,6 +34,10 @@ pub struct FunctionSite<'a> {
     pub version: u64,
     /// The folder of its unpacked code.
     pub code: PathBuf,
+    /// The folder whose files people know the code by, if it is another one.
+    pub shown: Option<PathBuf>,
+    /// How its process is started.
+    pub launcher: Launcher,
 }
 
 /// A function that runs. Clones are the same sandboxes.
@@ -87,13 +93,16 @@ impl Functions for ServedFunctions {
     }
 }
 
-/// Why a function cannot run on this machine, though it may well on AWS.
-pub fn obstacle(function: &Function) -> Option<String> {
-    if !function.configuration.runtime.starts_with("provided") {
-        let runtime = &function.configuration.runtime;
-        return Some(format!(
-            "this machine runs functions with a bootstrap only, and has no {runtime}: events fail here"
-        ));
+/// Why a function cannot run on this machine, though it may well on AWS. `has_interpreter` says whether that of its runtime is here.
+pub fn obstacle(function: &Function, has_interpreter: bool) -> Option<String> {
+    let runtime = &function.configuration.runtime;
+    if !runtime.starts_with("provided") {
+        let why = match Interpreter::of(runtime) {
+            _ if has_interpreter => return None,
+            Some(interpreter) => format!("this machine has no {interpreter}"),
+            None => "this machine runs a bootstrap, Python and Node.js only".to_owned(),
+        };
+        return Some(format!("{why}, and {runtime} cannot run here: events fail"));
     }
     let built_for = function.configuration.architecture;
     let is_foreign = Architecture::of_this_machine().is_some_and(|own| own != built_for);
@@ -102,7 +111,7 @@ pub fn obstacle(function: &Function) -> Option<String> {
 }
 
 fn spec(site: FunctionSite<'_>, function: &Function) -> FunctionSpec {
-    let FunctionSite { names, region, name, version, code } = site;
+    let FunctionSite { names, region, name, version, code, shown, launcher } = site;
     let region = region.unwrap_or(REGION).to_owned();
     let full = names.function(name);
     FunctionSpec {
@@ -110,6 +119,8 @@ fn spec(site: FunctionSite<'_>, function: &Function) -> FunctionSpec {
         name: full,
         version: version.to_string(),
         code,
+        shown,
+        launcher,
         handler: function.configuration.handler.clone(),
         runtime: function.configuration.runtime.clone(),
         memory: function.configuration.memory,

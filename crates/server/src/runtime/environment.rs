@@ -9,6 +9,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use mdo_model::project::Secret;
+
 use super::spec::FunctionSpec;
 
 const RUNTIME_DIR: &str = "/var/runtime";
@@ -23,7 +25,7 @@ pub(super) struct Placement<'a> {
     pub temporary: &'a Path,
 }
 
-/// Everything that the bootstrap finds in its environment. `host` looks a variable of this machine up.
+/// Everything that the process finds in its environment. `host` looks a variable of this machine up.
 ///
 /// Variables that Lambda reserves win over the function's own; the others (`PATH`, `LANG`, `TZ` …) are defaults.
 pub(super) fn environment(
@@ -49,8 +51,15 @@ pub(super) fn environment(
     set("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".into());
     set("AWS_XRAY_DAEMON_ADDRESS", XRAY_DAEMON.into());
 
+    for (name, value) in &spec.launcher.environment {
+        set(name, value.clone());
+    }
     for (name, value) in &spec.environment {
         set(name, value.reveal().into());
+    }
+    for name in spec.launcher.paths.keys() {
+        let own = spec.environment.get(name).map(Secret::reveal);
+        set(name, spec.launcher.path(name, own));
     }
 
     set("_HANDLER", spec.handler.as_str().into());

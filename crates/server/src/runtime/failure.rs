@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 
-use super::process::BOOTSTRAP;
+use super::launcher::BOOTSTRAP;
 use super::spec::MAX_RESPONSE;
 
 /// Why there is no answer.
@@ -21,7 +21,7 @@ pub(super) enum Failure {
     Timeout(Duration),
     /// The process tree took more than the function's memory.
     OutOfMemory,
-    /// The bootstrap could not be executed.
+    /// The program could not be executed.
     Entrypoint(String),
     /// This machine could not give what a sandbox needs.
     Host(String),
@@ -95,15 +95,17 @@ impl Failure {
     }
 }
 
-/// Why `bootstrap` in a folder could not be executed, in Lambda's words, with what it does not say.
-pub(super) fn entrypoint(code: &Path, error: &io::Error) -> Failure {
-    let path = code.join(BOOTSTRAP);
+/// Why a program could not be executed, in Lambda's words, with what it does not say.
+pub(super) fn entrypoint(path: &Path, error: &io::Error) -> Failure {
     let why = match error.kind() {
-        io::ErrorKind::NotFound if !path.exists() => {
+        io::ErrorKind::NotFound if !path.exists() && path.ends_with(BOOTSTRAP) => {
             return Failure::Entrypoint(format!("Couldn't find valid bootstrap(s): [{}]", path.display()));
         }
+        io::ErrorKind::NotFound if !path.exists() || !path.is_absolute() => {
+            "no such file or directory (is it installed on this machine?)".into()
+        }
         io::ErrorKind::NotFound => {
-            format!("no such file or directory (it is there, but {} is not)", interpreter(&path))
+            format!("no such file or directory (it is there, but {} is not)", interpreter(path))
         }
         io::ErrorKind::PermissionDenied => "permission denied (is its executable bit set?)".into(),
         _ if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {

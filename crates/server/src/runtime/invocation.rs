@@ -14,6 +14,7 @@ use super::logs::SandboxLog;
 use super::mailbox::{Answer, Answered, PendingEvent};
 use super::pool::{Lease, Pool};
 use super::sandbox::{Ending, Sandbox};
+use super::shown::Shown;
 use super::slots::Slot;
 use super::spec::{FunctionError, FunctionSpec, InvokeContext, InvokeResult};
 
@@ -60,7 +61,7 @@ struct Measured {
 
 /// Runs an event in the sandbox that it was given, and gives the sandbox back.
 pub(super) async fn run(pool: Arc<Pool>, mut lease: Lease, call: Call) -> InvokeResult {
-    let spec = pool.spec();
+    let (spec, shown) = (pool.spec(), pool.shown());
     loop {
         let is_cold = matches!(lease, Lease::Cold(_));
         let mut sandbox = match lease {
@@ -74,7 +75,7 @@ pub(super) async fn run(pool: Arc<Pool>, mut lease: Lease, call: Call) -> Invoke
                 Err((failure, log, duration)) => {
                     log.write(start_line(spec, &call));
                     let measured = Measured { duration, init: None, max_memory_mb: 0 };
-                    return report(spec, &call, &log, measured, Err(failure));
+                    return report(spec, &call, &log, measured, Err(failure), shown);
                 }
             },
         };
@@ -98,7 +99,7 @@ pub(super) async fn run(pool: Arc<Pool>, mut lease: Lease, call: Call) -> Invoke
         };
         let init = is_cold.then_some(sandbox.init);
         let measured = Measured { duration, init, max_memory_mb: sandbox.peak_mb() };
-        let result = report(spec, &call, &log, measured, outcome);
+        let result = report(spec, &call, &log, measured, outcome, shown);
         pool.release(sandbox).await;
         return result;
     }
@@ -150,6 +151,7 @@ fn report(
     log: &SandboxLog,
     measured: Measured,
     outcome: Result<Bytes, Failure>,
+    shown: &Shown,
 ) -> InvokeResult {
     let Measured { duration, init, max_memory_mb } = measured;
     let id = &call.request_id;
@@ -176,7 +178,8 @@ fn report(
     let (payload, error) = match outcome {
         Ok(payload) => (payload, None),
         Err(failure) => {
-            (failure.document(id), Some(FunctionError { error_type: failure.error_type().to_owned() }))
+            let error_type = failure.error_type().to_owned();
+            (shown.document(failure.document(id)), Some(FunctionError { error_type }))
         }
     };
     let request_id = id.clone();

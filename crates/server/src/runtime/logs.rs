@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use tokio::net::unix::pipe::Receiver;
 
 use super::lock;
+use super::shown::Shown;
 
 /// The longest line, in bytes; a longer one is cut into several.
 const MAX_LINE: usize = 256 * 1024;
@@ -42,6 +43,7 @@ pub(super) struct SandboxLog {
     function: Arc<str>,
     stream: Arc<str>,
     sink: LogSink,
+    shown: Shown,
     buffer: Mutex<LogBuffer>,
 }
 
@@ -63,8 +65,8 @@ enum Left {
 }
 
 impl SandboxLog {
-    pub(super) fn new(function: Arc<str>, stream: Arc<str>, sink: LogSink) -> Self {
-        Self { function, stream, sink, buffer: Mutex::default() }
+    pub(super) fn new(function: Arc<str>, stream: Arc<str>, sink: LogSink, shown: Shown) -> Self {
+        Self { function, stream, sink, shown, buffer: Mutex::default() }
     }
 
     pub(super) fn stream(&self) -> &str {
@@ -181,8 +183,9 @@ impl SandboxLog {
 
     fn emit_partial(&self, buffer: &mut LogBuffer) {
         let line = std::mem::take(&mut buffer.partial);
-        let line = line.strip_suffix(b"\r").unwrap_or(&line);
-        self.emit(buffer, String::from_utf8_lossy(line).into_owned());
+        for line in self.shown.lines(&line) {
+            self.emit(buffer, line);
+        }
     }
 
     fn emit(&self, buffer: &mut LogBuffer, text: String) {

@@ -1,5 +1,5 @@
-//! The embedded Lambda: runs a function's unpacked `bootstrap` in sandboxes, through the Lambda Runtime API. It knows no
-//! stack, no stage and no HTTP front.
+//! The embedded Lambda: runs a function's unpacked code in sandboxes, through the Lambda Runtime API: its `bootstrap`, or its handler in
+//! an interpreter of this machine. It knows no stack, no stage and no HTTP front.
 
 mod api;
 mod confine;
@@ -7,6 +7,7 @@ mod descendants;
 mod environment;
 mod failure;
 mod invocation;
+mod launcher;
 mod leftovers;
 mod logs;
 mod mailbox;
@@ -15,6 +16,7 @@ mod peer;
 mod pool;
 mod process;
 mod sandbox;
+mod shown;
 mod slots;
 mod spec;
 
@@ -22,6 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+pub use launcher::{Launcher, on_path};
 pub use leftovers::sweep;
 pub use logs::{LogLine, LogSink};
 pub use spec::{

@@ -11,6 +11,7 @@ use super::lock;
 use super::logs::{LogSink, SandboxLog};
 use super::process::wait_for_exit;
 use super::sandbox::Sandbox;
+use super::shown::Shown;
 use super::slots::{Slot, Slots};
 use super::spec::{FunctionSpec, Limits, Occupancy, Refused, Sandboxes};
 
@@ -20,6 +21,7 @@ pub(super) struct Pool {
     limits: Limits,
     name: Arc<str>,
     logs: LogSink,
+    shown: Shown,
     slots: Slots,
     idle: Mutex<IdleSandboxes>,
     reaper: AbortHandle,
@@ -53,6 +55,7 @@ impl Pool {
             name: spec.name.as_str().into(),
             limits,
             logs,
+            shown: Shown::new(&spec.code, spec.shown.as_deref()),
             slots: Slots::new(match spec.sandboxes {
                 Sandboxes::Reserved(all) | Sandboxes::Shared(all) => all,
             }),
@@ -64,6 +67,10 @@ impl Pool {
 
     pub(super) fn spec(&self) -> &FunctionSpec {
         &self.spec
+    }
+
+    pub(super) fn shown(&self) -> &Shown {
+        &self.shown
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -101,7 +108,8 @@ impl Pool {
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         let day = now.get(..10).unwrap_or_default().replace('-', "/");
         let stream = format!("{day}/[{}]{}", self.spec.version, Uuid::new_v4().simple());
-        Arc::new(SandboxLog::new(Arc::clone(&self.name), stream.into(), Arc::clone(&self.logs)))
+        let (name, sink) = (Arc::clone(&self.name), Arc::clone(&self.logs));
+        Arc::new(SandboxLog::new(name, stream.into(), sink, self.shown.clone()))
     }
 
     /// A sandbox is free for the next event.

@@ -1,4 +1,4 @@
-//! A bootstrap's process: how it is started, watched and killed, with everything that it started itself.
+//! A function's process: how it is started, watched and killed, with everything that it started itself.
 //!
 //! Each process has a thread of ours that starts it and waits for it. The thread lives as long as the process does, because Linux
 //! ties the parent's death signal to the thread that forked, not to our process.
@@ -21,14 +21,12 @@ use tokio::sync::{oneshot, watch};
 
 use super::confine::Confinement;
 use super::descendants::descendants;
+use super::launcher::Launcher;
 use super::lock;
 
 /// How often an executable that somebody still writes to is tried again, and after what pause.
 const BUSY_TRIES: usize = 20;
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
-
-/// The name of the executable, at the package's root.
-pub(super) const BOOTSTRAP: &str = "bootstrap";
 
 /// A running process group. It is killed when this is dropped.
 pub(super) struct Process {
@@ -39,14 +37,18 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts `bootstrap` in `code`, in a process group of its own. Its output and error go to `log`.
+    /// Starts a launcher's program in `code`, in a process group of its own. Its output and error go to `log`.
     pub(super) async fn start(
+        launcher: &Launcher,
         code: &Path,
         environment: BTreeMap<OsString, OsString>,
         log: PipeWriter,
     ) -> io::Result<Self> {
-        let path = code.join(BOOTSTRAP);
-        let image = Image::new(&path, environment)?;
+        let path = &launcher.program;
+        if !path.is_absolute() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let image = Image::new(path, &launcher.arguments, environment)?;
         let confinement = Confinement::new(code)?;
         let parent = rustix::process::getpid();
         let mut command = Command::new(path);
@@ -156,29 +158,37 @@ fn kill_group(group: Pid) {
 /// What the child executes. Rust's own way would hand a file that is no executable to the shell, as `execvp` does; Lambda does not.
 struct Image {
     path: CString,
-    arguments: [*const c_char; 2],
+    arguments: Vec<*const c_char>,
     environment: Vec<*const c_char>,
-    _variables: Vec<CString>,
+    _texts: [Vec<CString>; 2],
 }
 
 #[expect(unsafe_code, reason = "pointers for execve; see the comment")]
-// SAFETY: the pointers are to the buffers of `path` and `_variables`, which are owned, never changed, and do not move with the struct.
+// SAFETY: the pointers are to the buffers of `path` and `_texts`, which are owned, never changed, and do not move with the struct.
 unsafe impl Send for Image {}
 #[expect(unsafe_code, reason = "pointers for execve; see the comment")]
 // SAFETY: as above; nothing is ever written through a shared reference.
 unsafe impl Sync for Image {}
 
 impl Image {
-    fn new(path: &Path, environment: BTreeMap<OsString, OsString>) -> io::Result<Self> {
+    fn new(
+        path: &Path,
+        arguments: &[OsString],
+        environment: BTreeMap<OsString, OsString>,
+    ) -> io::Result<Self> {
         let path = CString::new(path.as_os_str().as_bytes())?;
+        let further = arguments.iter().map(|argument| CString::new(argument.as_bytes()));
+        let further = further.collect::<Result<Vec<_>, _>>()?;
         let joined = environment.into_iter().map(|(mut variable, value)| {
             variable.push("=");
             variable.push(value);
             CString::new(variable.into_vec())
         });
         let variables = joined.collect::<Result<Vec<_>, _>>()?;
-        let environment = variables.iter().map(|variable| variable.as_ptr()).chain([ptr::null()]).collect();
-        Ok(Self { arguments: [path.as_ptr(), ptr::null()], path, environment, _variables: variables })
+        let pointers = |texts: &[CString]| -> Vec<_> { texts.iter().map(|text| text.as_ptr()).collect() };
+        let arguments = [&[path.as_ptr()], pointers(&further).as_slice(), &[ptr::null()]].concat();
+        let environment = [pointers(&variables).as_slice(), &[ptr::null()]].concat();
+        Ok(Self { path, arguments, environment, _texts: [further, variables] })
     }
 
     /// Comes back only when it fails.

@@ -60,7 +60,7 @@ enum Watched<T> {
 }
 
 impl Sandbox {
-    /// Starts the bootstrap and waits until it asks for its first event.
+    /// Starts the process and waits until it asks for its first event.
     pub(super) async fn start(
         spec: &FunctionSpec,
         limits: Limits,
@@ -110,8 +110,8 @@ impl Sandbox {
 
         let placement = Placement { api, log_stream: log.stream(), temporary: temporary.path() };
         let variables = environment(spec, &placement, |name| std::env::var_os(name));
-        let process = Process::start(&spec.code, variables, writer).await;
-        let process = process.map_err(|error| entrypoint(&spec.code, &error))?;
+        let process = Process::start(&spec.launcher, &spec.code, variables, writer).await;
+        let process = process.map_err(|error| entrypoint(&spec.launcher.program, &error))?;
         // Whoever serves lives as long as the sandbox, so somebody hears it.
         let _ = started.send(process.pid());
         let sandbox = Self {

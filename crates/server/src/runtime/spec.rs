@@ -7,6 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use mdo_model::project::Secret;
 
+use super::launcher::Launcher;
+
 /// The largest event, in bytes: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 pub const MAX_REQUEST: usize = 6_291_456;
 /// The largest answer, in bytes, as Lambda's own message for a larger one says.
@@ -24,8 +26,12 @@ pub struct FunctionSpec {
     pub arn: String,
     /// The version that the alias points at.
     pub version: String,
-    /// The unpacked package: `LAMBDA_TASK_ROOT`, the working folder, and where `bootstrap` is.
+    /// The unpacked package: `LAMBDA_TASK_ROOT` and the working folder.
     pub code: PathBuf,
+    /// The folder whose files people know the code by: traces and error documents name it in place of `code`.
+    pub shown: Option<PathBuf>,
+    /// How its process is started.
+    pub launcher: Launcher,
     /// The handler of the function's configuration.
     pub handler: String,
     /// The runtime's identifier, `provided.al2023` for instance.

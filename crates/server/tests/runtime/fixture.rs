@@ -9,7 +9,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use mdo_server::runtime::{
-    FunctionRuntime, FunctionSpec, InvokeContext, InvokeResult, Limits, LogLine, LogSink, Refused, Sandboxes,
+    FunctionRuntime, FunctionSpec, InvokeContext, InvokeResult, Launcher, Limits, LogLine, LogSink, Refused,
+    Sandboxes,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -72,6 +73,8 @@ impl Fixture {
             arn: "arn:aws:lambda:us-east-1:123456789012:function:ml_api_sample:dev".into(),
             version: "7".into(),
             code: folder.path().into(),
+            shown: None,
+            launcher: Launcher::bootstrap(folder.path()),
             handler: "bootstrap".into(),
             runtime: "provided.al2023".into(),
             memory: 128,

@@ -1,0 +1,100 @@
+//! How a function's process is started: the `bootstrap` of its package, or an interpreter with our client of the Runtime API.
+//!
+//! The clients are handed over as an argument instead of as a file: nothing has to be written, kept complete or removed, the function's
+//! temporary folder is empty as on Lambda, and what it starts with `multiprocessing` does not import a second client.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf, absolute};
+
+use mdo_model::project::Interpreter;
+
+/// The name of the executable of an OS-only runtime, at the package's root.
+pub(super) const BOOTSTRAP: &str = "bootstrap";
+
+const PYTHON: &str = include_str!("clients/python.py");
+const NODE: &str = include_str!("clients/node.cjs");
+
+/// A program with what it is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launcher {
+    /// The program: an absolute path, or a name where none was found.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Environment variables, unless the function sets them itself.
+    pub environment: BTreeMap<String, OsString>,
+    /// Search paths: these folders come before what the function itself sets.
+    pub paths: BTreeMap<String, Vec<PathBuf>>,
+}
+
+impl Launcher {
+    /// The package's own `bootstrap`.
+    pub fn bootstrap(code: &Path) -> Self {
+        Self {
+            program: made_absolute(code).join(BOOTSTRAP),
+            arguments: Vec::new(),
+            environment: BTreeMap::new(),
+            paths: BTreeMap::new(),
+        }
+    }
+
+    /// An interpreter that runs the handler of the package in `code`.
+    ///
+    /// `dependencies` are folders of modules, which come after the package's own: what Lambda has below `/opt`.
+    pub fn interpreter(
+        interpreter: Interpreter,
+        program: PathBuf,
+        code: &Path,
+        dependencies: &[PathBuf],
+    ) -> Self {
+        let code = made_absolute(code);
+        let (arguments, variable, own): (&[&str], _, Option<&PathBuf>) = match interpreter {
+            // Unbuffered, without what the user has installed for other programs, and UTF-8 whatever this machine's locales are.
+            Interpreter::Python { .. } => {
+                (&["-u", "-s", "-X", "utf8", "-c", PYTHON], "PYTHONPATH", Some(&code))
+            }
+            Interpreter::Node { .. } => (&["-e", NODE], "NODE_PATH", None),
+        };
+        let folders = own.into_iter().chain(dependencies).cloned().collect();
+        let mut environment = BTreeMap::from([
+            // An interpreter of this machine finds its own libraries by itself.
+            ("LD_LIBRARY_PATH".to_owned(), joined(&[code.clone(), code.join("lib"), "/opt/lib".into()])),
+        ]);
+        if let Some(folder) = program.parent().filter(|folder| folder.is_absolute()) {
+            let usual = ["/usr/local/bin", "/usr/bin", "/bin", "/opt/bin"].map(PathBuf::from);
+            environment.insert("PATH".to_owned(), joined(&[&[folder.to_owned()][..], &usual].concat()));
+        }
+        if matches!(interpreter, Interpreter::Python { .. }) {
+            // The package is shared by all sandboxes, and on Lambda nobody can write to it.
+            environment.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".into());
+        }
+        let arguments = arguments.iter().map(OsString::from).collect();
+        Self { program, arguments, environment, paths: BTreeMap::from([(variable.to_owned(), folders)]) }
+    }
+
+    /// A search path of the function: its launcher's folders, then its own.
+    pub(super) fn path(&self, name: &str, own: Option<&str>) -> OsString {
+        let folders = self.paths.get(name).into_iter().flatten().cloned();
+        let own = own.into_iter().flat_map(std::env::split_paths);
+        joined(&folders.chain(own).collect::<Vec<_>>())
+    }
+}
+
+/// A program by its name on this process's `PATH`; the name alone where it is not there.
+pub fn on_path(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file());
+    found.map_or_else(|| name.into(), |program| made_absolute(&program))
+}
+
+fn made_absolute(path: &Path) -> PathBuf {
+    absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Folders as one search path. A folder with a colon in its name cannot be in one, and is left out.
+fn joined(folders: &[PathBuf]) -> OsString {
+    let sayable = folders.iter().filter(|folder| !folder.as_os_str().to_string_lossy().contains(':'));
+    std::env::join_paths(sayable).unwrap_or_default()
+}

@@ -1,0 +1,525 @@
+//! Node.js functions, as <https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html> and its neighbours describe them: each row of the
+//! table says which versions it holds for.
+
+use mdo_model::project::Interpreter;
+use mdo_server::runtime::{InvokeContext, Launcher};
+use serde_json::{Value, json};
+
+use crate::function::{Function, Outcome, REQUEST, folder};
+use crate::installed::node;
+
+/// What a row expects.
+enum Expected {
+    Answer(Value),
+    /// Type and message.
+    Error(&'static str, &'static str),
+}
+
+use Expected::{Answer, Error};
+
+struct Row {
+    name: &'static str,
+    versions: &'static [u32],
+    file: &'static str,
+    code: &'static str,
+    handler: &'static str,
+    expected: Expected,
+}
+
+const BOTH: &[u32] = &[22, 24];
+
+fn row(name: &'static str, file: &'static str, code: &'static str, expected: Expected) -> Row {
+    Row { name, versions: BOTH, file, code, handler: "index.handler", expected }
+}
+
+fn rows() -> Vec<Row> {
+    vec![
+        row(
+            "an async function of an ES module",
+            "index.mjs",
+            "export const handler = async (event) => event;",
+            Answer(json!({"a": [1]})),
+        ),
+        row(
+            "an async function of CommonJS",
+            "index.js",
+            "exports.handler = async (event) => event;",
+            Answer(json!({"a": [1]})),
+        ),
+        row(
+            "CommonJS by its ending",
+            "index.cjs",
+            "exports.handler = async () => typeof require;",
+            Answer(json!("function")),
+        ),
+        row(
+            "an ES module by its syntax",
+            "index.js",
+            "export const handler = async () => import.meta.dirname.length > 1;",
+            Answer(json!(true)),
+        ),
+        row(
+            "a promise",
+            "index.js",
+            "exports.handler = (event) => new Promise((done) => setTimeout(() => done(event.a), 5));",
+            Answer(json!([1])),
+        ),
+        row(
+            "a promise of what is no native one",
+            "index.js",
+            "exports.handler = () => ({ then: (done) => done(7) });",
+            Answer(json!(7)),
+        ),
+        row(
+            "top-level await",
+            "index.mjs",
+            "const model = await Promise.resolve(3);\nexport const handler = async () => model;",
+            Answer(json!(3)),
+        ),
+        row("nothing", "index.mjs", "export const handler = async () => {};", Answer(Value::Null)),
+        row("a function", "index.mjs", "export const handler = async () => () => 1;", Answer(Value::Null)),
+        row(
+            "letters of every kind",
+            "index.mjs",
+            "export const handler = async () => 'Zoë 😀 \\u2028';",
+            Answer(json!("Zoë 😀 \u{2028}")),
+        ),
+        row(
+            "the default export",
+            "index.mjs",
+            "export default { handler: async () => 'default' };",
+            Answer(json!("default")),
+        ),
+        Row {
+            handler: "index.api.get",
+            ..row(
+                "a function in an object",
+                "index.mjs",
+                "export const api = { get: async () => 'nested' };",
+                Answer(json!("nested")),
+            )
+        },
+        Row {
+            handler: "src/v1/index.handler",
+            ..row(
+                "a file in a folder",
+                "src/v1/index.mjs",
+                "export const handler = async () => 'deep';",
+                Answer(json!("deep")),
+            )
+        },
+        Row {
+            versions: &[22],
+            ..row(
+                "a callback",
+                "index.js",
+                "exports.handler = (event, context, callback) => setTimeout(() => callback(null, 'called'), 5);",
+                Answer(json!("called")),
+            )
+        },
+        Row {
+            versions: &[22],
+            ..row(
+                "a callback with an error",
+                "index.js",
+                "exports.handler = (event, context, callback) => callback(new RangeError('far'));",
+                Error("RangeError", "far"),
+            )
+        },
+        Row {
+            versions: &[22],
+            ..row(
+                "a callback that does not wait",
+                "index.js",
+                "exports.handler = (event, context, callback) => { context.callbackWaitsForEmptyEventLoop = false; setInterval(() => {}, 1000); callback(null, 1); };",
+                Answer(json!(1)),
+            )
+        },
+        Row {
+            versions: &[22],
+            ..row(
+                "a callback that waits for what is open",
+                "index.js",
+                "let done = 0;\nexports.handler = (event, context, callback) => { setTimeout(() => { done = 1; }, 20); callback(null, { get done() { return done; } }); };",
+                Answer(json!({"done": 1})),
+            )
+        },
+        Row {
+            versions: &[22],
+            ..row(
+                "succeed of the context",
+                "index.js",
+                "exports.handler = (event, context) => context.succeed('well');",
+                Answer(json!("well")),
+            )
+        },
+        Row {
+            versions: &[22],
+            ..row(
+                "fail of the context",
+                "index.js",
+                "exports.handler = (event, context) => context.fail('ill');",
+                Error("string", "ill"),
+            )
+        },
+        Row {
+            versions: &[22],
+            ..row(
+                "nobody calls back",
+                "index.js",
+                "exports.handler = (event, context, callback) => 'ignored';",
+                Answer(Value::Null),
+            )
+        },
+        Row {
+            versions: &[24],
+            ..row(
+                "a callback from Node.js 24 on",
+                "index.js",
+                "exports.handler = (event, context, callback) => callback(null, 1);",
+                Error(
+                    "Runtime.CallbackHandlerDeprecated",
+                    "Node.js 24 and later run no handler that takes a callback: declare it as an async function of event and context, or return a promise",
+                ),
+            )
+        },
+        Row {
+            versions: &[24],
+            ..row(
+                "a function that is not async",
+                "index.js",
+                "exports.handler = (event) => event.a;",
+                Answer(json!([1])),
+            )
+        },
+        row(
+            "an error",
+            "index.mjs",
+            "export const handler = async () => { throw new TypeError('no\\nway'); };",
+            Error("TypeError", "no\nway"),
+        ),
+        row(
+            "an error of its own class",
+            "index.mjs",
+            "class Odd extends Error { name = 'Größe' }\nexport const handler = async () => { throw new Odd('x'); };",
+            Error("Größe", "x"),
+        ),
+        row(
+            "something else that is thrown",
+            "index.mjs",
+            "export const handler = async () => { throw 'text'; };",
+            Error("string", "text"),
+        ),
+        row(
+            "a circle",
+            "index.mjs",
+            "export const handler = async () => { const a = {}; a.a = a; return a; };",
+            Error("Runtime.JSONStringifyError", "Unable to stringify response body"),
+        ),
+        row(
+            "a large integer",
+            "index.mjs",
+            "export const handler = async () => 1n;",
+            Error("Runtime.JSONStringifyError", "Unable to stringify response body"),
+        ),
+        row(
+            "a promise that nobody catches",
+            "index.mjs",
+            "export const handler = () => new Promise(() => { Promise.reject(new Error('lost')); setInterval(() => {}, 1000); });",
+            Error("Runtime.UnhandledPromiseRejection", "Error: lost"),
+        ),
+        row(
+            "an error that nobody catches",
+            "index.mjs",
+            "export const handler = () => new Promise(() => setTimeout(() => { throw new RangeError('later'); }, 1));",
+            Error("RangeError", "later"),
+        ),
+        row(
+            "an exit",
+            "index.mjs",
+            "export const handler = async () => process.exit(3);",
+            Error(
+                "Runtime.ExitError",
+                "RequestId: 8d2f5f27-3b5c-4b3e-9a52-0c3a1f0d9d11 Error: Runtime exited with error: exit status 3",
+            ),
+        ),
+        row(
+            "a promise that is never kept",
+            "index.mjs",
+            "export const handler = async () => new Promise(() => {});",
+            Error(
+                "Runtime.ExitError",
+                "RequestId: 8d2f5f27-3b5c-4b3e-9a52-0c3a1f0d9d11 Error: Runtime exited without providing a reason",
+            ),
+        ),
+        row(
+            "a syntax error",
+            "index.mjs",
+            "export const handler = async ( => 1;",
+            Error("Runtime.UserCodeSyntaxError", "SyntaxError: Unexpected token '=>'"),
+        ),
+        row(
+            "an error at import",
+            "index.mjs",
+            "throw new RangeError('no model');",
+            Error("RangeError", "no model"),
+        ),
+        row(
+            "a missing module",
+            "index.js",
+            "require('no-such-module');",
+            Error("Runtime.ImportModuleError", "Error: Cannot find module 'no-such-module'"),
+        ),
+        row(
+            "a missing module of an ES module",
+            "index.mjs",
+            "import 'no-such-module';",
+            Error(
+                "Runtime.ImportModuleError",
+                "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'no-such-module'",
+            ),
+        ),
+        row(
+            "a missing file",
+            "other.mjs",
+            "",
+            Error("Runtime.ImportModuleError", "Error: Cannot find module './index'"),
+        ),
+        row(
+            "a missing export",
+            "index.mjs",
+            "export const other = 1;",
+            Error("Runtime.HandlerNotFound", "index.handler is undefined or not exported"),
+        ),
+        row(
+            "an export that is no function",
+            "index.mjs",
+            "export const handler = 7;",
+            Error("Runtime.HandlerNotFound", "index.handler is not a function"),
+        ),
+        Row {
+            handler: "index",
+            ..row(
+                "a handler without a function",
+                "index.mjs",
+                "",
+                Error("Runtime.MalformedHandlerName", "Bad handler"),
+            )
+        },
+        Row {
+            handler: "../index.handler",
+            ..row(
+                "a handler elsewhere",
+                "index.mjs",
+                "",
+                Error(
+                    "Runtime.MalformedHandlerName",
+                    "'../index.handler' is not a valid handler name. Use absolute paths when specifying root directories in handler names.",
+                ),
+            )
+        },
+        row(
+            "a streamed response",
+            "index.mjs",
+            "export const handler = awslambda.streamifyResponse(async (event, stream) => { stream.write('{\"a\":'); stream.write('1}'); stream.end(); });",
+            Answer(json!({"a": 1})),
+        ),
+        row(
+            "a process that is forked",
+            "index.mjs",
+            "import { fork } from 'node:child_process';\nif (process.send) process.send('child'); \nexport const handler = () => new Promise((done) => { const child = fork(import.meta.filename); child.once('message', done); });",
+            Answer(json!("child")),
+        ),
+        row(
+            "a thread",
+            "index.mjs",
+            "import { Worker, isMainThread, parentPort } from 'node:worker_threads';\nif (!isMainThread) parentPort.postMessage('thread');\nexport const handler = () => new Promise((done) => new Worker(import.meta.filename).once('message', done));",
+            Answer(json!("thread")),
+        ),
+    ]
+}
+
+fn function(major: u32, file: &str, code: &str, handler: &str) -> Function {
+    let program = node(major);
+    Function::new(&folder(&[(file, code)]), &format!("nodejs{major}.x"), handler, |code| {
+        Launcher::interpreter(Interpreter::Node { major }, program, code, &[])
+    })
+    .with(|spec| spec.shown = Some("functions/web".into()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handlers_are_what_lambdas_documentation_says() {
+    let mut differences = Vec::new();
+    for Row { name, versions, file, code, handler, expected } in rows() {
+        for major in versions {
+            let outcome = function(*major, file, code, handler).once(r#"{"a": [1]}"#).await;
+            let payload = outcome.payload();
+            let is_as_expected = match &expected {
+                Answer(answer) => outcome.result.error.is_none() && payload == *answer,
+                Error(kind, message) => {
+                    let told = payload["errorMessage"].as_str().unwrap_or_default();
+                    // What follows is where it was looked for.
+                    payload["errorType"] == *kind
+                        && (told == *message
+                            || kind.ends_with("ImportModuleError") && told.starts_with(message))
+                }
+            };
+            if !is_as_expected {
+                differences.push(format!("{name} on {major}: {payload:#}\n{}", outcome.lines.join("\n")));
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+}
+
+fn told(outcome: &Outcome) -> Vec<&str> {
+    let lines = outcome.lines.iter().filter(|line| line.contains("Z\t"));
+    lines.map(|line| line.split_once('\t').unwrap().1).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_writes_lines_as_lambda_does() {
+    let code = r"
+console.log('init', 1);
+export const handler = async () => {
+  console.debug('%s is %d', 'one', 1);
+  console.info({ a: [1] });
+  console.warn('two\nlines');
+  console.error(new TypeError('no').message);
+};";
+    for major in [22, 24] {
+        let outcome = function(major, "index.mjs", code, "index.handler").once("{}").await;
+        let id = |line: &str| format!("{REQUEST}\t{line}");
+        assert_eq!(
+            told(&outcome),
+            [
+                "undefined\tINFO\tinit 1".to_owned(),
+                id("DEBUG\tone is 1"),
+                id("INFO\t{ a: [ 1 ] }"),
+                id("WARN\ttwo"),
+                id("ERROR\tno"),
+            ]
+        );
+        assert!(outcome.lines.contains(&"lines".to_owned()), "{:?}", outcome.lines);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_may_be_documents_of_a_level() {
+    let code = "export const handler = async () => { console.log('low'); console.warn('x', 1); console.error(new TypeError('no')); };";
+    let function = function(22, "index.mjs", code, "index.handler");
+    let function = function.set("AWS_LAMBDA_LOG_FORMAT", "JSON").set("AWS_LAMBDA_LOG_LEVEL", "WARN");
+    let outcome = function.once("{}").await;
+    let documents = outcome.lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let documents: Vec<Value> = documents
+        .map(|mut document| {
+            assert!(document["timestamp"].take().is_string());
+            document
+        })
+        .collect();
+    assert_eq!(
+        documents,
+        [
+            json!({"timestamp": null, "level": "WARN", "requestId": REQUEST, "message": "x 1"}),
+            json!({"timestamp": null, "level": "ERROR", "requestId": REQUEST, "message": {
+                "errorType": "TypeError",
+                "errorMessage": "no",
+                "stackTrace": ["TypeError: no", "    at handler (functions/web/index.mjs:1:94)"],
+            }}),
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_name_the_users_own_file_and_end_with_it() {
+    for (file, code) in [
+        (
+            "index.mjs",
+            "const inner = () => { throw new Error('no'); };\nexport const handler = async () => inner();",
+        ),
+        (
+            "index.cjs",
+            "const inner = () => { throw new Error('no'); };\nexports.handler = async () => inner();",
+        ),
+    ] {
+        for major in [22, 24] {
+            let outcome = function(major, file, code, "index.handler").once("{}").await;
+            let trace = outcome.payload()["trace"].clone();
+            let trace: Vec<&str> = trace.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+            assert_eq!(trace.len(), 3, "{trace:?}");
+            assert_eq!(
+                trace[..2],
+                ["Error: no", format!("    at inner (functions/web/{file}:1:29)").as_str()]
+            );
+            assert!(trace[2].contains(&format!("functions/web/{file}:2:")), "{trace:?}");
+            let log = outcome.lines.join("\n");
+            assert!(log.contains("\tERROR\tInvoke Error \t{\"errorType\":\"Error\""), "{log}");
+            assert!(log.contains(&format!("functions/web/{file}:1:29")), "{log}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_syntax_error_names_its_file_and_line_in_a_module_of_either_kind() {
+    for (file, code) in [
+        ("index.mjs", "import './other.mjs';"),
+        ("index.mjs", "\nexport const handler = async ( => 1;"),
+        ("index.js", "\nexports.handler = async ( => 1;"),
+    ] {
+        let broken = ("other.mjs", "\nconst a = ;");
+        let program = node(24);
+        let function =
+            Function::new(&folder(&[(file, code), broken]), "nodejs24.x", "index.handler", |code| {
+                Launcher::interpreter(Interpreter::Node { major: 24 }, program, code, &[])
+            })
+            .with(|spec| spec.shown = Some("functions/web".into()));
+        let trace = function.once("{}").await.payload()["trace"].clone();
+        let file = if code.contains("other") { "other.mjs" } else { file };
+        assert_eq!(trace[0], format!("functions/web/{file}:2"), "{trace:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_context_holds_what_the_event_came_with() {
+    let code = "export const handler = async (event, context) => { const left = context.getRemainingTimeInMillis(); return { ...context, left: left > 0 && left <= 30000, trace: process.env._X_AMZN_TRACE_ID.slice(0, 7) }; };";
+    let function = function(24, "index.mjs", code, "index.handler");
+    let runtime = function.start();
+    let context = InvokeContext {
+        client_context: Some(r#"{"custom": {"a": 1}}"#.into()),
+        trace_id: Some("Root=1-5e1b4151-43a0913a12345678901234567".into()),
+        ..InvokeContext::default()
+    };
+    let mut document = function.run_in(&runtime, "{}", context).await.payload();
+    assert!(document["logStreamName"].take().as_str().unwrap().contains("[7]"));
+    assert_eq!(
+        document,
+        json!({
+            "clientContext": {"custom": {"a": 1}},
+            "invokedFunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:ml_api_sample:dev",
+            "awsRequestId": REQUEST,
+            "functionName": "ml_api_sample",
+            "functionVersion": "7",
+            "memoryLimitInMB": "256",
+            "logGroupName": "/aws/lambda/ml_api_sample",
+            "logStreamName": null,
+            "left": true,
+            "trace": "Root=1-",
+        })
+    );
+    runtime.retire().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_keeps_its_module_after_an_error() {
+    let code = "let count = 0;\nexport const handler = async (event) => { count += 1; if (event) throw new Error('x'); return count; };";
+    let function = function(22, "index.mjs", code, "index.handler");
+    let runtime = function.start();
+    for (event, count) in [("0", Some(1)), ("1", None), ("0", Some(3))] {
+        let outcome = function.run(&runtime, event).await;
+        assert_eq!(outcome.result.error.is_none(), count.is_some());
+        if let Some(count) = count {
+            assert_eq!(outcome.payload(), count);
+        }
+    }
+    runtime.retire().await;
+}
