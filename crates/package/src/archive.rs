@@ -10,13 +10,30 @@ use tempfile::NamedTempFile;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
-use super::collect::Entry;
 use super::own_folder::private_folder;
-use super::{PackageError, Source};
 
 /// Deflate's level. Part of every package's identity: another level is another hash for the same files. Level 6 takes twice
 /// as long for two per cent less.
 const LEVEL: i64 = 4;
+
+/// One file to be zipped.
+#[derive(Clone, Copy)]
+pub(super) struct Member<'a> {
+    /// Its name in the zip: relative, with `/`.
+    pub name: &'a str,
+    /// Where its content is.
+    pub path: &'a Path,
+    /// Whether it is executable.
+    pub executable: bool,
+}
+
+/// Why there is no zip, without the name of what it was for.
+#[derive(Debug)]
+pub(super) enum ArchiveError {
+    Read { path: PathBuf, source: io::Error },
+    Write { path: PathBuf, source: io::Error },
+    Zip { name: String, reason: String },
+}
 
 /// A written zip.
 pub(super) struct Archive {
@@ -28,15 +45,18 @@ pub(super) struct Archive {
     pub path: PathBuf,
 }
 
-/// Zips the entries in their order into `artifacts`.
-pub(super) fn write(source: &Source, entries: &[Entry], artifacts: &Path) -> Result<Archive, PackageError> {
-    private_folder(artifacts).map_err(write_error(source, artifacts))?;
-    let file = temporary(artifacts).map_err(write_error(source, artifacts))?;
-    let written = stream(source, entries, &file)?;
+/// Zips the members in their order into `artifacts`.
+pub(super) fn write<'a>(
+    members: impl IntoIterator<Item = Member<'a>>,
+    artifacts: &Path,
+) -> Result<Archive, ArchiveError> {
+    private_folder(artifacts).map_err(write_error(artifacts))?;
+    let file = temporary(artifacts).map_err(write_error(artifacts))?;
+    let written = stream(members, &file)?;
     let path = artifacts.join(format!("{}.zip", written.sha256));
     let archive = Archive { sha256: written.sha256, size: written.size, unzipped: written.unzipped, path };
     // Also over one that is there, which a crash may have damaged: that is cheaper than to wait for the disk each time.
-    file.persist(&archive.path).map_err(|error| write_error(source, &archive.path)(error.error))?;
+    file.persist(&archive.path).map_err(|error| write_error(&archive.path)(error.error))?;
     Ok(archive)
 }
 
@@ -51,41 +71,35 @@ struct Written {
     unzipped: u64,
 }
 
-fn stream(source: &Source, entries: &[Entry], file: &NamedTempFile) -> Result<Written, PackageError> {
-    let failed = write_error(source, file.path());
+fn stream<'a>(
+    members: impl IntoIterator<Item = Member<'a>>,
+    file: &NamedTempFile,
+) -> Result<Written, ArchiveError> {
     let mut sink = Sink::new(file.as_file());
     let mut zip = ZipWriter::new_stream(&mut sink);
     let mut unzipped = 0;
-    for entry in entries {
-        unzipped += add(source, entry, &mut zip)?;
+    for member in members {
+        unzipped += add(member, &mut zip)?;
         if zip.get_ref().is_some_and(|sink| sink.get_ref().failed()) {
             break;
         }
     }
-    zip.finish().map_err(zip_error(source, "the list of files"))?;
-    let (sha256, size) = sink.finish().map_err(failed)?;
+    zip.finish().map_err(zip_error("the list of files"))?;
+    let (sha256, size) = sink.finish().map_err(write_error(file.path()))?;
     Ok(Written { sha256, size, unzipped })
 }
 
 /// Adds one file and says how many bytes it had; it may have changed since it was listed.
-fn add(
-    source: &Source,
-    entry: &Entry,
-    zip: &mut ZipWriter<StreamWriter<&mut Sink>>,
-) -> Result<u64, PackageError> {
-    let read = |error| PackageError::Read {
-        function: source.function.to_owned(),
-        path: entry.path.clone(),
-        source: error,
-    };
-    let mut file = File::open(&entry.path).map_err(read)?;
+fn add(member: Member, zip: &mut ZipWriter<StreamWriter<&mut Sink>>) -> Result<u64, ArchiveError> {
+    let read = |source| ArchiveError::Read { path: member.path.to_owned(), source };
+    let mut file = File::open(member.path).map_err(read)?;
     let options = SimpleFileOptions::default()
         .system(System::Unix)
         .compression_method(CompressionMethod::Deflated)
         .compression_level(Some(LEVEL))
         .last_modified_time(DateTime::DEFAULT)
-        .unix_permissions(if entry.executable { 0o755 } else { 0o644 });
-    zip.start_file(&entry.name, options).map_err(zip_error(source, &entry.name))?;
+        .unix_permissions(if member.executable { 0o755 } else { 0o644 });
+    zip.start_file(member.name, options).map_err(zip_error(member.name))?;
     let mut buffer = vec![0; 64 * 1024];
     let mut size = 0;
     loop {
@@ -95,7 +109,7 @@ fn add(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(read(error)),
         };
-        zip.write_all(&buffer[..read]).map_err(|error| zip_error(source, &entry.name)(error.into()))?;
+        zip.write_all(&buffer[..read]).map_err(|error| zip_error(member.name)(error.into()))?;
         size += read as u64;
     }
 }
@@ -152,18 +166,10 @@ impl Write for Sink<'_> {
     }
 }
 
-fn zip_error<'a>(source: &'a Source, name: &'a str) -> impl Fn(zip::result::ZipError) -> PackageError + 'a {
-    move |error| PackageError::Zip {
-        function: source.function.to_owned(),
-        name: name.to_owned(),
-        reason: error.to_string(),
-    }
+fn zip_error(name: &str) -> impl Fn(zip::result::ZipError) -> ArchiveError + '_ {
+    move |error| ArchiveError::Zip { name: name.to_owned(), reason: error.to_string() }
 }
 
-fn write_error<'a>(source: &'a Source, path: &'a Path) -> impl Fn(io::Error) -> PackageError + 'a {
-    move |error| PackageError::Write {
-        function: source.function.to_owned(),
-        path: path.to_owned(),
-        source: error,
-    }
+fn write_error(path: &Path) -> impl Fn(io::Error) -> ArchiveError + '_ {
+    move |source| ArchiveError::Write { path: path.to_owned(), source }
 }

@@ -1,9 +1,11 @@
-//! What Lambda's OS-only runtimes carry: loaders, libraries, and how new these are.
+//! What Lambda's OS-only and Python runtimes carry: loaders, libraries, and how new these are.
 //!
 //! `provided.al2023` is the AL2023 minimal container image (AWS Compute Blog, "Introducing the Amazon Linux 2023
 //! runtime for AWS Lambda"): glibc 2.34, GCC 11, OpenSSL 3, libcurl-minimal. `provided.al2` has glibc 2.26 and GCC 7.
 
 use mdo_model::project::Architecture;
+
+use super::derivative::PythonRuntime;
 
 /// A version such as 2.34 or 3.4.29.
 pub(super) type Version = [u32; 3];
@@ -56,10 +58,48 @@ pub(super) fn of(runtime: &str) -> Option<&'static BaseImage> {
     }
 }
 
+/// What the images of the managed Python runtimes have beside the OS-only image that they are made from: Python's own
+/// library, and what its standard library is linked with.
+const PYTHON_ON_AL2023: BaseImage = BaseImage {
+    versions: AL2023.versions,
+    libraries: &[
+        "libcrypto.so.3",
+        "libssl.so.3",
+        "libcrypt.so.2",
+        "libffi.so.8",
+        "libexpat.so.1",
+        "libbz2.so.1",
+        "liblzma.so.5",
+        "libsqlite3.so.0",
+        "libuuid.so.1",
+    ],
+};
+
+const PYTHON_ON_AL2: BaseImage = BaseImage {
+    versions: AL2.versions,
+    libraries: &[
+        "libcrypt.so.1",
+        "libffi.so.6",
+        "libexpat.so.1",
+        "libbz2.so.1",
+        "liblzma.so.5",
+        "libsqlite3.so.0",
+        "libuuid.so.1",
+    ],
+};
+
+/// The image of a managed Python runtime.
+pub(super) fn of_python(runtime: PythonRuntime) -> &'static BaseImage {
+    if runtime.is_on_al2() { &PYTHON_ON_AL2 } else { &PYTHON_ON_AL2023 }
+}
+
 impl BaseImage {
     /// Whether the image has the shared library that is linked by this name.
     pub(crate) fn has_library(&self, name: &str) -> bool {
-        name.starts_with("ld-linux") || COMMON.contains(&name) || self.libraries.contains(&name)
+        name.starts_with("ld-linux")
+            || name.starts_with("libpython3.")
+            || COMMON.contains(&name)
+            || self.libraries.contains(&name)
     }
 
     /// If a symbol version such as `GLIBC_2.38` is newer than the image's: its prefix and version, and the image's.

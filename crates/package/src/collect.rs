@@ -4,6 +4,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::archive::Member;
 use super::ignore_rules::Rules;
 use super::{PackageError, Problem, Source, Stamp};
 
@@ -19,6 +20,12 @@ pub(super) struct Entry {
     pub executable: bool,
     /// What tells whether it is as it was.
     pub stamp: Stamp,
+}
+
+impl Entry {
+    pub(super) fn member(&self) -> Member<'_> {
+        Member { name: &self.name, path: &self.path, executable: self.executable }
+    }
 }
 
 /// What a folder holds.

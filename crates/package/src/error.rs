@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use super::archive::ArchiveError;
 use super::{Hook, Problem};
 
 /// Why a function could not be packaged. Each variant names the function and the file.
@@ -83,6 +84,15 @@ pub enum PackageError {
 }
 
 impl PackageError {
+    pub(super) fn of_archive(function: &str, error: ArchiveError) -> Self {
+        let function = function.to_owned();
+        match error {
+            ArchiveError::Read { path, source } => Self::Read { function, path, source },
+            ArchiveError::Write { path, source } => Self::Write { function, path, source },
+            ArchiveError::Zip { name, reason } => Self::Zip { function, name, reason },
+        }
+    }
+
     /// What to do about it; of several problems, one line each.
     pub fn help(&self) -> Option<String> {
         match self {
@@ -154,6 +164,16 @@ pub enum UnpackError {
         /// What is unsafe about it.
         reason: &'static str,
     },
+    /// More entries than any set of packages has.
+    #[error("{} holds {entries} entries, and mdo unpacks at most {most}", .zip.display())]
+    TooManyEntries {
+        /// The zip.
+        zip: PathBuf,
+        /// How many it holds.
+        entries: usize,
+        /// How many it may hold.
+        most: usize,
+    },
     /// A file could not be written.
     #[error("cannot write {}", .path.display())]
     Write {
@@ -170,12 +190,12 @@ impl UnpackError {
         match self {
             Self::Write { source, .. } => write_help(source),
             Self::NotAZip { .. } => Some("package the function again".into()),
-            Self::Read { .. } | Self::UnsafeEntry { .. } => None,
+            Self::Read { .. } | Self::UnsafeEntry { .. } | Self::TooManyEntries { .. } => None,
         }
     }
 }
 
-fn write_help(source: &io::Error) -> Option<String> {
+pub(super) fn write_help(source: &io::Error) -> Option<String> {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             Some("free some space on that disk".into())
@@ -195,7 +215,7 @@ fn tail(output: &[String]) -> String {
 }
 
 #[cfg(unix)]
-fn outcome(status: ExitStatus) -> String {
+pub(super) fn outcome(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit status {code}"),
@@ -205,6 +225,6 @@ fn outcome(status: ExitStatus) -> String {
 }
 
 #[cfg(not(unix))]
-fn outcome(status: ExitStatus) -> String {
+pub(super) fn outcome(status: ExitStatus) -> String {
     status.to_string()
 }

@@ -187,3 +187,18 @@ fn without_blanks_at_its_end(line: &str) -> &str {
     }
     &line[..end]
 }
+
+/// Patterns from a list instead of from an ignore file, which mean the same.
+pub(super) struct Patterns(IgnoreFile);
+
+impl Patterns {
+    pub(super) fn read(lines: &[String]) -> Self {
+        let patterns = lines.iter().filter_map(|line| Pattern::read(line)).collect();
+        Self(IgnoreFile { patterns, base: Base::Within(0) })
+    }
+
+    /// Whether they name a file or a folder.
+    pub(super) fn name(&self, path: &str, is_folder: bool) -> bool {
+        self.0.excludes(path, is_folder).unwrap_or(false)
+    }
+}

@@ -3,6 +3,7 @@
 mod archive;
 mod base_image;
 mod collect;
+pub mod derivative;
 mod elf;
 mod error;
 mod handler;
@@ -13,6 +14,7 @@ mod memory;
 mod own_folder;
 mod preflight;
 mod problem;
+mod process;
 mod size;
 mod stamp;
 mod unpack;
@@ -25,6 +27,7 @@ use mdo_model::Sha256;
 use mdo_model::project::Architecture;
 use mdo_model::quotas::DIRECT_UPLOAD_LIMIT;
 
+use collect::Entry;
 use memory::Fingerprint;
 
 pub use error::{PackageError, UnpackError};
@@ -128,7 +131,9 @@ fn zip(source: &Source, artifacts: &Path) -> Result<Package, PackageError> {
         return Ok(package);
     }
     let mut warnings = preflight::check(source, &mut collected)?;
-    let archive = archive::write(source, &collected.entries, artifacts)?;
+    let members = collected.entries.iter().map(Entry::member);
+    let archive = archive::write(members, artifacts)
+        .map_err(|error| PackageError::of_archive(source.function, error))?;
     if archive.size > DIRECT_UPLOAD_LIMIT {
         let largest = size::largest(&collected.entries);
         let consequence = match source.destination {

@@ -14,6 +14,9 @@ use super::UnpackError;
 /// How the name of a folder begins that is being unpacked into, or that a crash has left half unpacked.
 pub const UNPACKING: &str = ".unpack-";
 
+/// The most entries of a zip from elsewhere: five times what the largest stacks of scientific packages have.
+const MOST_ENTRIES: usize = 50_000;
+
 /// Unpacks `zip` into the folder `into`, keeping which files are executable.
 ///
 /// The files appear at once, by a rename, so `into` is either absent or complete. If it is there already, nothing is
@@ -23,11 +26,26 @@ pub const UNPACKING: &str = ".unpack-";
 /// When the zip cannot be read, when it holds an entry that would lie outside `into`, is a link, appears twice or
 /// together with the others exceeds Lambda's 250 MB, or when a file cannot be written.
 pub fn unpack(zip: &Path, into: &Path) -> Result<(), UnpackError> {
+    unpack_up_to(usize::MAX, zip, into)
+}
+
+/// As [`unpack`], for a zip that somebody else has made: of at most 50,000 entries.
+///
+/// # Errors
+/// As [`unpack`], and when it holds too many entries.
+pub(super) fn unpack_foreign(zip: &Path, into: &Path) -> Result<(), UnpackError> {
+    unpack_up_to(MOST_ENTRIES, zip, into)
+}
+
+fn unpack_up_to(most: usize, zip: &Path, into: &Path) -> Result<(), UnpackError> {
     if into.is_dir() {
         return Ok(());
     }
     let file = File::open(zip).map_err(|source| UnpackError::Read { zip: zip.to_owned(), source })?;
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged(zip))?;
+    if archive.len() > most {
+        return Err(UnpackError::TooManyEntries { zip: zip.to_owned(), entries: archive.len(), most });
+    }
     let parent = match into.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),

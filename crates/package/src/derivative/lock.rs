@@ -1,0 +1,227 @@
+//! Locks a derivative's requirements through uv, and tells a lock that no longer belongs to them without asking anybody.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use mdo_model::Sha256;
+use sha2::Digest as _;
+
+use super::error::DerivativeError;
+use super::requirements::{self, Pinned};
+use super::runtime::PythonRuntime;
+use super::{Event, Observe, Tools, uv};
+
+/// What a derivative wants, below its folder.
+pub(super) const WANTED: &str = "requirements.in";
+
+/// What it gets.
+pub(super) const LOCK: &str = "requirements.txt";
+
+/// How the line begins that says what a lock was made from.
+const MADE_FROM: &str = "# mdo: ";
+
+/// How a lock is made.
+#[derive(Clone, Copy, Debug)]
+pub struct LockOptions {
+    /// The oldest runtime that it has to serve.
+    pub runtime: PythonRuntime,
+    /// Whether versions that still fit are given up for newer ones.
+    pub upgrade: bool,
+}
+
+/// A lock that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Locked {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it pins.
+    pub packages: Vec<Pinned>,
+    /// What is other than before, by name.
+    pub changes: Vec<VersionChange>,
+}
+
+/// A package whose version is other than before. Displayed as `scikit-learn 1.9.0 → 1.9.1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionChange {
+    /// The package.
+    pub name: String,
+    /// The version before; none if it is new. Several that differ by platform are joined by commas.
+    pub from: Option<String>,
+    /// The version now; none if it is gone.
+    pub to: Option<String>,
+}
+
+impl std::fmt::Display for VersionChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.from, &self.to) {
+            (Some(from), Some(to)) => write!(f, "{} {from} → {to}", self.name),
+            (None, Some(to)) => write!(f, "{} {to} (new)", self.name),
+            (Some(from), None) => write!(f, "{} {from} (gone)", self.name),
+            (None, None) => f.write_str(&self.name),
+        }
+    }
+}
+
+/// Pins what `requirements.in` of the folder wants, with hashes and for every platform, in its `requirements.txt`.
+///
+/// The versions that are pinned already stay where they still fit, unless an upgrade is asked for.
+///
+/// # Errors
+/// When `requirements.in` cannot be read, when uv cannot resolve it, or when the lock cannot be written.
+pub fn lock(
+    name: &str,
+    folder: &Path,
+    options: &LockOptions,
+    tools: &Tools,
+    observe: Observe,
+) -> Result<Locked, DerivativeError> {
+    let made_from = made_from(name, folder)?;
+    let path = folder.join(LOCK);
+    let before = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(source) => return Err(DerivativeError::read(name, &path, source)),
+    };
+    // uv reads the versions to keep from the file that it writes to.
+    let unfinished = tempfile::Builder::new()
+        .prefix(".requirements-")
+        .suffix(".txt")
+        .tempfile_in(folder)
+        .map_err(|source| DerivativeError::write(name, folder, source))?;
+    let failed = |source| DerivativeError::write(name, unfinished.path(), source);
+    fs::write(unfinished.path(), &before).map_err(failed)?;
+    observe(Event::Locking);
+    let version = options.runtime.version();
+    let mut arguments: Vec<&OsStr> =
+        ["pip", "compile", WANTED, "--universal", "--generate-hashes", "--no-header", "-q"]
+            .map(OsStr::new)
+            .to_vec();
+    arguments.extend(["--python-version".as_ref(), OsStr::new(&version)]);
+    arguments.extend(["--output-file".as_ref(), unfinished.path().as_os_str()]);
+    if options.upgrade {
+        arguments.push("--upgrade".as_ref());
+    }
+    uv::run(name, "lock its requirements", folder, &arguments, tools, observe)?;
+    let resolved = fs::read_to_string(unfinished.path())
+        .map_err(|source| DerivativeError::read(name, unfinished.path(), source))?;
+    let text = format!(
+        "# Written by `mdo derivative lock {name}`. Change {WANTED}, and lock again.\n\
+         {MADE_FROM}python {version}, {WANTED} sha256 {made_from}\n{resolved}"
+    );
+    if text != before {
+        replace(&path, &text).map_err(|source| DerivativeError::write(name, &path, source))?;
+    }
+    let packages = requirements::pinned(&text);
+    Ok(Locked { path, changes: changes(&requirements::pinned(&before), &packages), packages })
+}
+
+/// Writes a file at once, readable as the committed file that it is.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".requirements-");
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    let mut file = builder.tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+fn changes(before: &[Pinned], now: &[Pinned]) -> Vec<VersionChange> {
+    let (before, now) = (versions(before), versions(now));
+    let names: BTreeSet<_> = before.keys().chain(now.keys()).collect();
+    let changes = names.into_iter().map(|name| VersionChange {
+        name: name.clone(),
+        from: before.get(name).cloned(),
+        to: now.get(name).cloned(),
+    });
+    changes.filter(|change| change.from != change.to).collect()
+}
+
+fn versions(packages: &[Pinned]) -> BTreeMap<String, String> {
+    let mut versions: BTreeMap<String, String> = BTreeMap::new();
+    for package in packages {
+        let known = versions.entry(requirements::normalized(&package.name)).or_default();
+        if !known.is_empty() {
+            known.push_str(", ");
+        }
+        known.push_str(&package.version);
+    }
+    versions
+}
+
+/// The text of the lock of a folder, if it belongs to its `requirements.in` and serves the runtime.
+///
+/// A folder without `requirements.in` has a lock from elsewhere, which is taken as it is.
+///
+/// # Errors
+/// When there is no lock, when it was made from something else, for a newer Python, or not by mdo, or cannot be read.
+pub fn read_lock(name: &str, folder: &Path, runtime: PythonRuntime) -> Result<String, DerivativeError> {
+    let path = folder.join(LOCK);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(DerivativeError::LockMissing { name: name.to_owned(), folder: folder.to_owned() });
+        }
+        Err(source) => return Err(DerivativeError::read(name, &path, source)),
+    };
+    if !folder.join(WANTED).exists() {
+        return Ok(text);
+    }
+    let stale = |reason: String| {
+        Err(DerivativeError::LockStale { name: name.to_owned(), path: path.clone(), reason })
+    };
+    let Some((python, digest)) = text.lines().find_map(origin) else {
+        return stale("does not say which requirements.in it was made from".to_owned());
+    };
+    if digest != made_from(name, folder)?.to_string() {
+        return stale(format!("was made from another {WANTED}"));
+    }
+    if python > runtime.minor() {
+        return stale(format!("was made for Python 3.{python} and later, and the runtime is {runtime}"));
+    }
+    Ok(text)
+}
+
+/// The Python and the digest in the line that says what a lock was made from.
+fn origin(line: &str) -> Option<(u8, &str)> {
+    let (python, digest) = line.strip_prefix(MADE_FROM)?.split_once(", ")?;
+    let python = python.strip_prefix("python 3.")?.parse().ok()?;
+    Some((python, digest.rsplit(' ').next()?.trim_end()))
+}
+
+/// The digest of what decides a lock: `requirements.in` with the files that it includes, whatever their line ends.
+fn made_from(name: &str, folder: &Path) -> Result<Sha256, DerivativeError> {
+    let mut hash = sha2::Sha256::new();
+    let mut seen = BTreeSet::new();
+    let mut waiting = vec![folder.join(WANTED)];
+    while let Some(path) = waiting.pop() {
+        if !seen.insert(path.clone()) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).map_err(|source| DerivativeError::read(name, &path, source))?;
+        // A comment or a blank line changes nothing.
+        for line in requirements::logical_lines(&text) {
+            hash.update(format!("{line}\n"));
+            if let Some(file) = included(&line) {
+                waiting.push(path.parent().unwrap_or(folder).join(file));
+            }
+        }
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    Ok(digest.into())
+}
+
+/// The file that a line such as `-r more.in` includes, unless it is fetched from somewhere.
+fn included(line: &str) -> Option<&str> {
+    let options = ["-r", "-c", "--requirement", "--constraint"];
+    let rest = options.iter().find_map(|option| {
+        let rest = line.strip_prefix(option)?;
+        // `-rmore.in` is read as well, `--requirements` is not this option.
+        (!option.starts_with("--") || rest.starts_with([' ', '='])).then_some(rest)
+    })?;
+    let file = rest.trim_start_matches([' ', '=']);
+    (!file.contains("://")).then_some(file)
+}

@@ -1,0 +1,122 @@
+//! Opens a zip of packages that somebody else has built, as carefully as what comes from elsewhere deserves.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use mdo_model::Sha256;
+use mdo_model::project::Architecture;
+use sha2::Digest as _;
+
+use super::build::{self, Built, Making, Packing};
+use super::error::DerivativeError;
+use super::problem::DerivativeProblem;
+use super::runtime::PythonRuntime;
+use super::store::{Tree, Workshop};
+use super::{Observe, bytecode, tree};
+use crate::unpack;
+
+/// Part of every identity, as that of a recipe.
+const FORMAT: u32 = 1;
+
+/// A prebuilt zip, which is on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prebuilt {
+    /// The derivative's name, for messages.
+    pub name: String,
+    /// The zip.
+    pub zip: PathBuf,
+    /// What its digest has to be; any, if nobody has said so.
+    pub sha256: Option<Sha256>,
+    /// The runtime of the functions that use it.
+    pub runtime: PythonRuntime,
+    /// The processor that the functions run on.
+    pub architecture: Architecture,
+    /// Which files stay out: see [`super::Recipe::exclude`].
+    pub exclude: Vec<String>,
+}
+
+impl Prebuilt {
+    /// The identity of what becomes of a zip with this digest.
+    pub fn inputs(&self, sha256: Sha256) -> Sha256 {
+        let inputs = serde_json::json!([
+            "zip",
+            FORMAT,
+            sha256.to_string(),
+            self.runtime.to_string(),
+            self.architecture.as_str(),
+            self.exclude,
+        ]);
+        Sha256::of(inputs.to_string().as_bytes())
+    }
+}
+
+/// The derivative, if a zip with this digest has been opened before. The zip need not be there.
+pub fn cached_prebuilt(prebuilt: &Prebuilt, sha256: Sha256, cache: &Path, packing: Packing) -> Option<Built> {
+    build::find(prebuilt.inputs(sha256), cache, packing)
+}
+
+/// Opens the zip below `cache`, unless that has been done before: its packages lie at its root or below `python/`.
+///
+/// # Errors
+/// When it is not the zip that was pinned, cannot be unpacked safely, would not work on Lambda, or when files cannot be written.
+pub fn open(
+    prebuilt: &Prebuilt,
+    cache: &Path,
+    packing: Packing,
+    observe: Observe,
+) -> Result<Built, DerivativeError> {
+    let name = prebuilt.name.as_str();
+    let found = digest(&prebuilt.zip).map_err(|source| DerivativeError::read(name, &prebuilt.zip, source))?;
+    if let Some(pinned) = prebuilt.sha256.filter(|pinned| *pinned != found) {
+        let zip = prebuilt.zip.clone();
+        return Err(DerivativeError::OtherZip { name: name.to_owned(), zip, found, pinned });
+    }
+    let making = Making { name, inputs: prebuilt.inputs(found), cache };
+    making.make(packing, observe, &mut |workshop, observe| fill(prebuilt, workshop, observe))
+}
+
+fn fill(prebuilt: &Prebuilt, workshop: &Workshop, observe: Observe) -> Result<Tree, DerivativeError> {
+    let name = prebuilt.name.as_str();
+    let unpacked = workshop.out().join("unpacked");
+    let failed = |source| DerivativeError::write(name, &unpacked, source);
+    unpack::unpack_foreign(&prebuilt.zip, &unpacked)
+        .map_err(|source| DerivativeError::Unpack { name: name.to_owned(), source })?;
+    tree::clean(&unpacked, &[], &|_| true).map_err(failed)?;
+    let packages = packages(name, &unpacked, prebuilt.runtime)?;
+    let tree = workshop.out().join("python");
+    fs::rename(&packages, &tree).map_err(failed)?;
+    if unpacked.exists() {
+        fs::remove_dir_all(&unpacked).map_err(failed)?;
+    }
+    tree::clean(&tree, &prebuilt.exclude, &|path| bytecode::is_of_use(path, prebuilt.runtime))
+        .map_err(|source| DerivativeError::write(name, &tree, source))?;
+    let lambda = Some((prebuilt.runtime, prebuilt.architecture));
+    build::checked(name, workshop, lambda, observe)
+}
+
+/// The folder of an unpacked zip that holds the packages: itself, or one of those where Lambda looks in a layer.
+fn packages(name: &str, unpacked: &Path, runtime: PythonRuntime) -> Result<PathBuf, DerivativeError> {
+    let python = unpacked.join("python");
+    if !python.is_dir() || python.join("__init__.py").exists() {
+        return Ok(unpacked.to_owned());
+    }
+    let site_packages = python.join(format!("lib/python{}/site-packages", runtime.version()));
+    let chosen = if site_packages.is_dir() { site_packages } else { python };
+    let prefix = chosen.strip_prefix(unpacked).unwrap_or(&chosen).to_string_lossy().into_owned() + "/";
+    let files = tree::list(unpacked).map_err(|source| DerivativeError::read(name, unpacked, source))?;
+    match files.into_iter().find(|file| !file.name.starts_with(&prefix)) {
+        None => Ok(chosen),
+        Some(file) => Err(DerivativeError::Preflight {
+            name: name.to_owned(),
+            problems: vec![DerivativeProblem::BesidePython { file: file.name }],
+        }),
+    }
+}
+
+fn digest(path: &Path) -> io::Result<Sha256> {
+    let mut hash = sha2::Sha256::new();
+    io::copy(&mut File::open(path)?, &mut hash)?;
+    let digest: [u8; 32] = hash.finalize().into();
+    Ok(digest.into())
+}

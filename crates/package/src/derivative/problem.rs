@@ -1,0 +1,229 @@
+//! What the preflight can find wrong with a derivative, each with what to do about it.
+
+use std::fmt;
+
+use mdo_model::project::Architecture;
+use mdo_model::quotas::{DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT};
+
+use super::build::Built;
+use super::parts::{MOST_PARTS, PART_LIMIT};
+use super::runtime::PythonRuntime;
+use crate::size::{self, Bytes};
+
+/// How many of the largest a message names.
+pub(super) const NAMED: usize = 5;
+
+/// Files of one kind of trouble; displayed as the first of them and how many more there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files(pub Vec<String>);
+
+impl Files {
+    fn verb(&self, one: &'static str, many: &'static str) -> &'static str {
+        if self.0.len() == 1 { one } else { many }
+    }
+}
+
+impl fmt::Display for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = self.0.first().map_or("", String::as_str);
+        match self.0.len() {
+            0 | 1 => f.write_str(first),
+            2 => write!(f, "{first} and 1 other file"),
+            many => write!(f, "{first} and {} other files", many - 1),
+        }
+    }
+}
+
+/// One reason why a derivative would not work. Displayed as a lower-case fragment that reads after `derivative sklearn: `.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DerivativeProblem {
+    /// It holds nothing.
+    #[error("holds no file")]
+    Empty,
+    /// Native files for another processor.
+    #[error("{files} {} built for {found}, the function runs on {declared}", .files.verb("is", "are"))]
+    WrongArchitecture {
+        /// The files.
+        files: Files,
+        /// What their headers say, as toolchains write it (`aarch64`).
+        found: String,
+        /// What the function declares.
+        declared: Architecture,
+    },
+    /// Native files that are no Linux libraries.
+    #[error("{files} {} not for Linux: {found}", .files.verb("is", "are"))]
+    NotForLinux {
+        /// The files.
+        files: Files,
+        /// What they are instead.
+        found: &'static str,
+    },
+    /// Extension modules that another Python loads.
+    #[error("{files} {} built for {tag}, the runtime is {runtime}", .files.verb("is", "are"))]
+    WrongPython {
+        /// The files.
+        files: Files,
+        /// The tag in their names.
+        tag: String,
+        /// The function's runtime.
+        runtime: PythonRuntime,
+    },
+    /// A symbol version newer than the runtime's library.
+    #[error("{files} {} {needs}, {runtime} has {has}", .files.verb("needs", "need"))]
+    TooNew {
+        /// The files.
+        files: Files,
+        /// The newest version they need (`GLIBC_2.38`).
+        needs: String,
+        /// The newest version the runtime has (`GLIBC_2.34`).
+        has: String,
+        /// The function's runtime.
+        runtime: PythonRuntime,
+    },
+    /// A shared library that is neither in the runtime nor in the derivative. Only who imports the file needs it.
+    #[error("{files} {} {library}, which neither {runtime} nor the derivative has", .files.verb("needs", "need"))]
+    LibraryMissing {
+        /// The files.
+        files: Files,
+        /// The library, by the name it is linked by.
+        library: String,
+        /// The function's runtime.
+        runtime: PythonRuntime,
+    },
+    /// An ELF file that cannot be read as one.
+    #[error("{file} is a damaged ELF file: {reason}")]
+    DamagedElf {
+        /// The file.
+        file: String,
+        /// What the parser says.
+        reason: String,
+    },
+    /// What is unzipped is over Lambda's limit.
+    #[error("{} unzipped, over Lambda's {}; largest: {}", Bytes(*.unzipped), Bytes(UNZIPPED_LIMIT), size::describe(.largest))]
+    TooLarge {
+        /// Unzipped size in bytes.
+        unzipped: u64,
+        /// The largest with their bytes, heaviest first.
+        largest: Vec<(String, u64)>,
+    },
+    /// The zip is too large to upload directly, and cannot be split into layers.
+    #[error(
+        "the zip is {}, over the {} that Lambda takes directly, and does not split into {MOST_PARTS} layers of at most {}; \
+         largest zipped: {}",
+        Bytes(*.size), Bytes(DIRECT_UPLOAD_LIMIT), Bytes(PART_LIMIT), size::describe(.largest)
+    )]
+    NotSplittable {
+        /// The zip's size in bytes.
+        size: u64,
+        /// The largest of what has to stay together, with its zipped bytes, heaviest first.
+        largest: Vec<(String, u64)>,
+    },
+    /// A module of the function that is found before the derivative's of the same name.
+    #[error("{file} hides the derivative's {module}: Python finds the function's own first")]
+    ModuleHidden {
+        /// The function's file or folder.
+        file: String,
+        /// The module's name.
+        module: String,
+    },
+    /// A prebuilt zip with something beside `python/`.
+    #[error("the zip holds {file} beside python/, which functions would not find")]
+    BesidePython {
+        /// The first such file.
+        file: String,
+    },
+}
+
+impl DerivativeProblem {
+    /// What to do about it.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Empty => "name a package in requirements.in".into(),
+            Self::WrongArchitecture { declared, .. } => format!(
+                "a package built from source is built for this machine: take it out of `source`; a prebuilt zip has to \
+                 be made for {declared}"
+            ),
+            Self::NotForLinux { .. } => {
+                "name them in `exclude` if nobody imports them, or use a zip that was made for Linux".into()
+            }
+            Self::WrongPython { runtime, .. } => {
+                format!("use a zip that was made for {runtime}, or change the function's \"runtime\"")
+            }
+            Self::TooNew { .. } => "a package built from source is built for this machine: take it out of `source`, or \
+                                    pin an older version that has a wheel"
+                .into(),
+            Self::LibraryMissing { .. } => {
+                "if importing it fails on Lambda, add a package that brings the library".into()
+            }
+            Self::DamagedElf { .. } => "remove the derivative's folder in .mdo/derivatives and build it again".into(),
+            Self::TooLarge { .. } => {
+                "want fewer packages, or leave files out with `exclude` in project.toml".into()
+            }
+            Self::NotSplittable { .. } => {
+                "add `[artifacts]` with `bucket = \"…\"` to project.toml: one larger zip goes through that bucket".into()
+            }
+            Self::ModuleHidden { file, .. } => format!("rename {file}"),
+            Self::BesidePython { .. } => {
+                "put the packages into python/, or all of them at the root of the zip".into()
+            }
+        }
+    }
+}
+
+/// Who takes how much of what Lambda unzips for one function.
+#[derive(Clone, Copy, Debug)]
+pub struct MostUnzipped<'a> {
+    /// The function's name.
+    pub function: &'a str,
+    /// What its own package takes unzipped, in bytes.
+    pub unzipped: u64,
+    /// Its derivatives.
+    pub derivatives: &'a [&'a Built],
+}
+
+/// Checks that a function and its derivatives together stay within what Lambda unzips.
+///
+/// # Errors
+/// [`DerivativeProblem::TooLarge`], with the five largest of function and distributions.
+pub fn check_total(total: &MostUnzipped) -> Result<(), DerivativeProblem> {
+    let unzipped = total.unzipped + total.derivatives.iter().map(|built| built.raw_size).sum::<u64>();
+    if unzipped <= UNZIPPED_LIMIT {
+        return Ok(());
+    }
+    let own = (format!("function {}", total.function), total.unzipped);
+    let distributions = total.derivatives.iter().flat_map(|built| &built.distributions);
+    let sizes = std::iter::once(own).chain(distributions.map(|one| (one.name.clone(), one.raw_size)));
+    Err(DerivativeProblem::TooLarge { unzipped, largest: largest(sizes) })
+}
+
+/// The five largest, heaviest first.
+pub(super) fn largest(sizes: impl Iterator<Item = (String, u64)>) -> Vec<(String, u64)> {
+    let mut sizes: Vec<_> = sizes.collect();
+    sizes.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    sizes.truncate(NAMED);
+    sizes
+}
+
+/// The modules of a derivative that files of the function hide, by the names of its package's files.
+pub fn hidden_modules<'a>(
+    package: impl IntoIterator<Item = &'a str>,
+    derivative: &Built,
+) -> Vec<DerivativeProblem> {
+    let mut hidden = Vec::new();
+    for name in package {
+        let (file, module) = match name.split_once('/') {
+            // A folder without `__init__.py` hides nothing: a package elsewhere is found before it.
+            Some((folder, "__init__.py")) => (format!("{folder}/"), folder),
+            None => match name.strip_suffix(".py") {
+                Some(module) => (name.to_owned(), module),
+                None => continue,
+            },
+            Some(_) => continue,
+        };
+        if derivative.modules.iter().any(|known| known == module) {
+            hidden.push(DerivativeProblem::ModuleHidden { file, module: module.to_owned() });
+        }
+    }
+    hidden
+}
