@@ -1,16 +1,14 @@
 //! From a plan to a report: runs the plan, and says what came of it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use mdo_engine::apply::{self, Report};
 use mdo_engine::{Outcome, Packages, Provider};
-use mdo_model::project::FunctionName;
 use mdo_model::stack::Plan;
 
 use super::interrupt::Interrupt;
-use crate::output::{self, Failure, Heading, PlanDocument, Progress, exit_code};
+use crate::output::{self, Failure, Heading, PlanDocument, Progress, Sizes, exit_code};
 
 /// How a plan is run.
 pub(super) struct RunOptions<'a> {
@@ -33,8 +31,8 @@ pub(super) struct Execution<'a> {
     pub provider: &'a dyn Provider,
     pub plan: &'a Plan,
     pub packages: &'a Packages,
-    /// The zips' sizes in bytes.
-    pub sizes: &'a BTreeMap<FunctionName, u64>,
+    /// How large what is new is.
+    pub sizes: &'a Sizes,
     /// Where the stack lives, for people.
     pub location: &'a str,
 }

@@ -1,7 +1,6 @@
 //! `mdo destroy`: removes everything that the project owns at a stage, and nothing else.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use clap::Parser;
@@ -115,7 +114,7 @@ async fn destroy(
         provider: session.provider.as_ref(),
         plan: &plan,
         packages: &Packages::default(),
-        sizes: &BTreeMap::new(),
+        sizes: &output::Sizes::default(),
         location: &location,
     };
     applying::show(&execution, args.json);

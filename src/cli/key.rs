@@ -223,7 +223,7 @@ async fn change(
         provider: session.provider.as_ref(),
         plan,
         packages: &Packages::default(),
-        sizes: &BTreeMap::new(),
+        sizes: &output::Sizes::default(),
         location: &location,
     };
     applying::run(

@@ -1,5 +1,6 @@
 //! The command line: one file per verb, each with its arguments (their doc comments are the help) and its `run`.
 
+mod abandoned;
 mod applying;
 mod arguments;
 mod assigned;
@@ -8,6 +9,7 @@ mod connect;
 mod consent;
 mod convert;
 mod deploy;
+mod derivatives;
 mod destroy;
 mod dev;
 mod init;

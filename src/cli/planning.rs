@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use globset::Glob;
@@ -16,13 +15,15 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::DEV_ENVIRONMENT;
+use super::abandoned::Waiting;
 use super::arguments::Target;
 use super::closed_runtimes::check_closed_runtimes;
+use super::derivatives::{self, Derivatives, Make};
 use super::interpreters::check_interpreters;
 use super::oversized::check_environment_sizes;
 use super::renamed::say_if_renamed;
 use super::session::Session;
-use crate::output::{self, Failure, exit_code};
+use crate::output::{self, Failure, Sizes, exit_code};
 
 /// A plan, and what is needed to make it real.
 pub(super) struct Planned {
@@ -31,8 +32,8 @@ pub(super) struct Planned {
     pub packages: Packages,
     /// The same with what is known of each zip.
     pub packaged: BTreeMap<FunctionName, Package>,
-    /// The zips' sizes in bytes.
-    pub sizes: BTreeMap<FunctionName, u64>,
+    /// How large what is new is.
+    pub sizes: Sizes,
     /// Where the stack lives, for people.
     pub location: String,
     /// From the first step to the plan.
@@ -44,7 +45,9 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let start = Instant::now();
     let selection = select(&session.settings, &target.functions)?;
     check_interpreters(session, &selection).await?;
-    let scope = session.scope(target.adopt);
+    let derivatives = Derivatives::of(&session.settings, &selection)?;
+    let mut inputs = derivatives.inputs();
+    let scope = Scope { derivatives: inputs.clone(), ..session.scope(target.adopt) };
     let packaging = package_functions(session, target, &selection);
     let observing = session.provider.observe(&scope);
     let nothing = Observed::default();
@@ -65,7 +68,13 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
         (packaging.await?, observed)
     };
     let code = packages.iter().map(|(name, package)| (name.clone(), package.sha256)).collect();
-    let desired = stack::desired(&session.settings, &code, &BTreeMap::new());
+    let make = Make::of(session);
+    let mut built = BTreeMap::new();
+    if session.is_local() {
+        built = derivatives.build_all(make).await?;
+        inputs = built.iter().map(|(id, built)| (id.clone(), built.inputs)).collect();
+    }
+    let desired = stack::desired(&session.settings, &code, &inputs);
     check_completable(session, &selection, &observed)?;
     let is_live = |name: &FunctionName| observed.stack.functions.contains_key(name);
     check_closed_runtimes(session, &scope, &selection, is_live).await?;
@@ -74,15 +83,22 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let unset = unset(target, &observed);
     let plan = stack::plan(&names, desired, &observed.stack, &selection, &unset, &shared);
     check_environment_sizes(&plan)?;
+    if !session.is_local() {
+        built = derivatives.build_for(&plan, make).await?;
+    }
     say_if_new(session, &observed).await?;
     say_if_renamed(session);
+    let sizes = Sizes {
+        functions: packages.iter().map(|(name, package)| (name.clone(), package.size)).collect(),
+        derivatives: derivatives.sizes(&built, &plan),
+    };
     Ok(Planned {
         plan,
         observed,
-        sizes: packages.iter().map(|(name, package)| (name.clone(), package.size)).collect(),
+        sizes,
         packages: Packages {
             functions: packages.iter().map(|(name, package)| (name.clone(), package.path.clone())).collect(),
-            derivatives: BTreeMap::new(),
+            derivatives: built.iter().map(|(id, built)| (id.clone(), derivatives::package(built))).collect(),
         },
         packaged: packages,
         location: session.provider.location().await?,
@@ -245,7 +261,7 @@ async fn package_functions(
         Some(_) => Destination::LambdaWithBucket,
         None => Destination::Lambda,
     };
-    let wanted = Wanted::default();
+    let waiting = Waiting::default();
     let mut tasks = JoinSet::new();
     let mut packages = BTreeMap::new();
     // Builds are at work with all that the machine has, so that more of them at once are not sooner done.
@@ -258,7 +274,7 @@ async fn package_functions(
         }
         let (name, function, artifacts) = (name.clone(), function.clone(), artifacts.clone());
         let ignore = settings.root.join(".mdoignore");
-        let abandoned = Arc::clone(&wanted.0);
+        let abandoned = waiting.abandoned();
         let package = move || {
             let source = Source {
                 function: name.as_str(),
@@ -312,16 +328,6 @@ async fn package_functions(
     }
     tidy(&artifacts, &packages);
     Ok(packages)
-}
-
-/// While it lives, somebody waits for packages.
-#[derive(Default)]
-struct Wanted(Arc<AtomicBool>);
-
-impl Drop for Wanted {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// A packaging error with the place in function.json that it is about.

@@ -151,7 +151,7 @@ async fn change(
         provider: session.provider.as_ref(),
         plan: &plan,
         packages: &Packages::default(),
-        sizes: &Default::default(),
+        sizes: &output::Sizes::default(),
         location: &location,
     };
     applying::show(&execution, args.json);

@@ -7,13 +7,35 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use mdo_engine::apply::Report;
 use mdo_engine::{Applied, Finished, Outcome};
-use mdo_model::project::{FunctionName, Names, Quota, Throttle};
+use mdo_model::project::{DerivativeId, FunctionName, Names, Quota, Throttle};
 use mdo_model::stack::{Action, Change, Kept, KeptKind, Kind, Plan, Resource, Summary};
 use mdo_package::Bytes;
 
 use super::failure::render;
 use super::fields;
 use super::text::{seconds, thousands};
+
+/// How large the new things of a plan are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sizes {
+    /// The functions' zips, in bytes.
+    pub functions: BTreeMap<FunctionName, u64>,
+    /// The derivatives that were built.
+    pub derivatives: BTreeMap<DerivativeId, DerivativeSize>,
+}
+
+/// A derivative as people want to know it.
+#[derive(Clone, Debug)]
+pub(crate) struct DerivativeSize {
+    /// Its packages with their versions.
+    pub packages: BTreeMap<String, String>,
+    /// The same of what is live, where that is known.
+    pub packages_before: Option<BTreeMap<String, String>>,
+    /// Its files, in bytes.
+    pub unzipped: u64,
+    /// Its zips, in bytes.
+    pub zips: Vec<u64>,
+}
 
 /// What stands above a plan: `ml_api · dev · 123456789012 · us-east-1`.
 pub(crate) struct Heading<'a> {
@@ -31,8 +53,8 @@ impl std::fmt::Display for Heading<'_> {
 
 /// A plan with its heading, one line per resource and one per field that changes.
 ///
-/// `sizes` are the zips' sizes in bytes, for functions that are new.
-pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &BTreeMap<FunctionName, u64>) -> String {
+/// `sizes` are told of what is new.
+pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &Sizes) -> String {
     let mut text = heading.to_string();
     text.push('\n');
     let name = |change: &Change| display_name(change, &plan.names);
@@ -44,11 +66,16 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &BTreeMap<Function
         let detail = match change.action {
             Action::Create => created(change, plan, sizes),
             Action::Delete if change.lives_on => "at this stage; others keep it".to_owned(),
+            Action::Update if change.id.kind == Kind::Derivative => derivative(change, sizes),
             Action::Update | Action::Delete => String::new(),
         };
         let line = format!("{:<9}  {:<width$}  {detail}", change.id.kind, name(change));
         let _ = writeln!(text, "  {style}{sign}{style:#} {}", line.trim_end());
-        for field in fields::lines(change, plan) {
+        let fields = match change.id.kind {
+            Kind::Derivative => versions(change, sizes),
+            _ => fields::lines(change, plan),
+        };
+        for field in fields {
             let _ = writeln!(text, "               {field}");
         }
     }
@@ -183,10 +210,10 @@ fn display_name(change: &Change, names: &Names) -> String {
 }
 
 /// What a new resource is, in a few words.
-fn created(change: &Change, plan: &Plan, sizes: &BTreeMap<FunctionName, u64>) -> String {
+fn created(change: &Change, plan: &Plan, sizes: &Sizes) -> String {
     match &change.after {
         Some(Resource::Function(function)) => {
-            let size = change.id.name.parse().ok().and_then(|name: FunctionName| sizes.get(&name));
+            let size = change.id.name.parse().ok().and_then(|name: FunctionName| sizes.functions.get(&name));
             let size = size.map(|size| format!(", {}", Bytes(*size))).unwrap_or_default();
             format!(
                 "{} {}, {} MB, {} s{size}",
@@ -196,6 +223,7 @@ fn created(change: &Change, plan: &Plan, sizes: &BTreeMap<FunctionName, u64>) ->
                 function.configuration.timeout
             )
         }
+        Some(Resource::Derivative(_)) => derivative(change, sizes),
         Some(Resource::LogGroup(group)) => match group.retention_days {
             Some(1) => "1 day".to_owned(),
             Some(days) => format!("{days} days"),
@@ -214,6 +242,39 @@ fn created(change: &Change, plan: &Plan, sizes: &BTreeMap<FunctionName, u64>) ->
         },
         _ => String::new(),
     }
+}
+
+/// `python3.13 x86_64, 7 packages, 216.6 MB, 71.3 MB zipped`, and of how many layers, where there are several.
+fn derivative(change: &Change, sizes: &Sizes) -> String {
+    let Ok(id) = change.id.name.parse::<DerivativeId>() else { return String::new() };
+    let mut text = format!("{} {}", id.runtime, id.architecture);
+    if let Some(size) = sizes.derivatives.get(&id) {
+        let packages = count(size.packages.len(), "package");
+        let _ = write!(text, ", {packages}, {}", Bytes(size.unzipped));
+        if !size.zips.is_empty() {
+            let _ = write!(text, ", {} zipped", Bytes(size.zips.iter().sum()));
+        }
+        if size.zips.len() > 1 {
+            let _ = write!(text, " in {} layers", size.zips.len());
+        }
+    }
+    text
+}
+
+/// `scikit-learn  1.9.0 → 1.9.1` for each package that is another now, as far as it is known what was there before.
+fn versions(change: &Change, sizes: &Sizes) -> Vec<String> {
+    let size = change.id.name.parse().ok().and_then(|id: DerivativeId| sizes.derivatives.get(&id));
+    let Some((size, before)) = size.and_then(|size| Some((size, size.packages_before.as_ref()?))) else {
+        return Vec::new();
+    };
+    let names: BTreeSet<&String> = before.keys().chain(size.packages.keys()).collect();
+    let line = |name: &String| match (before.get(name), size.packages.get(name)) {
+        (Some(before), Some(after)) => (before != after).then(|| format!("{name}  {before} → {after}")),
+        (None, Some(after)) => Some(format!("+ {name}  {after}")),
+        (Some(before), None) => Some(format!("- {name}  {before}")),
+        (None, None) => None,
+    };
+    names.into_iter().filter_map(line).collect()
 }
 
 /// The routes that the stage of a plan is to serve.

@@ -13,8 +13,8 @@ pub(crate) use documents::{
     schema,
 };
 pub(crate) use failure::Failure;
-pub(crate) use human::{Heading, deployed, floor, nothing_to_do, plan, report};
-pub(crate) use progress::Progress;
+pub(crate) use human::{DerivativeSize, Heading, Sizes, deployed, floor, nothing_to_do, plan, report};
+pub(crate) use progress::{Progress, Steps};
 pub(crate) use text::{table, thousands};
 
 use std::io::{ErrorKind, Write};

@@ -86,6 +86,41 @@ impl Progress {
     }
 }
 
+/// The steps of one piece of work, on standard error: a line that changes on a terminal, a line for each elsewhere.
+pub(crate) struct Steps {
+    what: String,
+    bar: Option<ProgressBar>,
+}
+
+impl Steps {
+    /// Begins the work on something: `derivative sklearn`.
+    pub(crate) fn begin(what: String) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new_spinner().with_style(line_style());
+            bar.set_prefix(what.clone());
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Self { what, bar }
+    }
+
+    /// Tells what it is about now.
+    pub(crate) fn next(&mut self, step: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(step.to_owned()),
+            None => super::message(&format!("  {}: {step}", self.what)),
+        }
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         lock(&LIVE).take();

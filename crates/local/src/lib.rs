@@ -23,7 +23,9 @@ use mdo_engine::{
     Applied, Cause, Error, Invocation, Invoke, Keys, LiveFunction as LiveFacts, Observed, Pings, Provider,
     Recent, Run, Scope,
 };
-use mdo_model::project::{DerivativeId, FunctionName, Interpreter, KeyName, Names, Secret, StageName};
+use mdo_model::project::{
+    DERIVATIVES, DerivativeId, FunctionName, Interpreter, KeyName, Names, Secret, StageName,
+};
 use mdo_model::stack::{Change, Function, Kind, Resource};
 use mdo_server::runtime::{InvokeContext, Launcher, LogSink};
 use mdo_server::{FunctionSite, ServedFunction, obstacle};
@@ -133,19 +135,24 @@ impl LocalProvider {
             name,
             version: stored.alias,
             shown: Some(Path::new("functions").join(name.as_str())),
-            launcher: self.launcher(&function.configuration.runtime, &code),
+            launcher: self.launcher(function, &code),
             code,
         };
         Some(ServedFunction::start(site, function, logs))
     }
 
-    /// How the process of a function on a runtime is started.
-    fn launcher(&self, runtime: &str, code: &Path) -> Launcher {
-        let Some(interpreter) = Interpreter::of(runtime) else { return Launcher::bootstrap(code) };
+    /// How the process of a function is started.
+    fn launcher(&self, function: &Function, code: &Path) -> Launcher {
+        let Some(interpreter) = Interpreter::of(&function.configuration.runtime) else {
+            return Launcher::bootstrap(code);
+        };
         let program = mdo_package::find_interpreter(interpreter, &self.root);
         // A name alone is no program: its events fail, and say so.
         let program = program.unwrap_or_else(|_| interpreter.program().into());
-        Launcher::interpreter(interpreter, program, code, &[])
+        let cache = self.store.own().path().join(DERIVATIVES);
+        let inputs = function.derivatives.values().flatten();
+        let trees: Vec<_> = inputs.map(|inputs| mdo_package::derivative::tree(&cache, *inputs)).collect();
+        Launcher::interpreter(interpreter, program, code, &trees)
     }
 
     /// Whether the interpreter of a runtime is on this machine.

@@ -28,11 +28,12 @@ pub use distribution::Distribution;
 pub use error::DerivativeError;
 pub use import::{Imported, import};
 pub use lock::{LockOptions, Locked, VersionChange, lock, read_lock};
-pub use prebuilt::{Prebuilt, cached_prebuilt, open};
+pub use prebuilt::{Prebuilt, cached_prebuilt, digest, open};
 pub use problem::{DerivativeProblem, MostUnzipped, check_total, hidden_modules};
 pub use recipe::Recipe;
 pub use requirements::Pinned;
 pub use runtime::{InvalidPythonRuntime, PythonRuntime};
+pub use store::{distributions, tree};
 pub use uv::{UvFailure, find_uv, find_uv_with};
 
 /// The programs that building needs, and whether anybody still waits for them.

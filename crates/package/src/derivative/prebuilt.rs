@@ -114,7 +114,11 @@ fn packages(name: &str, unpacked: &Path, runtime: PythonRuntime) -> Result<PathB
     }
 }
 
-fn digest(path: &Path) -> io::Result<Sha256> {
+/// The digest of a zip.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn digest(path: &Path) -> io::Result<Sha256> {
     let mut hash = sha2::Sha256::new();
     io::copy(&mut File::open(path)?, &mut hash)?;
     let digest: [u8; 32] = hash.finalize().into();

@@ -57,6 +57,16 @@ pub(super) struct Store {
     home: PathBuf,
 }
 
+/// Where the packages of the derivative of certain inputs are, or would be, below `cache`.
+pub fn tree(cache: &Path, inputs: Sha256) -> PathBuf {
+    Store::of(cache, inputs).packages()
+}
+
+/// What a derivative of certain inputs consists of, if it is there.
+pub fn distributions(cache: &Path, inputs: Sha256) -> Option<Vec<Distribution>> {
+    Some(Store::of(cache, inputs).tree()?.distributions)
+}
+
 impl Store {
     pub(super) fn of(cache: &Path, inputs: Sha256) -> Self {
         Self { cache: cache.to_owned(), home: cache.join(inputs.to_string()) }

@@ -1,0 +1,321 @@
+//! The derivatives of a project on their way to a plan: what each is built from, and building those that are missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use mdo_engine::{DerivativePackage, DerivativePart};
+use mdo_model::Sha256;
+use mdo_model::project::{DERIVATIVES, DerivativeId, DerivativeSettings, Interpreter, Settings};
+use mdo_model::stack::{Action, Kind, Plan, Resource, Selection};
+use mdo_package::OwnFolder;
+use mdo_package::derivative::{
+    self, Built, DerivativeError, Event, Packing, Prebuilt, PythonRuntime, Recipe, Tools, UvFailure,
+};
+
+use super::abandoned::Waiting;
+use super::session::Session;
+use crate::output::{DerivativeSize, Failure, Steps, exit_code};
+
+/// The oldest and the newest Python that uv may run with; it is not particular.
+const PYTHONS: std::ops::RangeInclusive<u32> = 11..=15;
+
+/// What the chosen functions run with.
+pub(super) struct Derivatives {
+    ingredients: BTreeMap<DerivativeId, Ingredients>,
+    root: PathBuf,
+    cache: PathBuf,
+}
+
+/// What a derivative is made of.
+#[derive(Clone)]
+pub(super) enum Ingredients {
+    /// Packages that a lock names.
+    Locked(Recipe),
+    /// A zip that somebody else has built, and its digest.
+    Prebuilt(Prebuilt, Sha256),
+}
+
+impl Ingredients {
+    fn inputs(&self) -> Sha256 {
+        match self {
+            Self::Locked(recipe) => recipe.inputs(),
+            Self::Prebuilt(prebuilt, sha256) => prebuilt.inputs(*sha256),
+        }
+    }
+
+    /// What is there already, without any tool.
+    fn cached(&self, cache: &Path, make: Make) -> Option<Built> {
+        match (self, make) {
+            (Self::Locked(recipe), Make::ForThisMachine) => derivative::cached_for_host(recipe, cache),
+            (Self::Locked(recipe), Make::ForLambda(packing)) => derivative::cached(recipe, cache, packing),
+            (Self::Prebuilt(prebuilt, sha256), make) => {
+                derivative::cached_prebuilt(prebuilt, *sha256, cache, make.packing())
+            }
+        }
+    }
+}
+
+/// What is made of a derivative.
+#[derive(Clone, Copy)]
+pub(super) enum Make {
+    /// The tree that functions on this machine run with.
+    ForThisMachine,
+    /// What is published on AWS.
+    ForLambda(Packing),
+}
+
+impl Make {
+    /// What a session needs.
+    pub(super) fn of(session: &Session) -> Self {
+        match &session.settings.artifacts {
+            _ if session.is_local() => Self::ForThisMachine,
+            Some(_) => Self::ForLambda(Packing::OneZip),
+            None => Self::ForLambda(Packing::Layers),
+        }
+    }
+
+    fn packing(self) -> Packing {
+        match self {
+            Self::ForThisMachine => Packing::Tree,
+            Self::ForLambda(packing) => packing,
+        }
+    }
+}
+
+impl Derivatives {
+    /// Reads what the derivatives of the chosen functions are made of. Nothing is built.
+    pub(super) fn of(settings: &Settings, selection: &Selection) -> Result<Self, Failure> {
+        let chosen = settings.functions.iter().filter(|(name, _)| selection.contains(name));
+        let ids = chosen.flat_map(|(_, function)| function.derivative_ids()).collect();
+        Self::of_ids(settings, &ids)
+    }
+
+    /// The same for derivatives that are named.
+    pub(super) fn of_ids(settings: &Settings, ids: &BTreeSet<DerivativeId>) -> Result<Self, Failure> {
+        let root = settings.root.clone();
+        let mut ingredients = BTreeMap::new();
+        let mut failures = Vec::new();
+        for id in ids {
+            let own = settings.derivatives.get(&id.name).cloned().unwrap_or_default();
+            match read(&root, id, &own) {
+                Ok(read) => drop(ingredients.insert(id.clone(), read)),
+                Err(failure) => failures.push(failure.text),
+            }
+        }
+        failures.dedup();
+        if !failures.is_empty() {
+            return Err(Failure::rendered(exit_code::USAGE, failures.join("\n")));
+        }
+        let cache = if ingredients.is_empty() {
+            OwnFolder::of(&root).path().join(DERIVATIVES)
+        } else {
+            OwnFolder::of(&root).folder(DERIVATIVES)?
+        };
+        Ok(Self { ingredients, root, cache })
+    }
+
+    /// The inputs of each.
+    pub(super) fn inputs(&self) -> BTreeMap<DerivativeId, Sha256> {
+        self.ingredients.iter().map(|(id, ingredients)| (id.clone(), ingredients.inputs())).collect()
+    }
+
+    /// Builds all of them, one after another: each build is at work with all that the machine has.
+    pub(super) async fn build_all(&self, make: Make) -> Result<BTreeMap<DerivativeId, Built>, Failure> {
+        self.build(&self.ingredients.keys().cloned().collect(), make).await
+    }
+
+    /// Builds those that a plan publishes.
+    pub(super) async fn build_for(
+        &self,
+        plan: &Plan,
+        make: Make,
+    ) -> Result<BTreeMap<DerivativeId, Built>, Failure> {
+        let published = plan.changes.iter().filter(|change| change.action != Action::Delete);
+        let published = published.filter(|change| change.id.kind == Kind::Derivative);
+        self.build(&published.filter_map(|change| change.id.name.parse().ok()).collect(), make).await
+    }
+
+    async fn build(
+        &self,
+        ids: &BTreeSet<DerivativeId>,
+        make: Make,
+    ) -> Result<BTreeMap<DerivativeId, Built>, Failure> {
+        let mut all = BTreeMap::new();
+        for (id, ingredients) in self.ingredients.iter().filter(|(id, _)| ids.contains(id)) {
+            let waiting = Waiting::default();
+            let abandoned = waiting.abandoned();
+            let (id, ingredients) = (id.clone(), ingredients.clone());
+            let (root, cache) = (self.root.clone(), self.cache.clone());
+            let building = move || {
+                if let Some(built) = ingredients.cached(&cache, make) {
+                    return Ok((id, built));
+                }
+                let mut steps = Steps::begin(format!("derivative {}", id.name));
+                let mut observe = |event: Event<'_>| steps.next(&said(event));
+                let built = match &ingredients {
+                    Ingredients::Prebuilt(prebuilt, _) => {
+                        derivative::open(prebuilt, &cache, make.packing(), &mut observe)
+                    }
+                    Ingredients::Locked(recipe) => {
+                        let needed = Needed::find(recipe.runtime, &root)?;
+                        let tools = needed.tools(&abandoned);
+                        match make {
+                            Make::ForThisMachine => {
+                                derivative::build_for_host(recipe, &cache, &tools, &mut observe)
+                            }
+                            Make::ForLambda(packing) => {
+                                derivative::build(recipe, &cache, packing, &tools, &mut observe)
+                            }
+                        }
+                    }
+                };
+                Ok::<_, Failure>((id, built?))
+            };
+            let (id, built) = tokio::task::spawn_blocking(building).await.map_err(anyhow::Error::from)??;
+            all.insert(id, built);
+        }
+        Ok(all)
+    }
+
+    /// What the lines of a plan say of those that were built.
+    pub(super) fn sizes(
+        &self,
+        built: &BTreeMap<DerivativeId, Built>,
+        plan: &Plan,
+    ) -> BTreeMap<DerivativeId, DerivativeSize> {
+        let size = |(id, built): (&DerivativeId, &Built)| {
+            let before = plan.changes.iter().find(|change| change.id.name == id.to_string());
+            let before = before.and_then(|change| match change.before {
+                Some(Resource::Derivative(ref before)) => {
+                    derivative::distributions(&self.cache, before.inputs)
+                }
+                _ => None,
+            });
+            let versions = |distributions: &[derivative::Distribution]| -> BTreeMap<String, String> {
+                distributions.iter().map(|one| (one.name.clone(), one.version.clone())).collect()
+            };
+            let size = DerivativeSize {
+                packages: versions(&built.distributions),
+                packages_before: before.as_deref().map(versions),
+                unzipped: built.raw_size,
+                zips: built.parts.iter().map(|part| part.size).collect(),
+            };
+            (id.clone(), size)
+        };
+        built.iter().map(size).collect()
+    }
+}
+
+/// A derivative as what is uploaded.
+pub(super) fn package(built: &Built) -> DerivativePackage {
+    let part = |part: &derivative::Part| DerivativePart {
+        path: part.path.clone(),
+        sha256: part.sha256,
+        size: part.size,
+    };
+    DerivativePackage {
+        parts: built.parts.iter().map(part).collect(),
+        unzipped: built.raw_size,
+        tree: built.tree.clone(),
+    }
+}
+
+fn read(root: &Path, id: &DerivativeId, own: &DerivativeSettings) -> Result<Ingredients, Failure> {
+    let name = id.name.to_string();
+    let runtime: PythonRuntime = id
+        .runtime
+        .parse()
+        .map_err(|error| Failure::new(exit_code::USAGE, format!("derivative {name}: {error}")))?;
+    if let Some(zip) = &own.zip {
+        let zip = root.join(zip);
+        let sha256 = match own.sha256 {
+            Some(pinned) => pinned,
+            None => derivative::digest(&zip).map_err(|error| {
+                let message = format!("derivative {name}: cannot read {}: {error}", zip.display());
+                Failure::with_help(
+                    exit_code::USAGE,
+                    message,
+                    format!("correct `zip` under [derivatives.{name}] in project.toml"),
+                )
+            })?,
+        };
+        let exclude = own.exclude.clone();
+        let architecture = id.architecture;
+        let prebuilt = Prebuilt { name, zip, sha256: own.sha256, runtime, architecture, exclude };
+        return Ok(Ingredients::Prebuilt(prebuilt, sha256));
+    }
+    let lock = derivative::read_lock(&name, &root.join(DERIVATIVES).join(&name), runtime)?;
+    Ok(Ingredients::Locked(Recipe {
+        name,
+        lock,
+        runtime,
+        architecture: id.architecture,
+        exclude: own.exclude.clone(),
+        source: own.source.iter().cloned().collect(),
+        bytecode: own.bytecode.unwrap_or(true),
+    }))
+}
+
+/// The programs that building needs, as this machine has them.
+pub(super) struct Needed {
+    uv: PathBuf,
+    python: PathBuf,
+    runtime_python: Option<PathBuf>,
+}
+
+impl Needed {
+    /// Finds them.
+    pub(super) fn find(runtime: PythonRuntime, root: &Path) -> Result<Self, Failure> {
+        let uv = derivative::find_uv()?;
+        let find = |minor| mdo_package::find_interpreter(Interpreter::Python { minor }, root).ok();
+        let runtime_python = find(runtime.minor().into());
+        let python = runtime_python.clone().or_else(|| PYTHONS.rev().find_map(find)).ok_or_else(|| {
+            Failure::with_help(
+                exit_code::USAGE,
+                "uv needs a Python to run with, of any version from 3.11 on, and this machine has none",
+                format!("uv python install {}", runtime.version()),
+            )
+        })?;
+        Ok(Self { uv, python, runtime_python })
+    }
+
+    /// As building takes them.
+    pub(super) fn tools<'a>(&'a self, abandoned: &'a std::sync::atomic::AtomicBool) -> Tools<'a> {
+        Tools {
+            uv: &self.uv,
+            python: &self.python,
+            runtime_python: self.runtime_python.as_deref(),
+            abandoned,
+        }
+    }
+}
+
+/// A step of a build, as it reads after the derivative's name.
+pub(super) fn said(event: Event<'_>) -> String {
+    match event {
+        Event::Locking => "resolving what is wanted".to_owned(),
+        Event::Installing { packages: 1 } => "installing 1 package".to_owned(),
+        Event::Installing { packages } => format!("installing {packages} packages"),
+        Event::Said(line) => line.to_owned(),
+        Event::Compiling => "compiling".to_owned(),
+        Event::Checking => "checking".to_owned(),
+        Event::Zipping => "zipping".to_owned(),
+        Event::Importing => "importing".to_owned(),
+    }
+}
+
+impl From<DerivativeError> for Failure {
+    fn from(error: DerivativeError) -> Self {
+        let code = match &error {
+            DerivativeError::Abandoned { .. } => exit_code::INTERRUPTED,
+            DerivativeError::Uv { failure: UvFailure::Unreachable | UvFailure::DiskFull, .. }
+            | DerivativeError::Start { .. }
+            | DerivativeError::Compile { .. }
+            | DerivativeError::Read { .. }
+            | DerivativeError::Write { .. }
+            | DerivativeError::Zip { .. } => exit_code::FAILED,
+            _ => exit_code::USAGE,
+        };
+        Self::maybe_help(code, &error, error.help())
+    }
+}
