@@ -112,7 +112,7 @@ pub fn build_for_host(
     }
     let making = Making { name: &recipe.name, inputs: host_inputs(recipe), cache };
     making.make(Packing::Tree, observe, &mut |workshop, observe| {
-        let python = bytecode::runtime_python(&recipe.name, "this machine", recipe.runtime, tools)?;
+        let python = bytecode::runtime_python(&recipe.name, "running it here", recipe.runtime, tools)?;
         let tools = Tools { python, ..*tools };
         fill(recipe, None, workshop, &tools, observe)?;
         checked(&recipe.name, workshop, None, observe)

@@ -1,0 +1,11 @@
+//! Derivatives: wheels made by hand in, trees and zips out; uv and Python are real, the network is not needed.
+
+mod building;
+mod checking;
+mod locking;
+mod opening;
+mod project;
+mod scikit_learn;
+mod splitting;
+mod uv;
+mod wheel;
