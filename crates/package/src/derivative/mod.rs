@@ -9,7 +9,7 @@ mod error;
 mod import;
 mod install;
 mod lock;
-mod native;
+pub(super) mod native;
 mod parts;
 mod prebuilt;
 mod problem;

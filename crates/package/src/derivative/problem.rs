@@ -82,7 +82,7 @@ pub enum DerivativeProblem {
         runtime: PythonRuntime,
     },
     /// A shared library that is neither in the runtime nor in the derivative. Only who imports the file needs it.
-    #[error("{files} {} {library}, which neither {runtime} nor the derivative has", .files.verb("needs", "need"))]
+    #[error("{files} {} {library}, which neither {runtime} nor the {holder} has", .files.verb("needs", "need"))]
     LibraryMissing {
         /// The files.
         files: Files,
@@ -90,6 +90,8 @@ pub enum DerivativeProblem {
         library: String,
         /// The function's runtime.
         runtime: PythonRuntime,
+        /// What does not have it: `derivative` or `package`.
+        holder: &'static str,
     },
     /// An ELF file that cannot be read as one.
     #[error("{file} is a damaged ELF file: {reason}")]
@@ -136,13 +138,28 @@ pub enum DerivativeProblem {
 }
 
 impl DerivativeProblem {
+    /// The first file that the problem is about, if it is about files.
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Self::WrongArchitecture { files, .. }
+            | Self::NotForLinux { files, .. }
+            | Self::WrongPython { files, .. }
+            | Self::TooNew { files, .. }
+            | Self::LibraryMissing { files, .. } => files.0.first().map(String::as_str),
+            Self::DamagedElf { file, .. } | Self::ModuleHidden { file, .. } | Self::BesidePython { file } => {
+                Some(file)
+            }
+            Self::Empty | Self::TooLarge { .. } | Self::NotSplittable { .. } => None,
+        }
+    }
+
     /// What to do about it.
     pub fn help(&self) -> String {
         match self {
             Self::Empty => "name a package in requirements.in".into(),
             Self::WrongArchitecture { declared, .. } => format!(
-                "a package built from source is built for this machine: take it out of `source`; a prebuilt zip has to \
-                 be made for {declared}"
+                "take a package that was built on this machine out of `source`, use a prebuilt zip that was made for \
+                 {declared}, or name files that nobody loads in `exclude`"
             ),
             Self::NotForLinux { .. } => {
                 "name them in `exclude` if nobody imports them, or use a zip that was made for Linux".into()
@@ -150,9 +167,10 @@ impl DerivativeProblem {
             Self::WrongPython { runtime, .. } => {
                 format!("use a zip that was made for {runtime}, or change the function's \"runtime\"")
             }
-            Self::TooNew { .. } => "a package built from source is built for this machine: take it out of `source`, or \
-                                    pin an older version that has a wheel"
-                .into(),
+            Self::TooNew { .. } => {
+                "take a package that was built on this machine out of `source`, or pin an older version that has a wheel"
+                    .into()
+            }
             Self::LibraryMissing { .. } => {
                 "if importing it fails on Lambda, add a package that brings the library".into()
             }

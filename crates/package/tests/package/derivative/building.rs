@@ -238,6 +238,22 @@ fn ends_uv_when_nobody_waits_any_more() {
 }
 
 #[test]
+fn keeps_no_half_of_a_zip_when_nobody_waits_any_more() {
+    let project = colours();
+    let tools = project.tools();
+    let error = derivative::build(&project.recipe, &project.cache(), Packing::OneZip, &tools, &mut |event| {
+        if event == Event::Zipping {
+            project.abandoned.store(true, Ordering::Relaxed);
+        }
+    })
+    .unwrap_err();
+    assert_eq!(error.to_string(), "derivative sklearn: interrupted");
+    assert_eq!(derivative::cached(&project.recipe, &project.cache(), Packing::OneZip), None);
+    assert!(derivative::cached(&project.recipe, &project.cache(), Packing::Tree).is_some());
+    assert_eq!(fs::read_dir(project.cache()).unwrap().count(), 1);
+}
+
+#[test]
 fn tells_how_far_it_is() {
     let project = colours();
     let mut told = Vec::new();

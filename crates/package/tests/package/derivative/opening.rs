@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::sync::atomic::AtomicBool;
 
 use mdo_model::Sha256;
 use mdo_model::project::Architecture;
@@ -58,7 +59,8 @@ impl Foreign {
     }
 
     fn open(&self) -> Result<Built, DerivativeError> {
-        derivative::open(&self.prebuilt, &self.home.path().join("cache"), Packing::OneZip, &mut |_| {})
+        let cache = self.home.path().join("cache");
+        derivative::open(&self.prebuilt, &cache, Packing::OneZip, &AtomicBool::new(false), &mut |_| {})
     }
 
     fn refused(&self, error: &str) {
