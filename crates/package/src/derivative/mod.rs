@@ -29,7 +29,7 @@ pub use error::DerivativeError;
 pub use import::{Imported, import};
 pub use lock::{LockOptions, Locked, VersionChange, lock, read_lock};
 pub use prebuilt::{Prebuilt, cached_prebuilt, open};
-pub use problem::{DerivativeProblem, MostUnzipped, check_total, hidden_modules};
+pub use problem::{DerivativeProblem, MostUnzipped, check_total, hidden_modules, slow_imports};
 pub use recipe::Recipe;
 pub use requirements::Pinned;
 pub use runtime::{InvalidPythonRuntime, PythonRuntime};

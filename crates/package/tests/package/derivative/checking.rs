@@ -6,6 +6,7 @@ use mdo_model::Sha256;
 use mdo_model::project::Architecture;
 use mdo_package::derivative::{
     self, Built, DerivativeError, Distribution, MostUnzipped, PythonRuntime, check_total, hidden_modules,
+    slow_imports,
 };
 
 use super::project::Project;
@@ -212,6 +213,19 @@ fn warns_of_a_module_of_the_function_that_hides_one() {
             "scipy/ hides the derivative's scipy: Python finds the function's own first: rename scipy/",
         ]
     );
+}
+
+#[test]
+fn warns_of_little_memory_for_much_to_import() {
+    let (large, small) = (built(&[("scipy", 101 * 1024 * 1024)]), built(&[("six", 1024)]));
+    assert_eq!(slow_imports(256, &[&large]), None);
+    assert_eq!(slow_imports(128, &[&small]), None);
+    let problem = slow_imports(128, &[&small, &large]).unwrap();
+    assert_eq!(
+        problem.to_string(),
+        "101.0 MB of derivatives at 128 MB of memory: importing them may take longer than the 10 s of a start"
+    );
+    assert_eq!(problem.help(), "set \"memory\": 256 or more");
 }
 
 #[test]

@@ -7,5 +7,6 @@ mod opening;
 mod project;
 mod scikit_learn;
 mod splitting;
+#[path = "../../../../../tests/support/uv.rs"]
 mod uv;
 mod wheel;

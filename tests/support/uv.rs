@@ -1,4 +1,4 @@
-//! The uv and the Python of these tests: uv is installed once, from PyPI, into `target/`.
+//! The uv and the Python of the tests of derivatives: uv is installed once, from PyPI, into `target/`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
