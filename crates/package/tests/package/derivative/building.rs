@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 
 use mdo_model::Sha256;
 use mdo_model::project::Architecture;
-use mdo_package::derivative::{self, DerivativeError, Event, Imported, Packing, Tools};
+use mdo_package::derivative::{self, Event, Imported, Packing, Tools};
 
-use super::project::{Project, another, names};
+use super::project::{Project, another};
 use super::uv::python;
-use super::wheel::{Wheel, source_distribution};
+use super::wheel::Wheel;
 use crate::elf::{AARCH64, Elf, X86_64};
 
 /// The names of the entries of a zip.
@@ -19,25 +19,9 @@ fn entries(zip: &Path) -> Vec<String> {
     archive.file_names().map(|name| name.unwrap().into_owned()).collect()
 }
 
-/// A project with a distribution of everything that is dropped, and one that it needs.
-fn colours() -> Project {
-    let colours = Wheel::module("colours", "1.0")
-        .requires("shades")
-        .file("colours/tests/test_all.py", "assert True\n")
-        .file("colours/__init__.pyi", "")
-        .file("colours/__pycache__/__init__.cpython-27.pyc", "of another host")
-        .file("colours-1.0.data/scripts/paint", "#!python\n")
-        .file("colours-1.0.dist-info/entry_points.txt", "[console_scripts]\nmix = colours:mix\n");
-    Project::new()
-        .wheel(colours)
-        .wheel(Wheel::pure("shades", "0.3").file("shades.py", "DARK = frozenset({'a', 'b', 'c'})\n"))
-        .wants("colours\n")
-        .locked()
-}
-
 #[test]
 fn ships_what_is_imported_and_nothing_of_the_host() {
-    let project = colours();
+    let project = Project::colours();
     let built = project.build().unwrap();
     let tag = format!("cpython-3{}", project.recipe.runtime.minor());
     let expected = [
@@ -83,8 +67,8 @@ fn ships_what_is_imported_and_nothing_of_the_host() {
 
 #[test]
 fn makes_the_same_zip_in_another_folder() {
-    let one = colours();
-    let mut other = colours();
+    let one = Project::colours();
+    let mut other = Project::colours();
     // The wheels are zips of this test, with the same bytes; the lock is the same as well.
     other.recipe.lock.clone_from(&one.recipe.lock);
     let (one, other) = (one.build().unwrap(), other.build().unwrap());
@@ -95,7 +79,7 @@ fn makes_the_same_zip_in_another_folder() {
 
 #[test]
 fn compiles_as_if_it_lay_where_lambda_unpacks_it() {
-    let project = colours();
+    let project = Project::colours();
     let built = project.build().unwrap();
     let tag = format!("cpython-3{}", project.recipe.runtime.minor());
     let bytecode = fs::read(built.tree.join(format!("__pycache__/shades.{tag}.pyc"))).unwrap();
@@ -107,7 +91,7 @@ fn compiles_as_if_it_lay_where_lambda_unpacks_it() {
 
 #[test]
 fn leaves_bytecode_and_files_out_where_asked_to() {
-    let mut project = colours();
+    let mut project = Project::colours();
     project.recipe.bytecode = false;
     project.recipe.exclude = vec!["**/tests/**".into(), "*.pyi".into(), "*.dist-info/".into()];
     let tools = Tools { runtime_python: None, ..project.tools() };
@@ -118,7 +102,7 @@ fn leaves_bytecode_and_files_out_where_asked_to() {
 
 #[test]
 fn has_an_identity_of_all_its_inputs() {
-    let recipe = colours().recipe;
+    let recipe = Project::colours().recipe;
     let with = |change: &dyn Fn(&mut derivative::Recipe)| {
         let mut recipe = recipe.clone();
         change(&mut recipe);
@@ -165,7 +149,7 @@ fn builds_both_architectures_each_from_its_own_wheel() {
 
 #[test]
 fn needs_no_tools_for_what_is_built_already() {
-    let project = colours();
+    let project = Project::colours();
     assert_eq!(derivative::cached(&project.recipe, &project.cache(), Packing::Tree), None);
     let tree = project.pack(Packing::Tree).unwrap();
     assert_eq!(tree.parts, []);
@@ -181,7 +165,7 @@ fn needs_no_tools_for_what_is_built_already() {
 
 #[test]
 fn builds_again_what_somebody_has_damaged() {
-    let project = colours();
+    let project = Project::colours();
     let built = project.build().unwrap();
     fs::write(&built.parts[0].path, "half").unwrap();
     assert_eq!(derivative::cached(&project.recipe, &project.cache(), Packing::OneZip), None);
@@ -196,7 +180,7 @@ fn builds_again_what_somebody_has_damaged() {
 
 #[test]
 fn survives_two_builds_at_once() {
-    let project = colours();
+    let project = Project::colours();
     let builts: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..3).map(|_| scope.spawn(|| project.build().unwrap())).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -208,7 +192,7 @@ fn survives_two_builds_at_once() {
 
 #[test]
 fn removes_what_a_crash_has_left_and_nothing_that_is_being_built() {
-    let project = colours();
+    let project = Project::colours();
     let dead = project.cache().join(".build-dead");
     fs::create_dir_all(dead.join("out")).unwrap();
     File::create(dead.join("alive")).unwrap();
@@ -223,7 +207,7 @@ fn removes_what_a_crash_has_left_and_nothing_that_is_being_built() {
 
 #[test]
 fn ends_uv_when_nobody_waits_any_more() {
-    let project = colours();
+    let project = Project::colours();
     // It says that it has begun, and would then run for ever.
     let uv = project.program("uv", "echo begun\nexec tail -f /dev/null\n");
     let tools = Tools { uv: &uv, ..project.tools() };
@@ -239,7 +223,7 @@ fn ends_uv_when_nobody_waits_any_more() {
 
 #[test]
 fn keeps_no_half_of_a_zip_when_nobody_waits_any_more() {
-    let project = colours();
+    let project = Project::colours();
     let tools = project.tools();
     let error = derivative::build(&project.recipe, &project.cache(), Packing::OneZip, &tools, &mut |event| {
         if event == Event::Zipping {
@@ -255,7 +239,7 @@ fn keeps_no_half_of_a_zip_when_nobody_waits_any_more() {
 
 #[test]
 fn tells_how_far_it_is() {
-    let project = colours();
+    let project = Project::colours();
     let mut told = Vec::new();
     derivative::build(&project.recipe, &project.cache(), Packing::OneZip, &project.tools(), &mut |event| {
         if !matches!(event, Event::Said(_)) {
@@ -264,164 +248,6 @@ fn tells_how_far_it_is() {
     })
     .unwrap();
     assert_eq!(told, ["Installing { packages: 2 }", "Compiling", "Checking", "Zipping"]);
-}
-
-#[test]
-fn refuses_what_has_no_wheel_for_lambda() {
-    let fast = || Wheel::module("fast", "1.0").on("win_amd64");
-    let project = Project::new().wheel(fast()).wants("fast\n").locked();
-    project.refused(
-        "derivative sklearn: uv cannot install its packages\n\
-         \x20 error: No solution found when resolving dependencies\n\
-         \x20   cause: Because fast==1.0 has no wheels with a matching platform tag (e.g., `manylinux_2_34_x86_64`) and you \
-         require fast==1.0, we can conclude that your requirements are unsatisfiable.\n\n\
-         \x20 hint: Wheels are available for `fast` (v1.0) on the following platform: `win_amd64`",
-        "pin a version of fast that has a wheel for Lambda's platform, or want another package",
-    );
-    let project = Project::new().wheel(fast()).wants("fast\n");
-    source_distribution(&project.wheels(), "fast", "1.0", false);
-    project.locked().refused(
-        &only_source("fast", "1.0"),
-        "if fast is pure Python, let it be built: source = [\"fast\"] under `[derivatives.sklearn]` in project.toml",
-    );
-}
-
-/// What uv says where a source distribution would do.
-fn only_source(name: &str, version: &str) -> String {
-    format!(
-        "derivative sklearn: uv cannot install its packages\n\
-         \x20 error: No solution found when resolving dependencies\n\
-         \x20   cause: Because {name}=={version} has no usable wheels and you require {name}=={version}, we can conclude \
-         that your requirements are unsatisfiable.\n\n\
-         \x20 hint: Wheels are required for `{name}` because building from source is disabled for all packages (i.e., with \
-         `--no-build`)"
-    )
-}
-
-#[test]
-fn refuses_what_is_only_there_as_source_unless_it_may_be_built() {
-    let mut project = Project::new().wants("docopt\n");
-    source_distribution(&project.wheels(), "docopt", "0.6.2", false);
-    project = project.locked();
-    project.refused(
-        &only_source("docopt", "0.6.2"),
-        "if docopt is pure Python, let it be built: source = [\"docopt\"] under `[derivatives.sklearn]` in project.toml",
-    );
-    project.recipe.source = vec!["docopt".into()];
-    let built = project.build().unwrap();
-    assert_eq!(built.modules, ["docopt"]);
-    let notes = ["INSTALLER", "REQUESTED", "uv_build.json", "uv_cache.json", "direct_url.json"];
-    assert!(!names(&built.tree).iter().any(|name| notes.iter().any(|note| name.ends_with(note))));
-}
-
-#[test]
-fn refuses_a_library_that_a_source_build_made_for_this_machine() {
-    let mut project = Project::new().wants("fast\n");
-    source_distribution(&project.wheels(), "fast", "1.0", true);
-    project = project.locked();
-    project.recipe.source = vec!["fast".into()];
-    project.recipe.architecture = match Architecture::of_this_machine() {
-        Some(Architecture::X86_64) => Architecture::Arm64,
-        _ => Architecture::X86_64,
-    };
-    let error = project.build().unwrap_err();
-    assert!(matches!(error, DerivativeError::Preflight { .. }), "{error}");
-}
-
-#[test]
-fn refuses_a_file_that_is_not_the_one_that_was_locked() {
-    let mut project = colours();
-    let at = project.recipe.lock.find("sha256:").unwrap() + "sha256:".len();
-    let locked = project.recipe.lock[at..at + 64].to_owned();
-    project.recipe.lock.replace_range(at..at + 64, &"0".repeat(64));
-    let error = project.build().unwrap_err();
-    assert_eq!(
-        project.shown(&error),
-        format!(
-            "derivative sklearn: uv cannot install its packages\n\
-             \x20 error: Failed to download `colours==1.0`\n\
-             \x20   cause: Hash mismatch for `colours==1.0`\n\n\
-             \x20          Expected:\n\
-             \x20            sha256:{}\n\n\
-             \x20          Computed:\n\
-             \x20            sha256:{locked}",
-            "0".repeat(64)
-        )
-    );
-    assert_eq!(
-        error.help().unwrap(),
-        "the file is not the one that was locked; if you expect that: mdo derivative lock sklearn --upgrade"
-    );
-}
-
-#[test]
-fn refuses_a_lock_without_hashes() {
-    let mut project = colours();
-    project.recipe.lock = "colours==1.0\n".into();
-    project.refused(
-        "derivative sklearn: uv cannot install its packages\n\
-         \x20 error: In `--require-hashes` mode, all requirements must have a hash, but none were provided for: colours==1.0",
-        "mdo derivative lock sklearn",
-    );
-}
-
-#[test]
-fn refuses_to_compile_with_another_python() {
-    let mut project = colours();
-    project.recipe.runtime = another(project.recipe.runtime);
-    let version = project.recipe.runtime.version();
-    let error = project.build().unwrap_err().to_string();
-    assert!(
-        error.starts_with(&format!(
-            "derivative sklearn: its bytecode needs Python {version}, and was given 3."
-        )),
-        "{error}"
-    );
-    let tools = Tools { runtime_python: None, ..project.tools() };
-    let error =
-        derivative::build(&project.recipe, &project.cache(), Packing::Tree, &tools, &mut |_| {}).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("derivative sklearn: its bytecode needs Python {version}, and this machine has none")
-    );
-    assert_eq!(
-        error.help().unwrap(),
-        format!(
-            "uv python install {version}, or set `bytecode = false` under `[derivatives.sklearn]` in project.toml"
-        )
-    );
-}
-
-#[test]
-fn says_what_cannot_be_written() {
-    let project = colours();
-    fs::write(project.home.path().join(".mdo"), "a file where the folder should be").unwrap();
-    let error = project.build().unwrap_err();
-    assert_eq!(
-        project.shown(&error),
-        "derivative sklearn: cannot write ~/.mdo/derivatives: Not a directory (os error 20)"
-    );
-}
-
-/// A script stands in for uv with what it says on a full disk.
-#[test]
-fn says_that_the_disk_is_full() {
-    let project = colours();
-    let uv = project.program(
-        "uv",
-        "echo 'error: Failed to install: scipy-1.18.1.whl (scipy==1.18.1)' >&2\n\
-         echo '  cause: failed to copy file: No space left on device (os error 28)' >&2\nexit 2\n",
-    );
-    let tools = Tools { uv: &uv, ..project.tools() };
-    let error =
-        derivative::build(&project.recipe, &project.cache(), Packing::Tree, &tools, &mut |_| {}).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "derivative sklearn: uv cannot install its packages\n\
-         \x20 error: Failed to install: scipy-1.18.1.whl (scipy==1.18.1)\n\
-         \x20   cause: failed to copy file: No space left on device (os error 28)"
-    );
-    assert_eq!(error.help().unwrap(), "free some space on that disk");
 }
 
 #[test]
@@ -454,7 +280,7 @@ fn imports_the_modules_once_where_this_machine_can() {
 
 #[test]
 fn installs_the_same_lock_for_this_machine_where_lambdas_build_does_not_run() {
-    let mut project = colours();
+    let mut project = Project::colours();
     let here = Architecture::of_this_machine().unwrap();
     project.recipe.architecture = here;
     let make = |project: &Project| {

@@ -5,6 +5,7 @@ mod checking;
 mod locking;
 mod opening;
 mod project;
+mod refusing;
 mod scikit_learn;
 mod splitting;
 #[path = "../../../../../tests/support/uv.rs"]

@@ -47,6 +47,22 @@ impl Project {
         Self { home, recipe, abandoned: AtomicBool::new(false) }
     }
 
+    /// A project with a distribution of everything that is dropped, and one that it needs.
+    pub(crate) fn colours() -> Self {
+        let colours = Wheel::module("colours", "1.0")
+            .requires("shades")
+            .file("colours/tests/test_all.py", "assert True\n")
+            .file("colours/__init__.pyi", "")
+            .file("colours/__pycache__/__init__.cpython-27.pyc", "of another host")
+            .file("colours-1.0.data/scripts/paint", "#!python\n")
+            .file("colours-1.0.dist-info/entry_points.txt", "[console_scripts]\nmix = colours:mix\n");
+        Self::new()
+            .wheel(colours)
+            .wheel(Wheel::pure("shades", "0.3").file("shades.py", "DARK = frozenset({'a', 'b', 'c'})\n"))
+            .wants("colours\n")
+            .locked()
+    }
+
     pub(crate) fn wheels(&self) -> PathBuf {
         self.home.path().join("wheels")
     }

@@ -50,6 +50,7 @@ fn is_locked_built_split_and_imported() {
         assert_eq!(derivative::cached(&project.recipe, &project.cache(), Packing::OneZip).unwrap(), built);
         say(&format!("  cached         {:?}", begun.elapsed()));
         say(&format!("  raw, zipped    {}, {}", Bytes(built.raw_size), Bytes(built.parts[0].size)));
+        say(&format!("  sha256         {}", built.parts[0].sha256));
         for one in &built.distributions {
             say(&format!("    {} {} {}", one.name, one.version, Bytes(one.raw_size)));
         }
