@@ -154,7 +154,7 @@ impl Derivatives {
                 let mut observe = |event: Event<'_>| steps.next(&said(event));
                 let built = match &ingredients {
                     Ingredients::Prebuilt(prebuilt, _) => {
-                        derivative::open(prebuilt, &cache, make.packing(), &mut observe)
+                        derivative::open(prebuilt, &cache, make.packing(), &abandoned, &mut observe)
                     }
                     Ingredients::Locked(recipe) => {
                         let needed = Needed::find(recipe.runtime, &root)?;

@@ -164,6 +164,12 @@ pub enum UnpackError {
         /// What is unsafe about it.
         reason: &'static str,
     },
+    /// Two entries have the same name, so that it depends on the reader which one counts.
+    #[error("{} holds two files of the same name", .zip.display())]
+    Duplicate {
+        /// The zip.
+        zip: PathBuf,
+    },
     /// More entries than any set of packages has.
     #[error("{} holds {entries} entries, and mdo unpacks at most {most}", .zip.display())]
     TooManyEntries {
@@ -190,7 +196,10 @@ impl UnpackError {
         match self {
             Self::Write { source, .. } => write_help(source),
             Self::NotAZip { .. } => Some("package the function again".into()),
-            Self::Read { .. } | Self::UnsafeEntry { .. } | Self::TooManyEntries { .. } => None,
+            Self::Read { .. }
+            | Self::UnsafeEntry { .. }
+            | Self::Duplicate { .. }
+            | Self::TooManyEntries { .. } => None,
         }
     }
 }

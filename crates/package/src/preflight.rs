@@ -7,6 +7,7 @@ use mdo_model::quotas::UNZIPPED_LIMIT;
 
 use super::base_image::{self, BaseImage, Version};
 use super::collect::{Collected, Entry};
+use super::derivative::{PythonRuntime, native};
 use super::elf::{self, Format, Needs, NotReadable};
 use super::size;
 use super::{PackageError, Problem, Source, handler};
@@ -25,7 +26,10 @@ pub(super) fn check(source: &Source, collected: &mut Collected) -> Result<Vec<St
     match base_image::of(source.runtime) {
         Some(image) => check_bootstrap(source, image, &mut collected.entries, &mut report)?,
         None if collected.entries.is_empty() => {}
-        None => report.problems.extend(handler::check(source, &collected.entries)),
+        None => {
+            report.problems.extend(handler::check(source, &collected.entries));
+            check_native(source, &collected.entries, &mut report)?;
+        }
     }
     if source.has_layers {
         report.leave_to_layers();
@@ -61,6 +65,19 @@ fn check_size(entries: &[Entry], report: &mut Report) {
     if unzipped > UNZIPPED_LIMIT {
         report.problems.push(Problem::TooLarge { unzipped, largest: size::largest(entries) });
     }
+}
+
+/// Packages that lie in the folder of a Python function were mostly installed there for the machine that they lie on.
+fn check_native(source: &Source, entries: &[Entry], report: &mut Report) -> Result<(), PackageError> {
+    let Ok(runtime) = source.runtime.parse::<PythonRuntime>() else { return Ok(()) };
+    let files = entries.iter().map(|entry| (entry.name.as_str(), &entry.path));
+    let found = native::check(files, "package", runtime, source.architecture).map_err(|error| {
+        let (function, path) = (source.function.to_owned(), source.folder.to_owned());
+        PackageError::Read { function, path, source: error }
+    })?;
+    report.problems.extend(found.problems.into_iter().map(Problem::Native));
+    report.warnings.extend(found.warnings.iter().map(ToString::to_string));
+    Ok(())
 }
 
 fn check_bootstrap(

@@ -3,6 +3,7 @@
 use mdo_model::project::Architecture;
 use mdo_model::quotas::{DIRECT_UPLOAD_LIMIT, UNZIPPED_LIMIT};
 
+use super::derivative::DerivativeProblem;
 use super::size::{self, Bytes};
 
 /// One reason why a function cannot be packaged or would not start. Several are reported together.
@@ -110,6 +111,9 @@ pub enum Problem {
         /// The key in `function.json` that declares it.
         key: &'static str,
     },
+    /// A native file that the Python of the function cannot load.
+    #[error("{0}")]
+    Native(DerivativeProblem),
     /// The unzipped package is over Lambda's limit.
     #[error("the package is {} unzipped, over Lambda's {}; largest: {}", Bytes(*.unzipped), Bytes(UNZIPPED_LIMIT), size::describe(.largest))]
     TooLarge {
@@ -207,6 +211,7 @@ impl Problem {
             | Self::NotExecutable
             | Self::CarriageReturn
             | Self::WrongLoader { .. } => Some("bootstrap"),
+            Self::Native(problem) => problem.file(),
             _ => None,
         }
     }
@@ -237,6 +242,9 @@ impl Problem {
             }
             Self::HandlerMissing { .. } => "add the file, or change \"handler\"".into(),
             Self::HandlerMalformed { .. } => "change \"handler\"".into(),
+            Self::Native(_) => "let mdo build the package for Lambda: mdo derivative create NAME PACKAGE, and remove it from \
+                                the folder"
+                .into(),
             Self::TooLarge { .. } => "name what the function does not need at run time in .mdoignore".into(),
             Self::NeedsBucket { .. } => {
                 "name what the function does not need in .mdoignore, or add `[artifacts]` with `bucket = \"…\"` to \

@@ -43,6 +43,10 @@ fn unpack_up_to(most: usize, zip: &Path, into: &Path) -> Result<(), UnpackError>
     }
     let file = File::open(zip).map_err(|source| UnpackError::Read { zip: zip.to_owned(), source })?;
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged(zip))?;
+    // The reader keeps the last of them alone.
+    if archive.has_duplicate_names() {
+        return Err(UnpackError::Duplicate { zip: zip.to_owned() });
+    }
     if archive.len() > most {
         return Err(UnpackError::TooManyEntries { zip: zip.to_owned(), entries: archive.len(), most });
     }

@@ -1,6 +1,7 @@
 //! Builds a derivative: the tree, checked, and the zips that Lambda takes.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use mdo_model::Sha256;
@@ -87,7 +88,7 @@ pub fn build(
     observe: Observe,
 ) -> Result<Built, DerivativeError> {
     let platform = recipe.runtime.platform(recipe.architecture);
-    let making = Making { name: &recipe.name, inputs: recipe.inputs(), cache };
+    let making = Making { name: &recipe.name, inputs: recipe.inputs(), cache, abandoned: tools.abandoned };
     making.make(packing, observe, &mut |workshop, observe| {
         fill(recipe, Some(&platform), workshop, tools, observe)?;
         let (runtime, architecture) = (recipe.runtime, recipe.architecture);
@@ -110,9 +111,10 @@ pub fn build_for_host(
     if runs_here(recipe.architecture) {
         return build(recipe, cache, Packing::Tree, tools, observe);
     }
-    let making = Making { name: &recipe.name, inputs: host_inputs(recipe), cache };
+    let making =
+        Making { name: &recipe.name, inputs: host_inputs(recipe), cache, abandoned: tools.abandoned };
     making.make(Packing::Tree, observe, &mut |workshop, observe| {
-        let python = bytecode::runtime_python(&recipe.name, "this machine", recipe.runtime, tools)?;
+        let python = bytecode::runtime_python(&recipe.name, "running it here", recipe.runtime, tools)?;
         let tools = Tools { python, ..*tools };
         fill(recipe, None, workshop, &tools, observe)?;
         checked(&recipe.name, workshop, None, observe)
@@ -170,7 +172,8 @@ pub(super) fn checked(
         problems.push(DerivativeProblem::Empty);
     }
     if let Some((runtime, architecture)) = lambda {
-        let found = native::check(&packages, &files, runtime, architecture).map_err(failed)?;
+        let placed = files.iter().map(|file| (file.name.as_str(), packages.join(&file.name)));
+        let found = native::check(placed, "derivative", runtime, architecture).map_err(failed)?;
         problems.extend(found.problems);
         warnings.extend(found.warnings.iter().map(ToString::to_string));
         problems.extend(too_large(&files, &contents.distributions));
@@ -197,6 +200,7 @@ pub(super) struct Making<'a> {
     pub name: &'a str,
     pub inputs: Sha256,
     pub cache: &'a Path,
+    pub abandoned: &'a AtomicBool,
 }
 
 impl Making<'_> {
@@ -280,8 +284,12 @@ impl Making<'_> {
                 .collect();
             let members =
                 named.iter().map(|(name, path, executable)| Member { name, path, executable: *executable });
-            let archive = archive::write(members, workshop.out())
+            let wanted = members.take_while(|_| !self.abandoned.load(Ordering::Relaxed));
+            let archive = archive::write(wanted, workshop.out())
                 .map_err(|error| DerivativeError::of_archive(self.name, error))?;
+            if self.abandoned.load(Ordering::Relaxed) {
+                return Err(DerivativeError::Abandoned { name: self.name.to_owned() });
+            }
             Ok(Zip { sha256: archive.sha256, size: archive.size })
         };
         let zips: Vec<Zip> = thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! Checks the native files of a tree against the runtime: processor, Python, glibc, and the libraries that they are linked with.
+//! Checks native files against the runtime: processor, Python, glibc, and the libraries that they are linked with.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -8,62 +8,69 @@ use mdo_model::project::Architecture;
 
 use super::problem::{DerivativeProblem as Problem, Files};
 use super::runtime::PythonRuntime;
-use super::tree::TreeFile;
 use crate::base_image::{self, BaseImage, Version};
 use crate::elf::{self, Format, Needs, NotReadable};
 
-/// What is wrong with the native files of a tree.
+/// What is wrong with native files.
 #[derive(Default)]
-pub(super) struct Findings {
+pub(crate) struct Findings {
     /// What keeps them from being loaded.
     pub problems: Vec<Problem>,
     /// What may keep some of them from being loaded.
     pub warnings: Vec<Problem>,
 }
 
-/// Looks into each native file.
-pub(super) fn check(
-    tree: &Path,
-    files: &[TreeFile],
+/// Looks into each native file among the files of a derivative or of a package, which are given with their places.
+pub(crate) fn check<'a, P: AsRef<Path>>(
+    files: impl Iterator<Item = (&'a str, P)> + Clone,
+    holder: &'static str,
     runtime: PythonRuntime,
     architecture: Architecture,
 ) -> io::Result<Findings> {
     let image = base_image::of_python(runtime);
-    let names: BTreeSet<&str> = files.iter().map(|file| last(&file.name)).collect();
+    let names: BTreeSet<&str> = files.clone().map(|(name, _)| last(name)).collect();
     let mut seen = Seen::default();
-    for file in files.iter().filter(|file| file.size > 0) {
-        let path = tree.join(&file.name);
-        match elf::format(&path)? {
+    for (name, path) in files {
+        let path = path.as_ref();
+        match elf::format(path)? {
             Format::Elf { machine } if machine != architecture.machine() => {
-                seen.machines.entry(machine).or_default().push(file.name.clone());
+                seen.machines.entry(machine).or_default().push(name.to_owned());
             }
-            Format::Elf { .. } => match elf::needs(&path) {
-                Ok(needs) => seen.linking(&file.name, &needs, image, &names),
+            Format::Elf { .. } => match elf::needs(path) {
+                Ok(needs) => seen.linking(name, &needs, image, &names),
                 Err(NotReadable::Io(error)) => return Err(error),
                 Err(NotReadable::Damaged(error)) => {
-                    seen.damaged.push((file.name.clone(), error.to_string()));
+                    seen.damaged.push((name.to_owned(), error.to_string()));
                 }
             },
-            Format::Other(found) if is_native(&file.name) => {
-                seen.foreign.entry(found).or_default().push(file.name.clone());
+            Format::Other(found) if is_loaded(name) => {
+                seen.foreign.entry(found).or_default().push(name.to_owned());
+            }
+            Format::Other(found) if is_of_another_system(name) => {
+                seen.elsewhere.entry(found).or_default().push(name.to_owned());
             }
             _ => {}
         }
-        if let Some(tag) = python_tag(&file.name).filter(|tag| *tag != runtime.tag() && *tag != "abi3") {
-            seen.tags.entry(tag.to_owned()).or_default().push(file.name.clone());
+        if let Some(tag) = python_tag(name).filter(|tag| *tag != runtime.tag() && *tag != "abi3") {
+            seen.tags.entry(tag.to_owned()).or_default().push(name.to_owned());
         }
     }
-    Ok(seen.findings(runtime, architecture))
+    Ok(seen.findings(holder, runtime, architecture))
 }
 
 fn last(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
-/// Whether a file has the name of a library or of an extension module of any system.
-fn is_native(name: &str) -> bool {
-    let name = last(name);
-    [".so", ".pyd", ".dylib"].iter().any(|end| name.ends_with(end))
+/// Whether Linux would load a file of this name as an extension module.
+fn is_loaded(name: &str) -> bool {
+    name.ends_with(".so")
+}
+
+/// Whether a file is an extension module or a library by the conventions of Windows or macOS. Packages for all systems
+/// hold some that nobody loads here.
+fn is_of_another_system(name: &str) -> bool {
+    name.ends_with(".pyd") || name.ends_with(".dylib")
 }
 
 /// Which Python loads an extension module: `cpython-313` of `_x.cpython-313-x86_64-linux-gnu.so`.
@@ -83,6 +90,7 @@ fn python_tag(name: &str) -> Option<&str> {
 struct Seen {
     machines: BTreeMap<String, Vec<String>>,
     foreign: BTreeMap<&'static str, Vec<String>>,
+    elsewhere: BTreeMap<&'static str, Vec<String>>,
     tags: BTreeMap<String, Vec<String>>,
     /// By the prefix of the symbol version: the newest version, and the files that need more than the image has.
     versions: BTreeMap<&'static str, (Version, Version, Vec<String>)>,
@@ -112,7 +120,7 @@ impl Seen {
         }
     }
 
-    fn findings(self, runtime: PythonRuntime, architecture: Architecture) -> Findings {
+    fn findings(self, holder: &'static str, runtime: PythonRuntime, architecture: Architecture) -> Findings {
         let mut problems = Vec::new();
         for (found, files) in self.machines {
             problems.push(Problem::WrongArchitecture { files: Files(files), found, declared: architecture });
@@ -131,11 +139,13 @@ impl Seen {
         for (file, reason) in self.damaged {
             problems.push(Problem::DamagedElf { file, reason });
         }
-        let warnings = self
-            .missing
-            .into_iter()
-            .map(|(library, files)| Problem::LibraryMissing { files: Files(files), library, runtime })
-            .collect();
+        let mut warnings = Vec::new();
+        for (found, files) in self.elsewhere {
+            warnings.push(Problem::NotForLinux { files: Files(files), found });
+        }
+        for (library, files) in self.missing {
+            warnings.push(Problem::LibraryMissing { files: Files(files), library, runtime, holder });
+        }
         Findings { problems, warnings }
     }
 }

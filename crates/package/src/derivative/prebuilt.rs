@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use mdo_model::Sha256;
 use mdo_model::project::Architecture;
@@ -64,6 +65,7 @@ pub fn open(
     prebuilt: &Prebuilt,
     cache: &Path,
     packing: Packing,
+    abandoned: &AtomicBool,
     observe: Observe,
 ) -> Result<Built, DerivativeError> {
     let name = prebuilt.name.as_str();
@@ -72,7 +74,7 @@ pub fn open(
         let zip = prebuilt.zip.clone();
         return Err(DerivativeError::OtherZip { name: name.to_owned(), zip, found, pinned });
     }
-    let making = Making { name, inputs: prebuilt.inputs(found), cache };
+    let making = Making { name, inputs: prebuilt.inputs(found), cache, abandoned };
     making.make(packing, observe, &mut |workshop, observe| fill(prebuilt, workshop, observe))
 }
 

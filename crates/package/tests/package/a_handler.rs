@@ -2,6 +2,7 @@
 
 use mdo_package::Problem;
 
+use super::elf::{AARCH64, Elf, X86_64};
 use super::function::Function;
 
 #[test]
@@ -20,7 +21,7 @@ fn is_found_as_its_runtime_finds_it() {
         ("dotnet8", "Api::Api.Function::Handle", "Api.dll"),
         ("someday1.x", "anything", "anything"),
     ] {
-        let mut function = Function::empty().file(file, "").runtime(runtime);
+        let mut function = Function::empty().file(file, Elf::program(X86_64).bytes()).runtime(runtime);
         function.handler = handler;
         assert_eq!(function.names(), [file], "{handler}");
     }
@@ -44,4 +45,22 @@ fn must_be_written_as_its_runtime_reads_it() {
         function.package().unwrap_err().problems(),
         [Problem::HandlerMalformed { key: "handler", .. }]
     ));
+}
+
+#[test]
+fn of_python_comes_with_native_files_that_it_can_load() {
+    let help = "let mdo build the package for Lambda: mdo derivative create NAME PACKAGE, and remove it from the folder";
+    let function = || Function::python("sample.handle").file("sample.py", "");
+    function()
+        .file("fast/core.so", Elf::program(AARCH64).bytes())
+        .refused("fast/core.so is built for aarch64, the function runs on x86_64", help);
+    function().file("fast/core.cpython-39-x86_64-linux-gnu.so", Elf::program(X86_64).bytes()).refused(
+        "fast/core.cpython-39-x86_64-linux-gnu.so is built for cpython-39, the runtime is python3.13",
+        help,
+    );
+    let needing = Elf::program(X86_64).needing("libtbb.so.12").bytes();
+    assert_eq!(
+        function().file("fast/core.so", needing).package().unwrap().warnings,
+        ["fast/core.so needs libtbb.so.12, which neither python3.13 nor the package has"]
+    );
 }

@@ -7,6 +7,7 @@ mod a_handler;
 mod a_package_holds;
 mod as_git;
 mod bootstrap;
+mod derivative;
 mod elf;
 mod function;
 mod hooks;

@@ -177,7 +177,7 @@ fn that_do_not_fit_on_the_disk_name_the_file() {
 }
 
 /// Bytes that no compression makes smaller: xorshift.
-fn noise(bytes: usize) -> Vec<u8> {
+pub(crate) fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 88_172_645_463_325_252_u64;
     let mut next = || {
         state ^= state << 13;
