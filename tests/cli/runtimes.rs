@@ -33,7 +33,7 @@ def answer(value):
 fn project() -> TestProject {
     let project = TestProject::local();
     project.write("project.toml", "name = \"shop\"\n");
-    let settings = json!({"runtime": python().0, "handler": "pkg/sample.handle", "routes": {"GET /sample": {"security": "none"}}});
+    let settings = json!({"runtime": python().0, "handler": "pkg/sample.handle", "routes": [{"route": "GET /sample", "security": "open"}]});
     project.write("functions/sample/function.json", &format!("{settings:#}\n"));
     project.write("functions/sample/pkg/sample.py", SAMPLE);
     project
@@ -59,7 +59,7 @@ fn a_function_is_served_and_reloaded_and_its_errors_name_the_users_file() {
     assert!(serving.says("asked for /sample").starts_with("shop_sample [WARNING]\t"));
 
     let failed = serving.get("/sample?fail=1", None);
-    assert_eq!((failed.status(), failed.text().as_str()), (502, r#"{"message": "Internal server error"}"#));
+    assert_eq!((failed.status(), failed.text().as_str()), (502, r#"{"message":"Internal server error"}"#));
     for line in [
         "shop_sample [ERROR] ZeroDivisionError: division by zero",
         "shop_sample Traceback (most recent call last):",
@@ -112,7 +112,7 @@ fn an_interpreter_that_is_missing_is_told_at_its_place_before_anything_is_change
         for verb in ["plan --local", "deploy --local --yes", "dev --port 0", "plan --local --json"] {
             on_an_empty_machine(&project, verb).exits(2).says(&format!(
                 "error: function sample runs on {runtime}, and this machine has no {told}
-  --> functions/sample/function.json:6:14
+  --> functions/sample/function.json:9:14
   help: {help}
 "
             ));
