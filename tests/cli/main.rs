@@ -15,6 +15,7 @@ mod manual;
 mod own_folder;
 mod plan;
 mod reference;
+mod runtimes;
 mod secrets;
 mod usage;
 mod warm;

@@ -223,13 +223,13 @@ async fn code_that_is_nowhere_is_said_to_be_missing() {
 
 #[tokio::test]
 async fn what_cannot_run_on_this_machine_is_said_when_it_is_deployed() {
-    let fixture = sample().with("sample", |function| function.configuration.runtime = "python3.13".into());
+    let fixture = sample().with("sample", |function| function.configuration.runtime = "ruby3.4".into());
     let report = fixture.run(&fixture.plan().await).await;
     let function = report.finished.iter().find(|change| change.id.kind == Kind::Function).unwrap();
     let Outcome::Done(applied) = &function.outcome else { panic!("{function:?}") };
     assert_eq!(
         applied.warnings,
-        ["this machine runs functions with a bootstrap only, and has no python3.13: events fail here"]
+        ["this machine runs a bootstrap, Python and Node.js only, and ruby3.4 cannot run here: events fail"]
     );
 }
 

@@ -31,11 +31,9 @@ const OLDEST_NAMED: u32 = 11;
 struct Machine {
     /// Environment variables.
     variables: BTreeMap<&'static str, OsString>,
-    /// Where Homebrew is, unless it says so itself.
-    prefixes: &'static [&'static str],
 }
 
-/// The folders of Homebrew on the systems that it is made for.
+/// Where Homebrew is on the systems that it is made for, unless it says so itself.
 const PREFIXES: &[&str] = &["/opt/homebrew", "/usr/local", "/home/linuxbrew/.linuxbrew"];
 
 /// The variables that decide where interpreters are looked for.
@@ -144,7 +142,7 @@ pub fn find_interpreter(interpreter: Interpreter, root: &Path) -> Result<PathBuf
 impl Machine {
     fn this() -> Self {
         let variables = VARIABLES.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
-        Self { variables: variables.collect(), prefixes: PREFIXES }
+        Self { variables: variables.collect() }
     }
 
     fn find(&self, interpreter: Interpreter, root: &Path) -> Result<PathBuf, NotFound> {
@@ -236,8 +234,10 @@ impl Machine {
     }
 
     fn homebrew(&self) -> Vec<PathBuf> {
-        let given = self.variables.get("HOMEBREW_PREFIX").map(PathBuf::from);
-        given.into_iter().chain(self.prefixes.iter().map(PathBuf::from)).collect()
+        match self.variables.get("HOMEBREW_PREFIX") {
+            Some(own) => vec![own.into()],
+            None => PREFIXES.iter().map(PathBuf::from).collect(),
+        }
     }
 
     fn home(&self) -> Option<PathBuf> {

@@ -33,7 +33,7 @@ impl Home {
         let given = variables.iter().map(|(name, value)| (*name, OsString::from(value)));
         let own = [("HOME", self.0.path().into()), ("PATH", self.path("bin").into())];
         let nowhere = [("HOMEBREW_PREFIX", self.path("brew").into())];
-        Machine { variables: own.into_iter().chain(nowhere).chain(given).collect(), prefixes: &[] }
+        Machine { variables: own.into_iter().chain(nowhere).chain(given).collect() }
     }
 
     fn finds(&self, interpreter: Interpreter, variables: &[(&'static str, &str)], name: &str) {

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mdo_server::runtime::{InvokeContext, Occupancy, Refused, Sandboxes};
+use mdo_server::runtime::{InvokeContext, Launcher, Occupancy, Refused, Sandboxes};
 use serde_json::json;
 
 use crate::fixture::{
@@ -124,7 +124,11 @@ async fn sandboxes_end_even_when_their_mdo_is_killed() {
     let body = "os.chdir(os.path.dirname(os.environ['TMPDIR']))\nopen('pid.new', 'w').write(str(os.getpid()))\nos.rename('pid.new', 'pid')\ntime.sleep(3600)";
     let fixture = Fixture::python(body);
     if let Some(code) = std::env::var_os(CODE) {
-        let runtime = fixture.with(|spec| spec.code = code.into()).start();
+        let runtime = fixture.with(|spec| {
+            spec.launcher = Launcher::bootstrap(code.as_ref());
+            spec.code = code.into();
+        });
+        let runtime = runtime.start();
         let _ = runtime.invoke(Bytes::from_static(b"{}"), InvokeContext::default()).await;
         return std::future::pending().await;
     }
