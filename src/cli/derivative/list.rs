@@ -1,0 +1,63 @@
+//! `mdo derivative list`.
+
+use mdo_model::project::{DERIVATIVES, DerivativeName, Settings};
+use mdo_package::derivative::{self, Pinned};
+
+use super::super::derivatives::Derivatives;
+use super::{ids_of, open};
+use crate::output::{self, DerivativeListDocument, DerivativeListEntry, Failure, table};
+
+pub(super) fn run(json: bool) -> Result<(), Failure> {
+    let (_, settings) = open()?;
+    let entries: Vec<_> = settings.derivatives.keys().map(|name| entry(&settings, name)).collect();
+    if json {
+        output::json(&DerivativeListDocument::new(entries));
+        return Ok(());
+    }
+    if entries.is_empty() {
+        output::data("the project has no derivative: `mdo derivative create NAME PACKAGE…` makes one\n");
+        return Ok(());
+    }
+    let mut rows = vec![["derivative", "packages", "for", "functions", "lock"].map(str::to_owned).to_vec()];
+    for entry in entries {
+        let or_none = |texts: &[String]| if texts.is_empty() { "-".to_owned() } else { texts.join(", ") };
+        rows.push(vec![
+            entry.name,
+            entry.packages.len().to_string(),
+            or_none(&entry.platforms),
+            or_none(&entry.functions),
+            entry.problem.unwrap_or_else(|| "up to date".to_owned()),
+        ]);
+    }
+    output::data(&table(&rows));
+    Ok(())
+}
+
+fn entry(settings: &Settings, name: &DerivativeName) -> DerivativeListEntry {
+    let ids = ids_of(settings, name);
+    let functions: Vec<String> = settings
+        .functions
+        .iter()
+        .filter(|(_, function)| function.derivatives.contains(name))
+        .map(|(function, _)| function.to_string())
+        .collect();
+    let read = Derivatives::of_ids(settings, &ids);
+    let folder = settings.root.join(DERIVATIVES).join(name.as_str());
+    let pinned: Vec<Pinned> = ids
+        .iter()
+        .next()
+        .and_then(|id| derivative::read_lock(name.as_str(), &folder, id.runtime.parse().ok()?).ok())
+        .map(|lock| derivative::pinned(&lock))
+        .unwrap_or_default();
+    DerivativeListEntry {
+        name: name.to_string(),
+        platforms: ids.iter().map(|id| format!("{} {}", id.runtime, id.architecture)).collect(),
+        packages: pinned.into_iter().map(|package| (package.name, package.version)).collect(),
+        functions,
+        inputs: read
+            .as_ref()
+            .map(|read| read.inputs().into_iter().map(|(id, inputs)| (id.to_string(), inputs)).collect())
+            .unwrap_or_default(),
+        problem: read.err().map(|failure| failure.summary()),
+    }
+}

@@ -1,0 +1,59 @@
+//! `mdo derivative lock`.
+
+use mdo_model::project::{DERIVATIVES, DerivativeName, Settings};
+use mdo_package::derivative::{self, LockOptions, Locked, PythonRuntime};
+
+use super::super::abandoned::Waiting;
+use super::super::derivatives::{Needed, said};
+use super::{chosen, oldest_runtime, open};
+use crate::output::{self, Failure, Steps, exit_code};
+
+pub(super) async fn run(names: &[DerivativeName], upgrade: bool) -> Result<(), Failure> {
+    let (_, settings) = open()?;
+    let names = chosen(&settings, names)?;
+    if names.is_empty() {
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            "the project has no derivative",
+            "`mdo derivative create NAME PACKAGE…` makes one",
+        ));
+    }
+    for name in names {
+        if settings.derivatives[&name].zip.is_some() {
+            output::message(&format!("derivative {name} is a prebuilt zip: there is nothing to lock"));
+            continue;
+        }
+        let runtime = oldest_runtime(&settings, &name)?;
+        let locked = lock(&settings, &name, runtime, upgrade).await?;
+        let path = locked.path.strip_prefix(&settings.root).unwrap_or(&locked.path).display();
+        output::data(&match locked.changes.as_slice() {
+            [] => format!("{name}  {} packages, as before  {path}\n", locked.packages.len()),
+            changes => {
+                let changes: Vec<_> = changes.iter().map(|change| format!("  {change}\n")).collect();
+                format!("{name}  {} packages  {path}\n{}", locked.packages.len(), changes.concat())
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Locks one derivative.
+pub(super) async fn lock(
+    settings: &Settings,
+    name: &DerivativeName,
+    runtime: PythonRuntime,
+    upgrade: bool,
+) -> Result<Locked, Failure> {
+    let waiting = Waiting::default();
+    let abandoned = waiting.abandoned();
+    let (root, name) = (settings.root.clone(), name.to_string());
+    let locking = move || {
+        let needed = Needed::find(runtime, &root)?;
+        let mut steps = Steps::begin(format!("derivative {name}"));
+        let options = LockOptions { runtime, upgrade };
+        let folder = root.join(DERIVATIVES).join(&name);
+        let mut observe = |event: derivative::Event<'_>| steps.next(&said(event));
+        Ok(derivative::lock(&name, &folder, &options, &needed.tools(&abandoned), &mut observe)?)
+    };
+    tokio::task::spawn_blocking(locking).await.map_err(anyhow::Error::from)?
+}

@@ -1,0 +1,29 @@
+//! `mdo derivative pin`.
+
+use mdo_model::project::{DerivativeName, PROJECT_FILE};
+use mdo_package::derivative;
+
+use super::{chosen, open};
+use crate::output::{self, Failure, exit_code};
+
+pub(super) fn run(name: &DerivativeName) -> Result<(), Failure> {
+    let (_, settings) = open()?;
+    chosen(&settings, std::slice::from_ref(name))?;
+    let Some(zip) = settings.derivatives[name].zip.as_ref() else {
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            format!("derivative {name} is no prebuilt zip: its lock pins what is in it"),
+            format!("mdo derivative lock {name}"),
+        ));
+    };
+    let path = settings.root.join(zip);
+    let sha256 = derivative::digest(&path).map_err(|error| {
+        Failure::new(exit_code::FAILED, format!("derivative {name}: cannot read {}: {error}", path.display()))
+    })?;
+    let file = settings.root.join(PROJECT_FILE);
+    let before = std::fs::read_to_string(&file)?;
+    let after = mdo_model::project::pin_derivative(&before, name, sha256)?;
+    super::super::warm::replace(&file, &after)?;
+    output::data(&format!("pinned {name} to sha256 {sha256} in {PROJECT_FILE}\n"));
+    Ok(())
+}
