@@ -34,7 +34,7 @@ impl Gateway {
             let rule = one_line(&rule);
             Refusal::BadGateway.because(format!("function {name}: Malformed Lambda proxy response: {rule}"))
         })?;
-        put(response.headers_mut(), "x-amzn-trace-id", &call.identity.trace_id);
+        put(response.headers_mut(), "x-amzn-trace-id", &result.trace_id);
         Ok(response)
     }
 }

@@ -168,7 +168,12 @@ impl Gateway {
             Ok(response) => response,
             Err(NoBody::Declined(declined)) => {
                 record.why = Some(declined.why);
-                declined.refusal.response(cors)
+                let mut response = declined.refusal.response(cors);
+                // The function may still be at it: its trace is how to find out what became of it.
+                if declined.refusal == Refusal::TimedOut {
+                    put(response.headers_mut(), "x-amzn-trace-id", &identity.trace_id);
+                }
+                response
             }
             // Nobody reads this.
             Err(NoBody::Abandoned) => return Refusal::BadRequest.response(cors),
