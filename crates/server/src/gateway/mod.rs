@@ -218,6 +218,7 @@ impl Gateway {
         let body = self.bodies.collect(&call.parts.headers, body).await?;
         let event = Facts {
             api_id: &front.api_id,
+            deployment_id: &front.deployment_id,
             stage: self.names.stage.as_str(),
             stage_variables: &front.variables,
             resource: &found.resource.path,
