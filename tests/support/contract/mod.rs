@@ -4,6 +4,7 @@
 //! A row says what AWS does. Where the emulator does something else, the row says what and why ours is right, and both are asserted.
 
 mod answers;
+mod cors;
 mod events;
 mod front;
 mod heads;
@@ -21,13 +22,17 @@ use self::row::Row;
 use super::emulator::say;
 use super::project::TestProject;
 
-/// The stages of the table: one with the usual settings, one that is slow and throttled, one with a quota of a single request.
-pub const STAGES: [&str; 3] = ["dev", "tight", "spent"];
+/// The stages of the table: one with the usual settings, one for pages of other origins, one that is slow and throttled, one with a
+/// quota of a single request.
+pub const STAGES: [&str; 4] = ["dev", "pages", "tight", "spent"];
 
 const MANIFEST: &str = r#"name = "shop"
 
 [api]
 throttle = false
+
+[stages.pages.api]
+cors = true
 
 [stages.tight.api]
 throttle = { rate = 0.0001, burst = 1 }
@@ -58,6 +63,7 @@ fn rows() -> Vec<Row> {
         paths::rows(),
         queries::rows(),
         answers::rows(),
+        cors::rows(),
         unserved::rows(),
         refusals::rows(),
     ];

@@ -9,7 +9,7 @@ pub(super) fn no_route() -> Expected {
     refused(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
 }
 
-fn no_key() -> Expected {
+pub(super) fn no_key() -> Expected {
     refused(403, "Forbidden", "ForbiddenException")
 }
 

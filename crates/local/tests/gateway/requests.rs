@@ -124,25 +124,6 @@ async fn one_connection_serves_many_requests_and_head_has_no_body() {
     assert_eq!(client.send("GET", "/dev/open", &[], b"").await.status, 200);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn with_cors_preflight_is_answered_and_errors_are_readable() {
-    let fixture = open().route("GET /only", "sample", Security::Open).with_api(|api| api.cors = true);
-    let running = Running::start(fixture).await;
-    let preflight = running.send("OPTIONS", "/dev/only", &[("Origin", "https://x")], b"").await;
-    assert_eq!((preflight.status, preflight.text()), (200, ""));
-    assert_eq!(preflight.header("access-control-allow-origin"), Some("*"));
-    assert_eq!(preflight.header("access-control-allow-methods"), Some("GET,OPTIONS"));
-    assert!(preflight.header("access-control-allow-headers").unwrap().contains("X-Api-Key"));
-    let preflight = running.send("OPTIONS", "/dev/open", &[], b"").await;
-    assert_eq!(
-        preflight.header("access-control-allow-methods"),
-        Some("DELETE,GET,HEAD,OPTIONS,PATCH,POST,PUT")
-    );
-    let answer = running.get("/dev/nowhere").await;
-    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (403, Some("*")));
-    assert_eq!(running.get("/dev/open").await.header("access-control-allow-origin"), None);
-}
-
 /// The names of the headers in an event that the client sent itself.
 fn names(event: &Value) -> Vec<&str> {
     let added = ["Host", "X-Amzn-Trace-Id", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"];
