@@ -10,7 +10,7 @@ use super::row::{Expected, Row, get, refused, send, status};
 const NO_LIMIT: &str =
     "the quotas page of API Gateway limits all headers together to 10,240 bytes and the request line as well";
 
-const LAST: &str = "of a header's values the single map has the last one, as it has of a parameter's";
+const LAST: &str = "the guide's example of an event 1.0 has the last of two values in the single map (http-api-develop-integrations-lambda)";
 const SMALL: &str = "the recorded snapshots have the protocol in small letters";
 
 fn too_large() -> Expected {
