@@ -117,6 +117,33 @@ fn a_stage_has_its_own_settings() {
 }
 
 #[test]
+fn binary_media_types_are_each_stages_own() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("");
+    let binary = "[stages.prod.api]\nbinary_media_types = [\"image/png\"]\n";
+    project.write("project.toml", &format!("{MANIFEST}{binary}"));
+    let live = Live::of(&project, "prod");
+    let types = || {
+        live.call("apigateway", "get_rest_api", json!({"restApiId": live.api()}))["binaryMediaTypes"].clone()
+    };
+    project.deploys("--stage prod");
+    assert_eq!(types(), json!(["image/png"]));
+    project.is_settled("--stage prod");
+    project.is_settled("");
+
+    // What the working definition has from one stage does not come to another one with its next deploy.
+    project.write("project.toml", &format!("{MANIFEST}[api]\ntimeout = \"28s\"\n{binary}"));
+    project.deploys("");
+    assert_eq!(types(), Value::Null);
+    project.mdo("plan --stage prod").succeeds().says("timeout  29 s → 28 s");
+
+    project.write("project.toml", MANIFEST);
+    project.mdo("deploy --stage prod").succeeds().says("binary media types  image/png → none");
+    project.is_settled("--stage prod");
+}
+
+#[test]
 fn a_role_lives_as_long_as_any_region_uses_it() {
     let Some(emulator) = Emulator::shared() else { return };
     let project = TestProject::with_echo(emulator.account());

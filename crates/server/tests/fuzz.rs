@@ -96,7 +96,8 @@ fn serve(functions: &Arc<Answering>) -> SocketAddr {
         let target = ApiRoute { function: function.parse().unwrap(), security, timeout_ms: 29_000 };
         (route.parse().unwrap(), target)
     });
-    let definition = Definition { description: String::new(), routes: routes.into(), cors: true };
+    let definition =
+        Definition { description: String::new(), routes: routes.into(), cors: true, ..Definition::default() };
     let (name, value): (KeyName, _) = ("default".parse().unwrap(), Secret::new(KEY));
     let keys = KeyRing::new([(&name, "abcdefghij", &value)].into_iter());
     let front = Front::new(&names, Some(definition), BTreeMap::new(), keys);

@@ -4,6 +4,7 @@
 //! A row says what AWS does. Where the emulator does something else, the row says what and why ours is right, and both are asserted.
 
 mod answers;
+mod binary;
 mod cors;
 mod events;
 mod front;
@@ -22,9 +23,9 @@ use self::row::Row;
 use super::emulator::say;
 use super::project::TestProject;
 
-/// The stages of the table: one with the usual settings, one for pages of other origins, one that is slow and throttled, one with a
+/// The stages of the table: one with the usual settings, one for pages of other origins, one with binary media types, one that is slow and throttled, one with a
 /// quota of a single request.
-pub const STAGES: [&str; 4] = ["dev", "pages", "tight", "spent"];
+pub const STAGES: [&str; 5] = ["dev", "pages", "pictures", "tight", "spent"];
 
 const MANIFEST: &str = r#"name = "shop"
 
@@ -33,6 +34,9 @@ throttle = false
 
 [stages.pages.api]
 cors = true
+
+[stages.pictures.api]
+binary_media_types = ["image/png", "application/*"]
 
 [stages.tight.api]
 throttle = { rate = 0.0001, burst = 1 }
@@ -63,6 +67,7 @@ fn rows() -> Vec<Row> {
         paths::rows(),
         queries::rows(),
         answers::rows(),
+        binary::rows(),
         cors::rows(),
         unserved::rows(),
         refusals::rows(),

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
 mod admission;
+mod binary;
 #[path = "../support/connection.rs"]
 mod connection;
 mod refusals;

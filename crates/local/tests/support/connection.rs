@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 pub(crate) struct Answer {
     pub status: u16,
     headers: Vec<(String, String)>,
-    body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl Answer {

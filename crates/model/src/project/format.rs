@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::api_timeout::ApiTimeout;
 use super::problem::Problem;
-use super::{AccountId, ProjectName, Rate, Route, StageName, region, route, runtime};
+use super::{AccountId, MediaType, ProjectName, Rate, Route, StageName, region, route, runtime};
 
 /// What is wrong with `text`, which the schema declares to be of `format`; nothing for formats that are not ours.
 pub(super) fn check(format: &str, text: &str) -> Option<Problem> {
@@ -19,6 +19,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Problem> {
         "rate" => parse::<Rate>(text),
         "route" => route::problem(text),
         "api-timeout" => parse::<ApiTimeout>(text),
+        "media-type" => parse::<MediaType>(text),
         "runtime" => runtime::check(text),
         "environment-name" => environment_name(text),
         "environment-value" => environment_value(text),
@@ -168,4 +169,5 @@ format_schema!(StageName, "StageName", "stage-name", "dev", "^[A-Za-z][A-Za-z0-9
 format_schema!(AccountId, "AccountId", "account-id", "123456789012", "^[0-9]{12}$");
 format_schema!(Rate, "Rate", "rate", "5m");
 format_schema!(Route, "Route", "route", "GET /samples/{id}");
+format_schema!(MediaType, "MediaType", "media-type", "image/png");
 format_schema!(ApiTimeout, "ApiTimeout", "api-timeout", "29s", "^[0-9]+ *m?s$");

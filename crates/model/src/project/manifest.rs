@@ -1,6 +1,6 @@
 //! The keys of `project.toml`: their types, their bounds and, as doc comments, their documentation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::api_timeout::ApiTimeout;
 use super::function_file::{self, Common};
 use super::shape::{Environment, OrOff, WarmSetting};
-use super::{AccountId, Artifacts, Period, ProjectName, Rate, Security, StageName};
+use super::{AccountId, Artifacts, MediaType, Period, ProjectName, Rate, Security, StageName};
 
 /// A project of mdo: a folder of functions that becomes one API on AWS.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -74,6 +74,10 @@ pub(super) struct ApiTable {
     /// How long API Gateway waits for a function: 50 ms to 29 s, as `29s` or `500ms`.
     #[schemars(extend("default" = "29s"))]
     pub timeout: Option<ApiTimeout>,
+    /// The types of bodies that are bytes: a function gets and gives them in Base64. A request counts by its `Content-Type`, a
+    /// response by the first type of the request's `Accept`; `*/*` is every body. The bytes of other bodies must be UTF-8.
+    #[schemars(extend("default" = []))]
+    pub binary_media_types: Option<BTreeSet<MediaType>>,
 }
 
 /// Requests per second of a usage plan.
@@ -154,7 +158,7 @@ pub(super) fn hint(path: &str) -> Option<&'static str> {
         "timeout" => "write it under `[defaults]` for the functions, under `[api]` for the API",
         "runtime" | "architecture" | "memory" | "handler" | "environment" | "vpc" | "layers" | "tracing"
         | "ephemeral_storage" | "deadletter_arn" | "kms_arn" => "write it under `[defaults]`",
-        "security" | "throttle" | "quota" | "cors" => "write it under `[api]`",
+        "security" | "throttle" | "quota" | "cors" | "binary_media_types" => "write it under `[api]`",
         "retention_days" => "write it under `[logs]`",
         "hooks" | "routes" | "warm" | "required_environment" | "concurrency" => {
             "write it in the function.json of each function"

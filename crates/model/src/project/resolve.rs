@@ -257,6 +257,12 @@ fn api_settings(base: &ApiTable, stage: &ApiTable) -> ApiSettings {
         quota: quota(base.quota, stage.quota),
         cors: stage.cors.or(base.cors).unwrap_or(false),
         timeout_ms: stage.timeout.or(base.timeout).map_or(29_000, |timeout| timeout.milliseconds()),
+        binary_media_types: stage
+            .binary_media_types
+            .as_ref()
+            .or(base.binary_media_types.as_ref())
+            .cloned()
+            .unwrap_or_default(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, FunctionConfiguration, FunctionName, ProjectName, Rate, Route, StageName};
+use super::{AccountId, FunctionConfiguration, FunctionName, MediaType, ProjectName, Rate, Route, StageName};
 
 /// A project at one stage, resolved and valid.
 #[derive(Clone, Debug)]
@@ -68,6 +68,8 @@ pub struct ApiSettings {
     pub cors: bool,
     /// The integration timeout in milliseconds, 50 to 29,000.
     pub timeout_ms: u32,
+    /// The types of bodies that functions get and give in Base64.
+    pub binary_media_types: BTreeSet<MediaType>,
 }
 
 /// The rate and burst of a usage plan.

@@ -154,7 +154,12 @@ fn desired_definition(
         })
         .collect();
     let description = settings.description.clone().unwrap_or_default();
-    (!routes.is_empty()).then_some(Definition { description, routes, cors: settings.api.cors })
+    (!routes.is_empty()).then_some(Definition {
+        description,
+        routes,
+        cors: settings.api.cors,
+        binary_media_types: settings.api.binary_media_types.clone(),
+    })
 }
 
 /// The rule for a configured [`Warm`].

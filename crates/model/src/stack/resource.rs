@@ -10,7 +10,7 @@ use sha2::Digest;
 
 use crate::Sha256;
 use crate::project::{
-    FunctionConfiguration, FunctionName, KeyName, Names, Quota, Rate, Route, Security, Throttle,
+    FunctionConfiguration, FunctionName, KeyName, MediaType, Names, Quota, Rate, Route, Security, Throttle,
 };
 
 /// Everything that one project owns in one stage.
@@ -97,6 +97,9 @@ pub struct Definition {
     pub routes: BTreeMap<Route, ApiRoute>,
     /// Whether each path answers a browser's preflight request, and error responses carry CORS headers.
     pub cors: bool,
+    /// The types of bodies that functions get and give in Base64.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub binary_media_types: BTreeSet<MediaType>,
 }
 
 /// What a route calls and who may call it.

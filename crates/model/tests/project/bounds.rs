@@ -102,6 +102,7 @@ warm = true
 [stages.prod.api]
 throttle = true
 timeout = 29
+binary_media_types = ["image/png", "*/png"]
 [artifacts]
 prefix = "x"
 "#,
@@ -142,8 +143,10 @@ prefix = "x"
         error: `stages.prod.api.timeout` must be a string, not a number
           --> project.toml:16:11
           help: write the value in quotes: timeout = \"…\"
+        error: `*/png` is not a media type: write it as `image/png`, `image/*` or `*/*`, without parameters
+          --> project.toml:17:36
         error: `artifacts.bucket` is missing
-          --> project.toml:17:1",
+          --> project.toml:18:1",
     );
 }
 

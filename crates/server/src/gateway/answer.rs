@@ -35,14 +35,20 @@ const DROPPED: [&str; 9] = [
     "via",
 ];
 
+/// An answer that keeps every rule.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The response, its body as the function gave it.
+    pub(super) response: Response<Bytes>,
+    /// Whether the body is marked as Base64.
+    pub(super) is_base64: bool,
+}
+
 /// Reads an answer.
-///
-/// A body that is marked as Base64 stays as it is: API Gateway decodes it for an API's binary media types only, and our
-/// APIs have none.
 ///
 /// # Errors
 /// The rule that is broken, as a fragment.
-pub(super) fn read(payload: &[u8]) -> Result<Response<Bytes>, String> {
+pub(super) fn read(payload: &[u8]) -> Result<Answer, String> {
     let answer: Value = serde_json::from_slice(payload).map_err(|_| "the answer is not JSON".to_owned())?;
     let Value::Object(mut answer) = answer else {
         return Err(format!("the answer is {}, not an object", kind(&answer)));
@@ -57,11 +63,11 @@ pub(super) fn read(payload: &[u8]) -> Result<Response<Bytes>, String> {
     if !headers.contains_key(CONTENT_TYPE) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    if let Some(other) = answer.get("isBase64Encoded")
-        && !matches!(other, Value::Null | Value::Bool(_))
-    {
-        return Err(format!("isBase64Encoded is {}, not true or false", kind(other)));
-    }
+    let is_base64 = match answer.get("isBase64Encoded") {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(is_base64)) => *is_base64,
+        Some(other) => return Err(format!("isBase64Encoded is {}, not true or false", kind(other))),
+    };
     let body = match answer.remove("body") {
         None | Some(Value::Null) => Bytes::new(),
         Some(Value::String(text)) => Bytes::from(text),
@@ -74,7 +80,7 @@ pub(super) fn read(payload: &[u8]) -> Result<Response<Bytes>, String> {
     let mut response = Response::new(if bodiless { Bytes::new() } else { body });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    Ok(response)
+    Ok(Answer { response, is_base64 })
 }
 
 /// The status, as a number or as digits in text; without one it is 200.
@@ -172,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_smallest_answer_is_a_status() {
-        let response = read(br#"{"statusCode": 204}"#).unwrap();
+        let response = read(br#"{"statusCode": 204}"#).unwrap().response;
         assert_eq!(response.status(), 204);
         assert_eq!(response.headers()["content-type"], "application/json");
     }
@@ -185,7 +191,7 @@ mod tests {
             (r#"{"body": ""}"#, 200),
             (r#"{"statusCode": "201"}"#, 201),
         ] {
-            let response = read(payload.as_bytes()).unwrap();
+            let response = read(payload.as_bytes()).unwrap().response;
             assert_eq!(
                 (response.status().as_u16(), response.body().as_ref()),
                 (status, &b""[..]),
@@ -199,7 +205,7 @@ mod tests {
         let answer = r#"{"statusCode": 201, "body": "aMOp", "isBase64Encoded": true,
             "headers": {"Content-Type": "text/plain", "X-One": "1", "X-Flag": true, "X-Null": null},
             "multiValueHeaders": {"X-One": ["1", "2"], "Set-Cookie": ["a=1", "b=2"]}}"#;
-        let response = read(answer.as_bytes()).unwrap();
+        let response = read(answer.as_bytes()).unwrap().response;
         assert_eq!(response.status(), 201);
         assert_eq!(response.body(), "aMOp");
         let values = |name: &str| -> Vec<String> {
@@ -217,7 +223,7 @@ mod tests {
     fn headers_that_would_break_http_do_not_pass() {
         let answer = r#"{"statusCode": 200, "body": "x", "headers":
             {"Content-Length": "99", "connection": "close", "Transfer-Encoding": "chunked", "Date": "now"}}"#;
-        let response = read(answer.as_bytes()).unwrap();
+        let response = read(answer.as_bytes()).unwrap().response;
         let names: Vec<_> = response.headers().keys().map(HeaderName::as_str).collect();
         assert!(!names.contains(&"content-length"));
         assert!(!names.contains(&"transfer-encoding"));

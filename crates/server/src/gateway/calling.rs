@@ -6,8 +6,9 @@ use bytes::Bytes;
 use hyper::Response;
 use mdo_model::stack::ApiRoute;
 
+use super::record::Record;
 use super::refusal::{Declined, Refusal};
-use super::{Call, Gateway, NotRun, answer, put};
+use super::{Call, Gateway, NotRun, answer, binary, put};
 use crate::runtime::{InvokeContext, Refused, one_line};
 
 impl Gateway {
@@ -16,6 +17,7 @@ impl Gateway {
         call: &Call<'_>,
         route: &ApiRoute,
         event: Vec<u8>,
+        record: &mut Record<'_>,
     ) -> Result<Response<Bytes>, Declined> {
         let name = &route.function;
         let context =
@@ -30,10 +32,19 @@ impl Gateway {
         if let Some(failure) = result.failure() {
             return Err(Refusal::BadGateway.because(format!("function {name} failed: {failure}")));
         }
-        let mut response = answer::read(&result.payload).map_err(|rule| {
+        let answer = answer::read(&result.payload).map_err(|rule| {
             let rule = one_line(&rule);
             Refusal::BadGateway.because(format!("function {name}: Malformed Lambda proxy response: {rule}"))
         })?;
+        let mut response = answer.response;
+        if answer.is_base64 && !response.body().is_empty() {
+            let headers = &call.parts.headers;
+            if binary::is_response_binary(call.served.front.binary_media_types(), headers) {
+                *response.body_mut() = binary::decode(response.body(), name.as_str())?;
+            } else {
+                record.why = Some(binary::stays_encoded(headers).into());
+            }
+        }
         put(response.headers_mut(), "x-amzn-trace-id", &result.trace_id);
         Ok(response)
     }

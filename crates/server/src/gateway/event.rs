@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HOST, HeaderName, USER_AGENT};
 use serde::Serialize;
@@ -73,6 +75,8 @@ pub(super) struct Facts<'a> {
     pub(super) identity: &'a Identity,
     pub(super) at: OffsetDateTime,
     pub(super) body: &'a [u8],
+    /// Whether the body is bytes and not text.
+    pub(super) is_binary: bool,
 }
 
 #[derive(Serialize)]
@@ -137,8 +141,7 @@ struct Caller<'a> {
 impl Facts<'_> {
     /// The event as JSON.
     ///
-    /// Without binary media types, API Gateway takes every body for text: bytes that are not UTF-8 are replaced, and
-    /// nothing is ever Base64.
+    /// A body that is no binary one is text for API Gateway: bytes that are not UTF-8 are replaced.
     pub(super) fn to_json(&self) -> Vec<u8> {
         let headers = self.all_headers();
         let query = text::query(self.query);
@@ -186,8 +189,11 @@ impl Facts<'_> {
                 deployment_id: self.deployment_id,
                 api_id: self.api_id,
             },
-            body: (!self.body.is_empty()).then(|| String::from_utf8_lossy(self.body)),
-            is_base64_encoded: false,
+            body: (!self.body.is_empty()).then(|| match self.is_binary {
+                true => STANDARD.encode(self.body).into(),
+                false => String::from_utf8_lossy(self.body),
+            }),
+            is_base64_encoded: self.is_binary && !self.body.is_empty(),
         };
         serde_json::to_vec(&event).unwrap_or_default()
     }

@@ -1,8 +1,8 @@
 //! What the front is made of at one moment: routes, keys and variables of the stage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mdo_model::project::Names;
+use mdo_model::project::{MediaType, Names};
 use mdo_model::stack::Definition;
 
 use super::identity::short_id;
@@ -59,6 +59,12 @@ impl Front {
                 known.join(", ")
             }
         }
+    }
+
+    /// The types of bodies that are bytes.
+    pub(super) fn binary_media_types(&self) -> &BTreeSet<MediaType> {
+        const NONE: &BTreeSet<MediaType> = &BTreeSet::new();
+        self.definition.as_ref().map_or(NONE, |definition| &definition.binary_media_types)
     }
 
     /// Whether pages of other origins may call the API.

@@ -2,6 +2,7 @@
 //! is refused in its words.
 
 mod answer;
+mod binary;
 mod body;
 mod calling;
 mod event;
@@ -15,6 +16,7 @@ mod refusal;
 mod router;
 mod text;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -216,6 +218,10 @@ impl Gateway {
         record.function = Some(route.function.clone());
         let key = self.admit(call, route, record)?;
         let body = self.bodies.collect(&call.parts.headers, body).await?;
+        let is_binary = binary::is_request_binary(front.binary_media_types(), &call.parts.headers);
+        if !is_binary {
+            record.why = binary::loss(&call.parts.headers, &body.bytes).map(Cow::from);
+        }
         let event = Facts {
             api_id: &front.api_id,
             deployment_id: &front.deployment_id,
@@ -235,13 +241,14 @@ impl Gateway {
             identity: call.identity,
             at: call.at,
             body: &body.bytes,
+            is_binary,
         };
         let event = event.to_json();
         if event.len() > MAX_REQUEST {
             return Err(Refusal::RequestTooLong.because(format!("the event is above {MAX_REQUEST} bytes")))?;
         }
         // What the body took stays taken: the event is as large, and waits as long as there is no answer.
-        Ok(self.invoke(call, route, event).await?)
+        Ok(self.invoke(call, route, event, record).await?)
     }
 
     /// The key that lets the request in, on a route that needs one.

@@ -18,7 +18,7 @@ pub(super) struct Record<'a> {
     start: Instant,
     pub(super) function: Option<FunctionName>,
     pub(super) key: Option<KeyName>,
-    /// Why no function answered.
+    /// Why no function answered, or what its answer or the request's body suffered.
     pub(super) why: Option<Cow<'static, str>>,
     /// What is answered.
     pub(super) status: Option<StatusCode>,

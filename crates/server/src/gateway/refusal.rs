@@ -29,6 +29,8 @@ pub(super) enum Refusal {
     RequestTooLong,
     /// The API may not call the function, there is none, or it is as busy as it may be.
     NotCalled,
+    /// The function's body is marked as Base64 and is none.
+    NotDecoded,
     /// The function failed, or its answer is not a proxy response.
     BadGateway,
     /// There is no room for the body at the moment.
@@ -56,8 +58,12 @@ impl Refusal {
         let (status, message, error_type) = self.words();
         // Answers recorded on AWS have a blank where an integration failed: `Content-Length` is 36 for a 502 and 41 for a 504, but 23
         // for `Forbidden`.
-        let blank =
-            if matches!(self, Self::NotCalled | Self::BadGateway | Self::TimedOut) { " " } else { "" };
+        let blank = if matches!(self, Self::NotCalled | Self::NotDecoded | Self::BadGateway | Self::TimedOut)
+        {
+            " "
+        } else {
+            ""
+        };
         let mut response = Response::new(Bytes::from(format!(r#"{{"message":{blank}"{message}"}}"#)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -102,7 +108,9 @@ impl Refusal {
             Self::RequestTooLong => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long", "RequestTooLargeException")
             }
-            Self::NotCalled => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, INTERNAL_TYPE),
+            Self::NotCalled | Self::NotDecoded => {
+                (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL, INTERNAL_TYPE)
+            }
             Self::BadGateway => (StatusCode::BAD_GATEWAY, INTERNAL, INTERNAL_TYPE),
             Self::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", "ServiceUnavailableException")

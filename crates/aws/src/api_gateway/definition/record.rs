@@ -63,6 +63,8 @@ fn piece_name(number: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use mdo_model::project::Security;
     use mdo_model::stack::ApiRoute;
 
@@ -80,6 +82,7 @@ mod tests {
             description: "Über ~ all".to_owned(),
             routes: (0..routes).map(route).collect(),
             cors: true,
+            binary_media_types: BTreeSet::from(["image/*".parse().expect("a media type")]),
         }
     }
 

@@ -23,7 +23,7 @@ fn definition(cors: bool, routes: &[(&str, &str, Security, u32)]) -> Definition 
         let function = function.parse().unwrap();
         (route.parse().unwrap(), ApiRoute { function, security: *security, timeout_ms: *timeout_ms })
     });
-    Definition { description: "Samples".to_owned(), routes: routes.collect(), cors }
+    Definition { description: "Samples".to_owned(), routes: routes.collect(), cors, ..Definition::default() }
 }
 
 fn document(definition: &Definition) -> Value {
@@ -145,4 +145,19 @@ fn the_same_definition_gives_the_same_bytes() {
         document(&definition(true, &routes)).to_string(),
         document(&definition(true, &reversed)).to_string()
     );
+}
+
+#[test]
+fn binary_media_types_are_the_apis_and_a_preflight_stays_text() {
+    let types = ["image/png", "*/*"].map(|one| one.parse().unwrap());
+    let definition = Definition {
+        binary_media_types: types.into(),
+        ..definition(true, &[("GET /samples", "a", Security::Open, 29_000)])
+    };
+    let document = document(&definition);
+    assert_eq!(document["x-amazon-apigateway-binary-media-types"], json!(["*/*", "image/png"]));
+    let integration =
+        |method: &str| document["paths"]["/samples"][method]["x-amazon-apigateway-integration"].clone();
+    assert_eq!(integration("options")["contentHandling"], "CONVERT_TO_TEXT");
+    assert_eq!(integration("get")["contentHandling"], Value::Null);
 }

@@ -20,6 +20,7 @@ pub(crate) fn is_mdos(version: &str) -> bool {
     version.split(' ').next() == Some(VERSION)
 }
 
+const INTEGRATION: &str = "x-amazon-apigateway-integration";
 const KEY_SCHEME: &str = "api_key";
 /// How API Gateway itself exports a method with `AWS_IAM` authorization.
 const IAM_SCHEME: &str = "sigv4";
@@ -36,7 +37,12 @@ pub(crate) fn body(definition: &Definition, integrations: &Integrations<'_>) -> 
     }
     if definition.cors {
         for (path, allowed) in preflights(definition.routes.keys()) {
-            put(&path, Method::Options, preflight(&path, &allowed));
+            let mut preflight = preflight(&path, &allowed);
+            if !definition.binary_media_types.is_empty() {
+                // A template is for text: where every body is binary, the mock would answer 500.
+                preflight[INTEGRATION]["contentHandling"] = json!("CONVERT_TO_TEXT");
+            }
+            put(&path, Method::Options, preflight);
         }
     }
     let mut document = json!({
@@ -52,6 +58,9 @@ pub(crate) fn body(definition: &Definition, integrations: &Integrations<'_>) -> 
     let schemes = security_schemes(definition);
     if !schemes.is_empty() {
         document["components"] = json!({ "securitySchemes": schemes });
+    }
+    if !definition.binary_media_types.is_empty() {
+        document["x-amazon-apigateway-binary-media-types"] = json!(definition.binary_media_types);
     }
     if definition.cors {
         let with_origin = json!({
@@ -73,7 +82,7 @@ fn method_key(method: Method) -> String {
 fn operation(route: &Route, target: &ApiRoute, integrations: &Integrations<'_>) -> Value {
     let mut operation = json!({
         "responses": {},
-        "x-amazon-apigateway-integration": {
+        INTEGRATION: {
             "type": "aws_proxy",
             "httpMethod": "POST",
             "uri": integrations.uri(&target.function),
@@ -103,7 +112,7 @@ fn preflight(path: &str, allowed: &str) -> Value {
         .collect();
     let mut operation = json!({
         "responses": { PREFLIGHT_STATUS: { "description": "preflight", "headers": declared } },
-        "x-amazon-apigateway-integration": {
+        INTEGRATION: {
             "type": "mock",
             "requestTemplates": { "application/json": PREFLIGHT_TEMPLATE },
             "passthroughBehavior": "when_no_match",
