@@ -5,6 +5,7 @@
 mod support;
 
 mod builds;
+mod consent;
 mod deploy_local;
 mod dev;
 mod errors;
