@@ -21,6 +21,7 @@ mod planning;
 mod renamed;
 mod schema;
 mod session;
+mod typed;
 mod unknown;
 mod warm;
 mod watch;
@@ -45,14 +46,19 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "Examples:
   mdo init --name ml_api                 a project with a function, ready to run
   mdo dev -s N_CLASSES=2                 the whole stack on this machine
-  mdo plan --stage prod                  what a deploy would change; changes nothing
+  mdo plan --stage prod                  what a deploy would change
   mdo deploy -s N_CLASSES=2              create or update everything on AWS
   mdo invoke sample_producer '{}'        the console's Test button
   mdo warm sample_producer --rate 5m     keep a function warm
 
 Exit codes:
-  0 done   1 failed   2 usage or configuration   3 changes pending (plan --exit-code)
-  4 credentials, permission or network   5 partly applied   130 interrupted";
+    0  done
+    1  failed
+    2  usage or configuration; nothing was changed
+    3  changes pending (plan --exit-code)
+    4  credentials, permission or network
+    5  partly applied
+  130  interrupted";
 
 /// The project's own environment file for `mdo dev`.
 const DEV_ENVIRONMENT: &str = ".env";
@@ -100,8 +106,8 @@ fn run(cli: Cli) -> u8 {
         Err(error) => Err(error.into()),
     };
     result.unwrap_or_else(|failure| {
-        if !failure.text.is_empty() {
-            output::message(&assigned::hide(&failure.text));
+        if !failure.is_reported() {
+            output::message(&failure.text());
         }
         failure.code
     })
@@ -114,8 +120,9 @@ fn unparsed(mut error: clap::Error) -> ExitCode {
     hide_assigned_value(&mut error);
     if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
         let text = assigned::hide(&error.render().to_string());
-        let text = advice.iter().fold(text, |text, advice| format!("{text}\n  help: {advice}"));
-        output::json(&output::FailureDocument::new(&Failure::rendered(exit_code::USAGE, text)));
+        if let Some(document) = output::FailureDocument::new(&unparsed_failure(&text, advice.clone())) {
+            output::json(&document);
+        }
     }
     if error.use_stderr() {
         output::message(assigned::hide(&error.render().ansi().to_string()).trim_end());
@@ -131,6 +138,18 @@ fn unparsed(mut error: clap::Error) -> ExitCode {
             ExitCode::from(exit_code::FAILED)
         }
         _ => ExitCode::SUCCESS,
+    }
+}
+
+/// What clap says, as the other failures: the first paragraph, and of the rest a tip before the usage.
+fn unparsed_failure(text: &str, advice: Option<String>) -> Failure {
+    let mut paragraphs = text.split("\n\n").map(str::trim);
+    let message = paragraphs.next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let help = advice.or_else(|| paragraphs.next().map(|next| next.trim_start_matches("tip: ").to_owned()));
+    match help {
+        Some(help) => Failure::with_help(exit_code::USAGE, message, help),
+        None => Failure::new(exit_code::USAGE, message),
     }
 }
 
@@ -168,11 +187,11 @@ impl Cli {
             Verb::List(args) => interrupt.around(list::run(args)).await,
             Verb::Destroy(args) => interrupt.around(destroy::run(args, &interrupt)).await,
         };
+        let result = result.map_err(|failure| failure.rewritten(assigned::hide));
         if let (true, Err(failure)) = (json, &result)
-            && !failure.text.is_empty()
+            && let Some(document) = output::FailureDocument::new(failure)
         {
-            let hidden = Failure { text: assigned::hide(&failure.text), code: failure.code };
-            output::json(&output::FailureDocument::new(&hidden));
+            output::json(&document);
         }
         result.map(|()| exit_code::DONE)
     }

@@ -21,7 +21,7 @@ use crate::output::{self, Failure, Heading, exit_code};
 /// Keep functions warm, stop doing so, or show what keeps them warm
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
-  mdo warm                               rule, state, rate and last runs of each function
+  mdo warm                               rule, state, rate and last runs
   mdo warm sample_producer --rate 5m
   mdo warm --off")]
 pub(super) struct Args {
@@ -85,10 +85,10 @@ async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result
         last_runs.push(listed("pings", &recent.pings) + &listed("runs, requests among them", &recent.runs));
         entries.push(output::WarmEntry::new(&names, name, state, rule, &recent));
     }
+    let location = session.provider.location().await?;
     if as_json {
-        output::json(&output::WarmDocument::new(&names, session.provider.name(), entries));
+        output::json(&output::WarmDocument::new(&names, session.provider.as_ref(), entries));
     } else {
-        let location = session.provider.location().await?;
         let table = output::table(&rows);
         let lines = table.split_inclusive('\n').zip(last_runs);
         let text: String = lines.map(|(line, runs)| format!("{line}{runs}")).collect();
@@ -139,7 +139,7 @@ async fn change(
     if plan.is_empty() {
         let calls = session.provider.calls();
         if args.json {
-            output::json(&output::PlanDocument::new(&plan, session.provider.name()));
+            output::json(&output::PlanDocument::new(&plan, session.provider.as_ref()));
         } else {
             let heading = Heading { names: &names, location: &location };
             output::data(&output::nothing_to_do(&heading, &plan, start.elapsed(), calls));
@@ -156,7 +156,7 @@ async fn change(
     };
     applying::show(&execution, args.json);
     say_who_else(session, &edits);
-    Consent { yes: args.yes }.to_delete(session, &plan, &location).await?;
+    Consent { yes: args.yes }.to_delete(session, &plan).await?;
     let verb = if args.off { "Stopped" } else { "Warmed" };
     applying::run(
         &execution,

@@ -5,6 +5,7 @@
 mod support;
 
 mod builds;
+mod consent;
 mod contract;
 mod deploy_local;
 mod dev;

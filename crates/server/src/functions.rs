@@ -92,7 +92,7 @@ pub fn obstacle(function: &Function) -> Option<String> {
     if !function.configuration.runtime.starts_with("provided") {
         let runtime = &function.configuration.runtime;
         return Some(format!(
-            "this machine runs functions with a bootstrap only, and has no {runtime}: events fail here"
+            "this machine has no {runtime}: it runs functions with a bootstrap only, so events fail here"
         ));
     }
     let built_for = function.configuration.architecture;

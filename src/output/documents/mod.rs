@@ -6,6 +6,7 @@ mod failure;
 mod live;
 mod plan;
 
+use mdo_engine::Provider;
 use mdo_model::project::Names;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::Serialize;
@@ -29,15 +30,22 @@ struct Head {
     stage: String,
     /// `aws` or `local`.
     provider: String,
+    /// The account; null on this machine.
+    account: Option<String>,
+    /// The region; null on this machine.
+    region: Option<String>,
 }
 
 impl Head {
-    fn new(names: &Names, provider: &str) -> Self {
+    fn new(names: &Names, provider: &dyn Provider) -> Self {
+        let site = provider.site();
         Self {
             version: VERSION,
             project: names.project.to_string(),
             stage: names.stage.to_string(),
-            provider: provider.to_owned(),
+            provider: provider.name().to_owned(),
+            account: site.account,
+            region: site.region,
         }
     }
 }
