@@ -8,6 +8,7 @@ use mdo_engine::{Outcome, Packages, Provider};
 use mdo_model::stack::Plan;
 
 use super::interrupt::Interrupt;
+use super::typed;
 use crate::output::{self, Failure, Heading, PlanDocument, Progress, Sizes, exit_code};
 
 /// How a plan is run.
@@ -65,22 +66,26 @@ pub(super) async fn run(execution: &Execution<'_>, options: &RunOptions<'_>) -> 
     .await;
     let calls = execution.provider.calls();
     if options.json {
-        let url = execution.provider.endpoint();
-        let name = execution.provider.name();
-        publish(&options.documents, PlanDocument::of_run(execution.plan, &report, name, calls, url));
+        publish(&options.documents, PlanDocument::of_run(execution.plan, &report, execution.provider));
     } else {
-        let text = output::report(execution.plan, &report);
+        let text = output::report(execution.plan, &report, &typed::command());
         if report.is_complete() {
             output::data(&text);
+            say_warnings(&report);
             output::data(&format!("\n{}", output::deployed(options.verb, options.start.elapsed(), calls)));
         } else {
             output::message(text.trim_end());
+            say_warnings(&report);
         }
     }
     match code(&report) {
         exit_code::DONE => Ok(report),
         code => Err(Failure::reported(code)),
     }
+}
+
+fn say_warnings(report: &Report) {
+    output::warnings(report).iter().for_each(|warning| output::once(warning));
 }
 
 /// Prints a document, or adds it to the larger one.

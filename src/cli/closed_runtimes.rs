@@ -5,7 +5,7 @@ use mdo_model::project::{FunctionName, Problem, replacement_of_closed_runtime};
 use mdo_model::stack::{Kind, ResourceId, Selection};
 
 use super::session::Session;
-use crate::output::{Failure, exit_code};
+use crate::output::{Complaint, ErrorCode, Failure, exit_code};
 
 /// Checks that no function has to be created on a runtime that is closed to new functions. One that exists, be it at another
 /// stage alone, may be updated.
@@ -29,13 +29,14 @@ pub(super) async fn check_closed_runtimes(
         !all.stack.functions.contains_key(**name)
             && !all.shared.contains(&ResourceId::new(Kind::Function, **name))
     };
-    let refused: Vec<String> = suspects.iter().filter(is_new).map(|name| refusal(session, name)).collect();
-    if refused.is_empty() { Ok(()) } else { Err(Failure::rendered(exit_code::USAGE, refused.join("\n"))) }
+    let refused: Vec<Complaint> = suspects.iter().filter(is_new).map(|name| refusal(session, name)).collect();
+    if refused.is_empty() { Ok(()) } else { Err(Failure { complaints: refused, code: exit_code::USAGE }) }
 }
 
-fn refusal(session: &Session, name: &FunctionName) -> String {
+fn refusal(session: &Session, name: &FunctionName) -> Complaint {
     let runtime = &session.settings.functions[name].configuration.runtime;
     let message = format!("function {name}: Lambda creates no function on the runtime `{runtime}` any more");
     let problem = Problem::new(message).at(session.project.place(name, "runtime"));
-    problem.help(replacement_of_closed_runtime(runtime).unwrap_or_default()).render("error")
+    let problem = problem.help(replacement_of_closed_runtime(runtime).unwrap_or_default());
+    Complaint::of_problem(ErrorCode::Configuration, problem).on(format!("function {name}"))
 }

@@ -20,72 +20,155 @@ impl Consent {
     ///
     /// # Errors
     /// When the stage is protected, when nobody agrees, and when nobody can be asked.
-    pub(super) async fn to_delete(
-        self,
-        session: &Session,
-        plan: &Plan,
-        location: &str,
-    ) -> Result<(), Failure> {
-        let deletions: Vec<&Change> = plan.deletions().collect();
-        if deletions.is_empty() {
+    pub(super) async fn to_delete(self, session: &Session, plan: &Plan) -> Result<(), Failure> {
+        if !self.is_needed(session, plan)? {
             return Ok(());
+        }
+        let question = format!("Delete {} at {}?", described(plan), place(session));
+        match answer(format!("{question} [y/N] ")).await?.to_ascii_lowercase().as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(left_alone(session)),
+        }
+    }
+
+    /// Asks before a stage goes with all that it holds: who agrees types its name.
+    ///
+    /// # Errors
+    /// As [`Consent::to_delete`].
+    pub(super) async fn to_destroy(self, session: &Session, plan: &Plan) -> Result<(), Failure> {
+        if !self.is_needed(session, plan)? {
+            return Ok(());
+        }
+        let question = format!("Delete {} at {}?", counted(plan), place(session));
+        match answer(format!("{question} Type the stage's name: ")).await? {
+            typed if typed == session.settings.stage.as_str() => Ok(()),
+            _ => Err(left_alone(session)),
+        }
+    }
+
+    /// Whether somebody has to be asked, and can be.
+    fn is_needed(self, session: &Session, plan: &Plan) -> Result<bool, Failure> {
+        if plan.deletions().next().is_none() {
+            return Ok(false);
         }
         let stage = &session.settings.stage;
         if session.settings.protected {
             return Err(Failure::with_help(
                 exit_code::USAGE,
-                format!("stage {stage} is protected, and this would delete {}", named(&deletions, plan)),
-                format!("project.toml says `protect = true` under [stages.{stage}]; nothing was changed"),
+                format!("this would delete {} at stage {stage}, which is protected", named(plan)),
+                format!(
+                    "to allow it, take `protect = true` out of [stages.{stage}] in project.toml; nothing was changed"
+                ),
             ));
         }
-        if self.yes {
-            return Ok(());
-        }
-        if !is_interactive() {
+        if !self.yes && !is_interactive() {
             return Err(Failure::with_help(
                 exit_code::USAGE,
-                format!("this would delete {} at stage {stage}", named(&deletions, plan)),
+                format!("this would delete {} at stage {stage}", named(plan)),
                 "pass --yes where there is no terminal to ask at; nothing was changed",
             ));
         }
-        let question = format!("Delete {} at {stage} ({location})?", counted(&deletions));
-        if agreed(&question).await? {
-            return Ok(());
-        }
-        Err(Failure::new(exit_code::FAILED, format!("stage {stage} was left as it is; nothing was changed")))
+        Ok(!self.yes)
     }
 }
 
-/// The resources by their names, as in `function shop_echo, key shop-dev-default`.
-fn named(deletions: &[&Change], plan: &Plan) -> String {
-    let name = |change: &&Change| format!("{} {}", change.id.kind, change.id.full_name(&plan.names));
-    deletions.iter().map(name).collect::<Vec<_>>().join(", ")
+fn left_alone(session: &Session) -> Failure {
+    let stage = &session.settings.stage;
+    Failure::new(exit_code::FAILED, format!("stage {stage} was left as it is; nothing was changed"))
 }
 
-/// How many of each kind, as in `2 functions, 2 log groups with their logs and 1 key`.
-fn counted(deletions: &[&Change]) -> String {
-    let mut kinds: BTreeMap<Kind, usize> = BTreeMap::new();
-    deletions.iter().for_each(|change| *kinds.entry(change.id.kind).or_default() += 1);
-    let part = |(kind, count): (Kind, usize)| {
-        let plural = if count == 1 { "" } else { "s" };
-        let with = match (kind, count) {
-            (Kind::LogGroup, 1) => " with its logs",
-            (Kind::LogGroup, _) => " with their logs",
-            _ => "",
-        };
-        format!("{count} {kind}{plural}{with}")
+/// `prod (123456789012, us-east-1)`, or `dev on this machine`.
+fn place(session: &Session) -> String {
+    let (stage, site) = (&session.settings.stage, session.provider.site());
+    match (site.account, site.region) {
+        (Some(account), Some(region)) => format!("{stage} ({account}, {region})"),
+        (None, Some(region)) => format!("{stage} ({region})"),
+        _ => format!("{stage} on this machine"),
+    }
+}
+
+/// The resources by their full names, as in `function shop_echo, key shop-dev-default`.
+fn named(plan: &Plan) -> String {
+    let name = |change: &Change| format!("{} {}", change.id.kind, change.id.full_name(&plan.names));
+    plan.deletions().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// How many resources are named one by one in a question.
+const NAMED: usize = 4;
+
+/// What goes: by name where it is little, `function echo and its logs, key alice`; counted otherwise.
+fn described(plan: &Plan) -> String {
+    let of_kind = |kind: Kind| plan.deletions().filter(move |change| change.id.kind == kind);
+    let has_function = |name: &str| of_kind(Kind::Function).any(|change| change.id.name == name);
+    let name = |change: &Change| {
+        let name = &change.id.name;
+        let with_logs = of_kind(Kind::LogGroup).any(|group| group.id.name == *name);
+        match change.id.kind {
+            Kind::Function if change.lives_on => Some(format!("the alias of function {name}")),
+            Kind::Function if with_logs => Some(format!("function {name} and its logs")),
+            Kind::LogGroup if has_function(name) => None,
+            Kind::LogGroup => Some(format!("the logs of function {name}")),
+            Kind::WarmRule => Some(format!("the warm rule of function {name}")),
+            Kind::Role => Some("the role".to_owned()),
+            Kind::Api => Some("the API".to_owned()),
+            kind => Some(format!("{kind} {name}")),
+        }
     };
-    let mut parts: Vec<String> = kinds.into_iter().map(part).collect();
-    let last = parts.pop().unwrap_or_default();
-    if parts.is_empty() { last } else { format!("{} and {last}", parts.join(", ")) }
+    let names: Vec<String> = plan.deletions().filter_map(name).collect();
+    if names.len() > NAMED { counted(plan) } else { listed(names) }
 }
 
-/// Whether the user, who sits at a terminal, agrees.
-async fn agreed(question: &str) -> Result<bool, Failure> {
-    let prompt = format!("{question} [y/N] ");
+/// How many of each kind go, as in `2 functions and their logs, 1 key and the role`. The stage itself is not counted.
+fn counted(plan: &Plan) -> String {
+    let mut kinds: BTreeMap<Kind, usize> = BTreeMap::new();
+    plan.deletions().for_each(|change| *kinds.entry(change.id.kind).or_default() += 1);
+    // Where other stages keep a function, only what points at it goes.
+    let is_kept = |change: &&Change| change.id.kind == Kind::Function && change.lives_on;
+    let aliases = plan.deletions().filter(is_kept).count();
+    let functions = kinds.get(&Kind::Function).copied().unwrap_or_default() - aliases;
+    let groups = kinds.get(&Kind::LogGroup).copied().unwrap_or_default();
+    let number = |count: usize, noun: &str| match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    };
+    let mut parts = Vec::new();
+    if functions > 0 {
+        let logs = match (groups, functions) {
+            (0, _) => "",
+            (_, 1) => " and its logs",
+            _ => " and their logs",
+        };
+        parts.push(format!("{}{logs}", number(functions, "function")));
+    } else if groups > 0 {
+        parts.push(format!("the logs of {}", number(groups, "function")));
+    }
+    if aliases > 0 {
+        parts.push(format!("the alias of {}", number(aliases, "function")));
+    }
+    for kind in [Kind::Key, Kind::WarmRule] {
+        let count = kinds.get(&kind).copied().unwrap_or_default();
+        parts.extend((count > 0).then(|| number(count, &kind.to_string())));
+    }
+    parts.extend(kinds.contains_key(&Kind::Api).then(|| "the API".to_owned()));
+    parts.extend(kinds.contains_key(&Kind::Role).then(|| "the role".to_owned()));
+    if parts.is_empty() { "the stage".to_owned() } else { listed(parts) }
+}
+
+/// `a, b and c`; where a part has an `and` of its own, the last one has a comma before it.
+fn listed(mut parts: Vec<String>) -> String {
+    let last = parts.pop().unwrap_or_default();
+    match parts.iter().any(|part| part.contains(" and ")) {
+        _ if parts.is_empty() => last,
+        true => format!("{}, and {last}", parts.join(", ")),
+        false => format!("{} and {last}", parts.join(", ")),
+    }
+}
+
+/// What the user, who sits at a terminal, answers; nothing at the end of the input.
+async fn answer(prompt: String) -> Result<String, Failure> {
     // Elsewhere, so that a signal is noticed meanwhile.
     let answer = tokio::task::spawn_blocking(move || ask(&prompt)).await.map_err(anyhow::Error::from)??;
-    Ok(answer.is_some_and(|answer| ["y", "yes"].contains(&answer.to_ascii_lowercase().as_str())))
+    Ok(answer.unwrap_or_default())
 }
 
 /// What a person types; `None` at the end of the input.

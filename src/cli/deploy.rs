@@ -1,7 +1,6 @@
 //! `mdo deploy`: makes the stack what the files and flags ask for.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Instant;
 
 use clap::Parser;
@@ -16,6 +15,7 @@ use super::interrupt::Interrupt;
 use super::planning::{self, Planned};
 use super::renamed::note_deployed;
 use super::session::Session;
+use super::typed::{program, shell_word};
 use crate::output::{self, Failure, Heading, exit_code};
 
 /// Create or update everything: functions, API, stage, key, warm rules
@@ -23,7 +23,7 @@ use crate::output::{self, Failure, Heading, exit_code};
 #[command(after_help = "Examples:
   mdo deploy -s N_CLASSES=2
   mdo deploy --stage prod 'sample_*' --yes
-  mdo deploy --local                     the same on this machine; `mdo dev` also serves it")]
+  mdo deploy --local                     here; `mdo dev` also serves it")]
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
@@ -59,7 +59,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     applying::show(&execution, args.json);
     check_losses(&session, &planned, args.delete_keys)?;
     let asked = Instant::now();
-    Consent { yes: args.yes }.to_delete(&session, &planned.plan, &planned.location).await?;
+    Consent { yes: args.yes }.to_delete(&session, &planned.plan).await?;
     // The time that a person takes to answer is not the deploy's.
     start += asked.elapsed();
     let concurrency = args.concurrency.into();
@@ -97,7 +97,7 @@ fn check_losses(session: &Session, planned: &Planned, may_delete_keys: bool) -> 
     if session.settings.functions.is_empty() && planned.plan.deletions().next().is_some() {
         return Err(Failure::with_help(
             exit_code::USAGE,
-            format!("the project has no function, and this would delete everything at stage {stage}"),
+            format!("this would delete everything at stage {stage}: the project has no function"),
             format!("bring functions/ back (is it another branch?), or remove the stage: {destroy}"),
         ));
     }
@@ -105,10 +105,7 @@ fn check_losses(session: &Session, planned: &Planned, may_delete_keys: bool) -> 
     if !keys.is_empty() && !may_delete_keys {
         return Err(Failure::with_help(
             exit_code::USAGE,
-            format!(
-                "no route at stage {stage} is left, and these keys would go with it: {}",
-                keys.join(", ")
-            ),
+            format!("this would delete the keys {}: no route at stage {stage} is left", keys.join(", ")),
             format!("bring a route back, pass --delete-keys, or remove the whole stage: {destroy}"),
         ));
     }
@@ -119,9 +116,7 @@ fn unchanged(session: &Session, planned: &Planned, json: bool) {
     let calls = session.provider.calls();
     if json {
         let report = Report { finished: Vec::new(), warnings: Vec::new(), took: planned.took };
-        let url = session.provider.endpoint();
-        let name = session.provider.name();
-        output::json(&output::PlanDocument::of_run(&planned.plan, &report, name, calls, url));
+        output::json(&output::PlanDocument::of_run(&planned.plan, &report, session.provider.as_ref()));
     } else {
         let heading = Heading { names: &planned.plan.names, location: &planned.location };
         output::data(&output::nothing_to_do(&heading, &planned.plan, planned.took, calls));
@@ -137,31 +132,6 @@ pub(super) fn closing(session: &Session, planned: &Planned, endpoint: &str) -> S
     let keyed = stack.keys.keys().any(|key| key.as_str() == DEFAULT_KEY);
     let show_key = format!("{} key show {DEFAULT_KEY}{}", program(), session.flags());
     next_steps(endpoint, &stage.definition, keyed.then_some(&show_key))
-}
-
-/// How this program can be called again: by name when the shell finds it, by path otherwise.
-fn program() -> String {
-    let name = "mdo".to_owned();
-    let Ok(own) = std::env::current_exe() else {
-        return name;
-    };
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join("mdo")).find(|path| path.is_file());
-    if found.and_then(|path| path.canonicalize().ok()) == own.canonicalize().ok() {
-        return name;
-    }
-    let here = std::env::current_dir().unwrap_or_default();
-    let near = own.strip_prefix(here).map(|path| Path::new(".").join(path));
-    shell_word(&near.unwrap_or(own).display().to_string())
-}
-
-/// A text as one word of a shell's command line.
-fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./:-".contains(c);
-    match text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
 }
 
 /// How many URLs are listed in the end.

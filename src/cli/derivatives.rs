@@ -14,7 +14,7 @@ use mdo_package::derivative::{
 
 use super::abandoned::Waiting;
 use super::session::Session;
-use crate::output::{DerivativeSize, Failure, Steps, exit_code};
+use crate::output::{Complaint, DerivativeSize, ErrorCode, Failure, Steps, exit_code};
 
 /// The oldest and the newest Python that uv may run with; it is not particular.
 const PYTHONS: std::ops::RangeInclusive<u32> = 11..=15;
@@ -94,17 +94,18 @@ impl Derivatives {
     pub(super) fn of_ids(settings: &Settings, ids: &BTreeSet<DerivativeId>) -> Result<Self, Failure> {
         let root = settings.root.clone();
         let mut ingredients = BTreeMap::new();
-        let mut failures = Vec::new();
+        let mut complaints: Vec<Complaint> = Vec::new();
         for id in ids {
             let own = settings.derivatives.get(&id.name).cloned().unwrap_or_default();
             match read(&root, id, &own) {
                 Ok(read) => drop(ingredients.insert(id.clone(), read)),
-                Err(failure) => failures.push(failure.text),
+                Err(failure) => complaints.extend(failure.complaints),
             }
         }
-        failures.dedup();
-        if !failures.is_empty() {
-            return Err(Failure::rendered(exit_code::USAGE, failures.join("\n")));
+        // A lock is the same for every runtime and architecture.
+        complaints.dedup_by(|one, other| one.message == other.message);
+        if !complaints.is_empty() {
+            return Err(Failure { complaints, code: exit_code::USAGE });
         }
         let cache = if ingredients.is_empty() {
             OwnFolder::of(&root).path().join(DERIVATIVES)
@@ -316,6 +317,12 @@ impl From<DerivativeError> for Failure {
             | DerivativeError::Zip { .. } => exit_code::FAILED,
             _ => exit_code::USAGE,
         };
-        Self::maybe_help(code, &error, error.help())
+        let kind = match code {
+            exit_code::USAGE => ErrorCode::Package,
+            exit_code::INTERRUPTED => ErrorCode::Interrupted,
+            _ => ErrorCode::Failed,
+        };
+        let complaint = Complaint { help: error.help(), ..Complaint::new(kind, &error) };
+        Self { complaints: vec![complaint], code }
     }
 }

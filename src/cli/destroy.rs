@@ -19,7 +19,9 @@ use crate::output::{self, Failure, Heading, PlanDocument, exit_code};
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   mdo destroy --stage alice
-  mdo destroy --all --yes                every stage, and with the last one the API, the functions and the role")]
+  mdo destroy --all --yes                every stage, and at last API and role
+
+At a terminal, mdo asks for the name of the stage before it removes anything.")]
 pub(super) struct Args {
     #[command(flatten)]
     place: StackArgs,
@@ -56,10 +58,10 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     let names = session.settings.names();
     let failure = outcome.as_ref().err();
     let stages = documents.into_inner();
-    output::json(&output::DestroyAllDocument::new(&names, session.provider.name(), stages, failure));
+    output::json(&output::DestroyAllDocument::new(&names, session.provider.as_ref(), stages, failure));
     outcome.map_err(|failure| {
-        if !failure.text.is_empty() {
-            output::message(&failure.text);
+        if !failure.is_reported() {
+            output::message(&failure.text());
         }
         Failure::reported(failure.code)
     })
@@ -102,7 +104,7 @@ async fn destroy(
     let location = session.provider.location().await?;
     if plan.is_empty() {
         if args.json {
-            applying::publish(&documents, PlanDocument::new(&plan, session.provider.name()));
+            applying::publish(&documents, PlanDocument::new(&plan, session.provider.as_ref()));
         } else {
             let others = session.other_stages().await?;
             let heading = Heading { names: &names, location: &location };
@@ -118,7 +120,7 @@ async fn destroy(
         location: &location,
     };
     applying::show(&execution, args.json);
-    Consent { yes: args.yes }.to_delete(session, &plan, &location).await?;
+    Consent { yes: args.yes }.to_destroy(session, &plan).await?;
     let options =
         RunOptions { verb: "Destroyed", json: args.json, documents, concurrency: 16, start, interrupt };
     applying::run(&execution, &options).await.map(|_| true)

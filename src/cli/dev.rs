@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use mdo_local::{Activity, DEFAULT_PORT, HostName, Observer, Server, Teller};
-use mdo_model::project::{FunctionName, KeyName, Names, Problem, Project, StageName, left_out};
+use mdo_model::project::{FunctionName, KeyName, Names, Project, StageName, left_out};
 use mdo_model::stack::{Action, Kind};
 use mdo_package::Package;
 
@@ -26,7 +26,7 @@ use crate::output::{self, Failure, Heading, exit_code};
   mdo dev -s N_CLASSES=2
   mdo dev --stage alice --port 8080
 
-Variables in the project's .env are set too, below -E and -s. A function is reloaded when a file in
+Variables in the project's .env are set too, below -E and -s. A function is reloaded when a file in \
 its folder changes. Ctrl-C ends it.")]
 pub(super) struct Args {
     /// The stage [default: default_stage of project.toml, else dev]
@@ -56,15 +56,15 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         forgets: true,
         ..Target::default()
     };
-    let mut own = OwnEnvironment { path: own_environment()?, told: Vec::new() };
-    target.own_env_file = Some(own.path.clone());
+    let own = own_environment()?;
+    target.own_env_file = Some(own.clone());
     let session = Session::open(&target.place, &target.overrides()).await?;
-    own.say_what_is_left_out();
+    say_what_is_left_out(&own);
     let mut pinned = PinnedStage::new(&session, &mut target);
     // Before anything is changed: a port that is taken is most often that of another `mdo dev`.
     let listener = Server::bind(args.port).await?;
     schema::write_for_editors(session.project.root())?;
-    let watched = [&[own.path.clone()], &target.environment.env_file[..]].concat();
+    let watched = [std::slice::from_ref(&own), &target.environment.env_file[..]].concat();
     let mut files = Watch::start(session.project.root(), &watched, built(&session))?;
     let planned = planning::plan(&session, &target).await?;
     files.built_first();
@@ -91,7 +91,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         output::message(&format!("warning: cannot open a browser: {error}"));
     }
     target.packaged = planned.packaged;
-    follow(files, target, &mut pinned, &mut own, &server, interrupt).await;
+    follow(files, target, &mut pinned, &own, &server, interrupt).await;
     server.shutdown().await;
     Ok(())
 }
@@ -103,22 +103,9 @@ fn own_environment() -> Result<PathBuf, Failure> {
     Ok(file.strip_prefix(&folder).map(Path::to_owned).unwrap_or(file))
 }
 
-/// The project's own environment file, and what was said of it.
-struct OwnEnvironment {
-    path: PathBuf,
-    told: Vec<Problem>,
-}
-
-impl OwnEnvironment {
-    /// Says once which variables of the file no function gets.
-    fn say_what_is_left_out(&mut self) {
-        for note in left_out(&self.path) {
-            if !self.told.contains(&note) {
-                output::message(&note.render("note"));
-                self.told.push(note);
-            }
-        }
-    }
+/// Says once which variables of the file no function gets.
+fn say_what_is_left_out(own: &Path) {
+    left_out(own).iter().for_each(|note| output::once(&note.render("note")));
 }
 
 async fn apply(
@@ -168,7 +155,7 @@ impl PinnedStage {
         Err(Failure::with_help(
             exit_code::FAILED,
             format!(
-                "project.toml names the project {} now, and this serves {project}",
+                "project.toml names the project {} now: mdo dev serves {project}",
                 session.project.name()
             ),
             "end mdo dev and start it again to serve it under its new name",
@@ -187,7 +174,7 @@ async fn follow(
     mut files: Watch,
     mut target: Target,
     pinned: &mut PinnedStage,
-    own: &mut OwnEnvironment,
+    own: &Path,
     server: &Server,
     interrupt: &Interrupt,
 ) {
@@ -201,13 +188,13 @@ async fn follow(
         };
         // What was edited is packaged anew, until that has worked.
         target.packaged.retain(|name, _| !edits.packaging && !edits.functions.contains(name.as_str()));
-        own.say_what_is_left_out();
+        say_what_is_left_out(own);
         match reload(&mut files, &mut target, pinned, server, interrupt).await {
             Ok(Reloaded::Stopped) => {}
             Err(failure) => {
                 is_mistaken = true;
-                if !failure.text.is_empty() {
-                    output::message(&format!("{}\n  still serving the last good version", failure.text));
+                if !failure.is_reported() {
+                    output::message(&format!("{}\n  still serving the last good version", failure.text()));
                 }
             }
             Ok(reloaded) => {
@@ -291,7 +278,7 @@ fn keeps_keys(session: &Session, planned: &Planned) -> Result<(), Failure> {
     }
     Err(Failure::with_help(
         exit_code::FAILED,
-        "the files no longer define an API, and the stage's keys would be deleted with it",
+        "this would delete the stage's keys: the files no longer define an API",
         format!("bring the functions back, or remove the stack for good: mdo destroy{}", session.flags()),
     ))
 }

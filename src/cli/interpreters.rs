@@ -7,7 +7,7 @@ use mdo_model::stack::Selection;
 use mdo_package::NotFound;
 
 use super::session::Session;
-use crate::output::{Failure, exit_code};
+use crate::output::{Complaint, ErrorCode, Failure, exit_code};
 
 /// Checks that this machine has the interpreter of every chosen function, before anything is changed. Where mdo does not vouch for the
 /// runtime, the function is deployed all the same, with a warning.
@@ -30,13 +30,14 @@ pub(super) async fn check_interpreters(session: &Session, selection: &Selection)
         needed.into_iter().filter_map(missing).collect()
     };
     let missing = tokio::task::spawn_blocking(looking).await.map_err(anyhow::Error::from)?;
-    let problems: Vec<String> =
-        missing.iter().map(|(name, not_found)| problem(session, name, not_found)).collect();
-    if problems.is_empty() { Ok(()) } else { Err(Failure::rendered(exit_code::USAGE, problems.join("\n"))) }
+    let complaints: Vec<Complaint> =
+        missing.iter().map(|(name, not_found)| complaint(session, name, not_found)).collect();
+    if complaints.is_empty() { Ok(()) } else { Err(Failure { complaints, code: exit_code::USAGE }) }
 }
 
-fn problem(session: &Session, name: &FunctionName, not_found: &NotFound) -> String {
+fn complaint(session: &Session, name: &FunctionName, not_found: &NotFound) -> Complaint {
     let runtime = &session.settings.functions[name].configuration.runtime;
     let problem = Problem::new(format!("function {name} runs on {runtime}, and {not_found}"));
-    problem.at(session.project.place(name, "runtime")).help(not_found.help()).render("error")
+    let problem = problem.at(session.project.place(name, "runtime")).help(not_found.help());
+    Complaint::of_problem(ErrorCode::Configuration, problem).on(format!("function {name}"))
 }

@@ -17,7 +17,7 @@ use crate::output::{self, Failure, exit_code};
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   mdo invoke sample_producer
-  mdo invoke sample_producer '{\"queryStringParameters\": {\"n_samples\": \"5\"}}' --logs
+  mdo invoke sample_producer '{\"queryStringParameters\": {\"n\": \"5\"}}' --logs
   mdo invoke sample_producer @event.json
   cat events.jsonl | mdo invoke sample_producer       one answer per line")]
 pub(super) struct Args {
@@ -67,7 +67,7 @@ fn function(settings: &Settings, name: &str) -> Result<FunctionName, Failure> {
     if name.contains(['*', '?', '[']) {
         return Err(Failure::with_help(
             exit_code::USAGE,
-            format!("`{name}` is a pattern, and one function is run at a time"),
+            format!("`{name}` is a pattern: invoke runs one function"),
             "name the function",
         ));
     }

@@ -154,8 +154,7 @@ async fn delete(name: &KeyName, yes: bool, place: &StackArgs, interrupt: &Interr
     let key = require(&session, &live, name)?;
     let going = Stack { keys: BTreeMap::from([(name.clone(), key.clone())]), ..Stack::default() };
     let plan = stack::destroy(&session.settings.names(), &going, &BTreeSet::new());
-    let location = session.provider.location().await?;
-    Consent { yes }.to_delete(&session, &plan, &location).await?;
+    Consent { yes }.to_delete(&session, &plan).await?;
     change(&session, &plan, "Deleted", Instant::now(), interrupt).await?;
     if name.as_str() == DEFAULT_KEY {
         output::message("note: the next deploy creates the default key anew, with another value");
@@ -181,7 +180,9 @@ async fn list(place: &StackArgs, json: bool) -> Result<(), Failure> {
     let live = observe(&session).await?;
     let names = session.settings.names();
     if json {
-        output::json(&output::KeysDocument::new(&names, session.provider.name(), &live));
+        // Which account it is may not be known yet.
+        session.provider.location().await?;
+        output::json(&output::KeysDocument::new(&names, session.provider.as_ref(), &live));
         return Ok(());
     }
     let row = |(name, key): (&KeyName, &Key)| {
@@ -204,7 +205,7 @@ async fn observe(session: &Session) -> Result<Stack, Failure> {
         let others = session.other_stages().await?;
         return Err(Failure::with_help(
             exit_code::FAILED,
-            format!("nothing is deployed at stage {stage}, and a key belongs to a stage's usage plan"),
+            format!("nothing is deployed at stage {stage}: a key needs the usage plan of a deployed stage"),
             format!("mdo deploy{} makes it{others}", session.flags()),
         ));
     }

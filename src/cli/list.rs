@@ -23,13 +23,12 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let session = Session::open_live(&args.place).await?;
     let observed = session.provider.observe(&session.scope(false)).await?;
     let endpoint = session.provider.endpoint();
-    if args.json {
-        let names = session.settings.names();
-        output::json(&output::ListDocument::new(&names, session.provider.name(), &observed, endpoint));
-        return Ok(());
-    }
     let names = session.settings.names();
     let location = session.provider.location().await?;
+    if args.json {
+        output::json(&output::ListDocument::new(&names, session.provider.as_ref(), &observed));
+        return Ok(());
+    }
     output::data(&Heading { names: &names, location: &location }.to_string());
     let Stack { functions, stage, keys, warm_rules, .. } = &observed.stack;
     // What the stages share, role and API, may be there for another one.
@@ -61,7 +60,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     }
     if observed.stack.stage.as_ref().is_some_and(|stage| !stage.deployed_by_mdo) {
         output::message(
-            "warning: the stage was not deployed by mdo last: it may serve other routes than these",
+            "warning: somebody else has deployed the stage since mdo did: it may serve other routes than these",
         );
     }
     let keys: Vec<&str> = observed.stack.keys.keys().map(mdo_model::project::KeyName::as_str).collect();

@@ -9,6 +9,7 @@ mod connect;
 mod consent;
 mod convert;
 mod deploy;
+mod derivative;
 mod derivatives;
 mod destroy;
 mod dev;
@@ -22,8 +23,10 @@ mod oversized;
 mod plan;
 mod planning;
 mod renamed;
+mod replace;
 mod schema;
 mod session;
+mod typed;
 mod unknown;
 mod warm;
 mod watch;
@@ -48,14 +51,19 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "Examples:
   mdo init --name ml_api                 a project with a function, ready to run
   mdo dev -s N_CLASSES=2                 the whole stack on this machine
-  mdo plan --stage prod                  what a deploy would change; changes nothing
+  mdo plan --stage prod                  what a deploy would change
   mdo deploy -s N_CLASSES=2              create or update everything on AWS
   mdo invoke sample_producer '{}'        the console's Test button
   mdo warm sample_producer --rate 5m     keep a function warm
 
 Exit codes:
-  0 done   1 failed   2 usage or configuration   3 changes pending (plan --exit-code)
-  4 credentials, permission or network   5 partly applied   130 interrupted";
+    0  done
+    1  failed
+    2  usage or configuration; nothing was changed
+    3  changes pending (plan --exit-code)
+    4  credentials, permission or network
+    5  partly applied
+  130  interrupted";
 
 /// The project's own environment file for `mdo dev`.
 const DEV_ENVIRONMENT: &str = ".env";
@@ -72,6 +80,7 @@ enum Verb {
     Invoke(invoke::Args),
     Warm(warm::Args),
     Key(key::Args),
+    Derivative(derivative::Args),
     List(list::Args),
     Destroy(destroy::Args),
     Schema(schema::Args),
@@ -103,8 +112,8 @@ fn run(cli: Cli) -> u8 {
         Err(error) => Err(error.into()),
     };
     result.unwrap_or_else(|failure| {
-        if !failure.text.is_empty() {
-            output::message(&assigned::hide(&failure.text));
+        if !failure.is_reported() {
+            output::message(&failure.text());
         }
         failure.code
     })
@@ -117,8 +126,9 @@ fn unparsed(mut error: clap::Error) -> ExitCode {
     hide_assigned_value(&mut error);
     if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
         let text = assigned::hide(&error.render().to_string());
-        let text = advice.iter().fold(text, |text, advice| format!("{text}\n  help: {advice}"));
-        output::json(&output::FailureDocument::new(&Failure::rendered(exit_code::USAGE, text)));
+        if let Some(document) = output::FailureDocument::new(&unparsed_failure(&text, advice.clone())) {
+            output::json(&document);
+        }
     }
     if error.use_stderr() {
         output::message(assigned::hide(&error.render().ansi().to_string()).trim_end());
@@ -134,6 +144,18 @@ fn unparsed(mut error: clap::Error) -> ExitCode {
             ExitCode::from(exit_code::FAILED)
         }
         _ => ExitCode::SUCCESS,
+    }
+}
+
+/// What clap says, as the other failures: the first paragraph, and of the rest a tip before the usage.
+fn unparsed_failure(text: &str, advice: Option<String>) -> Failure {
+    let mut paragraphs = text.split("\n\n").map(str::trim);
+    let message = paragraphs.next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let help = advice.or_else(|| paragraphs.next().map(|next| next.trim_start_matches("tip: ").to_owned()));
+    match help {
+        Some(help) => Failure::with_help(exit_code::USAGE, message, help),
+        None => Failure::new(exit_code::USAGE, message),
     }
 }
 
@@ -168,14 +190,15 @@ impl Cli {
             Verb::Invoke(args) => interrupt.around(invoke::run(args)).await,
             Verb::Warm(args) => interrupt.around(warm::run(args, &interrupt)).await,
             Verb::Key(args) => interrupt.around(key::run(args, &interrupt)).await,
+            Verb::Derivative(args) => interrupt.around(derivative::run(args)).await,
             Verb::List(args) => interrupt.around(list::run(args)).await,
             Verb::Destroy(args) => interrupt.around(destroy::run(args, &interrupt)).await,
         };
+        let result = result.map_err(|failure| failure.rewritten(assigned::hide));
         if let (true, Err(failure)) = (json, &result)
-            && !failure.text.is_empty()
+            && let Some(document) = output::FailureDocument::new(failure)
         {
-            let hidden = Failure { text: assigned::hide(&failure.text), code: failure.code };
-            output::json(&output::FailureDocument::new(&hidden));
+            output::json(&document);
         }
         result.map(|()| exit_code::DONE)
     }
@@ -189,6 +212,7 @@ impl Verb {
             Self::Deploy(args) => args.json,
             Self::Warm(args) => args.json,
             Self::Key(args) => args.json(),
+            Self::Derivative(args) => args.json(),
             Self::List(args) => args.json,
             Self::Destroy(args) => args.json,
             Self::Init(_) | Self::Dev(_) | Self::Invoke(_) | Self::Schema(_) => false,

@@ -4,7 +4,7 @@ use mdo_model::project::environment_size;
 use mdo_model::quotas::ENVIRONMENT_LIMIT;
 use mdo_model::stack::{Plan, Resource};
 
-use crate::output::{Failure, exit_code};
+use crate::output::{Complaint, ErrorCode, Failure, exit_code, thousands};
 
 /// Checks that no environment is larger than Lambda takes, with what is live and kept: Lambda refuses it only when half of the
 /// deploy is done, and quotes all of it.
@@ -15,19 +15,30 @@ pub(super) fn check_environment_sizes(plan: &Plan) -> Result<(), Failure> {
         let kept = plan.kept.iter().filter(|kept| kept.resource == change.id).map(|kept| kept.name.as_str());
         let kept: Vec<&str> = kept.collect();
         (size > ENVIRONMENT_LIMIT).then(|| {
-            let with = if kept.is_empty() { String::new() } else { format!(" with {}, which the stage has and no file sets", kept.join(", ")) };
+            let with = if kept.is_empty() {
+                String::new()
+            } else {
+                format!(" with {}, which the stage has and no file sets", kept.join(", "))
+            };
             let message = format!(
-                "the environment of function {} has {size} bytes{with}: Lambda takes at most {ENVIRONMENT_LIMIT}",
-                change.id.name
+                "the environment of function {} has {} bytes{with}: Lambda takes at most {}",
+                change.id.name,
+                thousands(size as u64),
+                thousands(ENVIRONMENT_LIMIT as u64)
             );
-            let elsewhere = "keep large values elsewhere, such as in a file of the package or in Parameter Store";
+            let elsewhere =
+                "keep large values elsewhere, such as in a file of the package or in Parameter Store";
             let help = match kept.first() {
-                Some(name) => format!("remove what is not needed any more with --unset {name}, or {elsewhere}"),
+                Some(name) => {
+                    format!("remove what is not needed any more with --unset {name}, or {elsewhere}")
+                }
                 None => elsewhere.to_owned(),
             };
-            Failure::with_help(exit_code::USAGE, message, help).text
+            Complaint::new(ErrorCode::Configuration, message)
+                .help(help)
+                .on(format!("function {}", change.id.name))
         })
     });
-    let too_large: Vec<String> = too_large.collect();
-    if too_large.is_empty() { Ok(()) } else { Err(Failure::rendered(exit_code::USAGE, too_large.join("\n"))) }
+    let complaints: Vec<Complaint> = too_large.collect();
+    if complaints.is_empty() { Ok(()) } else { Err(Failure { complaints, code: exit_code::USAGE }) }
 }

@@ -12,7 +12,7 @@ use crate::output::{self, Failure, Heading, exit_code};
 #[command(after_help = "Examples:
   mdo plan --stage prod
   mdo plan --local -s N_CLASSES=2
-  mdo plan --json --exit-code            for CI: one document, and exit code 3 when something would change")]
+  mdo plan --json --exit-code            in CI: exit code 3 if anything changes")]
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
@@ -29,7 +29,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let planned = planning::plan(&session, &args.target).await?;
     let heading = Heading { names: &planned.plan.names, location: &planned.location };
     if args.json {
-        output::json(&output::PlanDocument::new(&planned.plan, session.provider.name()));
+        output::json(&output::PlanDocument::new(&planned.plan, session.provider.as_ref()));
     } else if planned.plan.is_empty() {
         let calls = session.provider.calls();
         output::data(&output::nothing_to_do(&heading, &planned.plan, planned.took, calls));

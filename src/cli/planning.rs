@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use globset::Glob;
 use mdo_engine::{Observed, Packages, Scope};
 use mdo_model::Sha256;
-use mdo_model::project::{FunctionName, Problem, Project, Settings, nearest};
+use mdo_model::project::{FunctionName, Project, Settings, nearest};
 use mdo_model::stack::{self, Kind, Plan, ResourceId, Selection, Stack};
 use mdo_package::{self, Destination, OwnFolder, Package, PackageError, Source};
 use tokio::sync::Semaphore;
@@ -23,7 +23,7 @@ use super::interpreters::check_interpreters;
 use super::oversized::check_environment_sizes;
 use super::renamed::say_if_renamed;
 use super::session::Session;
-use crate::output::{self, Failure, Sizes, exit_code};
+use crate::output::{self, Complaint, ErrorCode, Failure, Sizes, exit_code};
 
 /// A plan, and what is needed to make it real.
 pub(super) struct Planned {
@@ -134,7 +134,9 @@ fn check_completable(session: &Session, selection: &Selection, observed: &Observ
     let stage = &session.settings.stage;
     Err(Failure::with_help(
         exit_code::FAILED,
-        format!("cannot tell which routes stage {stage} serves: it was not deployed by mdo last"),
+        format!(
+            "cannot determine which routes stage {stage} serves: somebody else has deployed it since mdo did"
+        ),
         format!("deploy all functions once: mdo deploy{}", session.flags()),
     ))
 }
@@ -158,7 +160,7 @@ async fn say_if_new(session: &Session, observed: &Observed) -> Result<(), Failur
         let others = session.other_stages().await?;
         if !others.is_empty() {
             let name = &session.settings.stage;
-            output::message(&format!("note: stage {name} is new{others}"));
+            output::once(&format!("note: stage {name} is new{others}"));
         }
     }
     Ok(())
@@ -310,7 +312,7 @@ async fn package_functions(
         match result {
             Ok(package) => {
                 for warning in &package.warnings {
-                    output::message(&format!("warning: function {name}: {warning}"));
+                    output::once(&format!("warning: function {name}: {warning}"));
                 }
                 packages.insert(name, package);
             }
@@ -319,35 +321,34 @@ async fn package_functions(
                 if matches!(error, PackageError::Write { .. }) {
                     code = exit_code::FAILED;
                 }
-                failures.push(render(project, &name, &error));
+                failures.extend(complaints(project, &name, &error));
             }
         }
     }
     if !failures.is_empty() {
-        return Err(Failure::rendered(code, failures.join("\n")));
+        return Err(Failure { complaints: failures, code });
     }
     tidy(&artifacts, &packages);
     Ok(packages)
 }
 
-/// A packaging error with the place in function.json that it is about.
-fn render(project: &Project, name: &FunctionName, error: &PackageError) -> String {
+/// A packaging error, each of its problems with the place in function.json that it is about.
+fn complaints(project: &Project, name: &FunctionName, error: &PackageError) -> Vec<Complaint> {
+    let resource = format!("function {name}");
     if error.problems().is_empty() {
         let mut text = error.to_string();
         if let Some(source) = std::error::Error::source(error) {
             text = format!("{text}: {source}");
         }
-        return Failure::maybe_help(exit_code::USAGE, text, error.help()).text;
+        let complaint = Complaint::new(ErrorCode::Package, text).on(resource);
+        return vec![Complaint { help: error.help(), ..complaint }];
     }
-    let problem = |problem: &mdo_package::Problem| {
-        let place = problem.key().and_then(|key| project.place(name, key));
-        let mut rendered = Problem::new(format!("function {name}: {problem}")).at(place);
-        if let Some(help) = problem.help() {
-            rendered = rendered.help(help);
-        }
-        rendered.render("error")
+    let complaint = |problem: &mdo_package::Problem| Complaint {
+        place: problem.key().and_then(|key| project.place(name, key)),
+        help: problem.help(),
+        ..Complaint::new(ErrorCode::Package, format!("{resource}: {problem}")).on(&resource)
     };
-    error.problems().iter().map(problem).collect::<Vec<_>>().join("\n")
+    error.problems().iter().map(complaint).collect()
 }
 
 /// Removes zips of a day ago or older that this plan does not use. A failure to do so is nobody's concern. What is no zip of ours, a

@@ -23,7 +23,7 @@ pub(super) fn say_if_renamed(session: &Session) {
     let before = std::fs::read_to_string(path).ok().and_then(|name| name.trim().parse::<ProjectName>().ok());
     let project = &session.settings.project;
     if let Some(before) = before.filter(|before| before != project) {
-        output::message(&format!(
+        output::once(&format!(
             "note: this project was deployed as {before}; that stack stays beside {project}. To remove it, set name = \"{before}\" in \
              project.toml once more and run: mdo destroy --all"
         ));

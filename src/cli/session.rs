@@ -10,7 +10,7 @@ use mdo_model::project::{Overrides, Problems, Project, Settings, StageName};
 
 use super::arguments::StackArgs;
 use super::connect::{Connection, Location, connect};
-use crate::output::{self, Failure, exit_code};
+use crate::output::{self, Complaint, ErrorCode, Failure, exit_code};
 
 /// A project at a stage and its provider.
 pub(super) struct Session {
@@ -80,7 +80,7 @@ impl Session {
 pub(super) fn load() -> Result<Project, Failure> {
     let project = Project::load(&Project::find(&current_folder()?)?)?;
     for warning in project.warnings() {
-        output::message(&warning.render("warning"));
+        output::once(&warning.render("warning"));
     }
     Ok(project)
 }
@@ -107,6 +107,7 @@ fn source_revision(root: &Path) -> Option<String> {
 
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
-        Self::rendered(exit_code::USAGE, problems)
+        let complaint = |problem| Complaint::of_problem(ErrorCode::Configuration, problem);
+        Self { complaints: problems.into_iter().map(complaint).collect(), code: exit_code::USAGE }
     }
 }

@@ -15,13 +15,14 @@ use super::arguments::StackArgs;
 use super::consent::Consent;
 use super::interrupt::Interrupt;
 use super::planning;
+use super::replace::replace;
 use super::session::Session;
 use crate::output::{self, Failure, Heading, exit_code};
 
 /// Keep functions warm, stop doing so, or show what keeps them warm
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
-  mdo warm                               rule, state, rate and last runs of each function
+  mdo warm                               rule, state, rate and last runs
   mdo warm sample_producer --rate 5m
   mdo warm --off")]
 pub(super) struct Args {
@@ -85,10 +86,10 @@ async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result
         last_runs.push(listed("pings", &recent.pings) + &listed("runs, requests among them", &recent.runs));
         entries.push(output::WarmEntry::new(&names, name, state, rule, &recent));
     }
+    let location = session.provider.location().await?;
     if as_json {
-        output::json(&output::WarmDocument::new(&names, session.provider.name(), entries));
+        output::json(&output::WarmDocument::new(&names, session.provider.as_ref(), entries));
     } else {
-        let location = session.provider.location().await?;
         let table = output::table(&rows);
         let lines = table.split_inclusive('\n').zip(last_runs);
         let text: String = lines.map(|(line, runs)| format!("{line}{runs}")).collect();
@@ -139,7 +140,7 @@ async fn change(
     if plan.is_empty() {
         let calls = session.provider.calls();
         if args.json {
-            output::json(&output::PlanDocument::new(&plan, session.provider.name()));
+            output::json(&output::PlanDocument::new(&plan, session.provider.as_ref()));
         } else {
             let heading = Heading { names: &names, location: &location };
             output::data(&output::nothing_to_do(&heading, &plan, start.elapsed(), calls));
@@ -156,7 +157,7 @@ async fn change(
     };
     applying::show(&execution, args.json);
     say_who_else(session, &edits);
-    Consent { yes: args.yes }.to_delete(session, &plan, &location).await?;
+    Consent { yes: args.yes }.to_delete(session, &plan).await?;
     let verb = if args.off { "Stopped" } else { "Warmed" };
     applying::run(
         &execution,
@@ -261,18 +262,4 @@ fn desired(session: &Session, observed: &Observed, chosen: &[FunctionName], args
         }
     }
     desired
-}
-
-/// Replaces a file whole or not at all.
-fn replace(path: &Path, content: &str) -> Result<(), Failure> {
-    let write = || -> std::io::Result<()> {
-        let folder = path.parent().unwrap_or_else(|| Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        std::io::Write::write_all(&mut file, content.as_bytes())?;
-        file.as_file().set_permissions(std::fs::metadata(path)?.permissions())?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write()
-        .map_err(|error| Failure::new(exit_code::FAILED, format!("cannot write {}: {error}", path.display())))
 }

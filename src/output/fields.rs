@@ -7,7 +7,7 @@ use mdo_model::project::Route;
 use mdo_model::stack::{Action, ApiRoute, ApiStage, Change, FieldChange, Kind, Plan, Resource};
 use serde_json::Value;
 
-use super::text::thousands;
+use super::thousands;
 
 /// The lines worth showing: what an update changes, and the environment of a new function.
 pub(super) fn lines(change: &Change, plan: &Plan) -> Vec<String> {

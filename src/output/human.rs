@@ -13,7 +13,8 @@ use mdo_package::Bytes;
 
 use super::failure::render;
 use super::fields;
-use super::text::{seconds, thousands};
+use super::text::seconds;
+use super::thousands;
 
 /// How large the new things of a plan are.
 #[derive(Clone, Debug, Default)]
@@ -105,14 +106,16 @@ pub(crate) fn nothing_to_do(heading: &Heading<'_>, plan: &Plan, took: Duration, 
 }
 
 /// What came of each change: one line when all went well, a table and the errors otherwise.
-pub(crate) fn report(plan: &Plan, report: &Report) -> String {
+///
+/// `again` is the command that finishes what was interrupted.
+pub(crate) fn report(plan: &Plan, report: &Report, again: &str) -> String {
     if report.is_complete() {
         let parts = if report.finished.len() > LISTED_ONE_BY_ONE {
             by_kind(report)
         } else {
             report.finished.iter().map(done).collect()
         };
-        return format!("  {}\n{}", parts.join(" · "), warnings(report));
+        return format!("  {}\n", parts.join(" · "));
     }
     let mut text = String::new();
     let name = |finished: &Finished| finished.id.full_name(&plan.names);
@@ -137,9 +140,9 @@ pub(crate) fn report(plan: &Plan, report: &Report) -> String {
         }
     }
     if report.finished.iter().any(|finished| matches!(finished.outcome, Outcome::Interrupted)) {
-        text.push_str("  run the command again to finish\n");
+        let _ = writeln!(text, "  run {again} again to finish");
     }
-    text + &warnings(report)
+    text
 }
 
 /// How many changes are told one by one when all went well.
@@ -164,19 +167,16 @@ pub(crate) fn deployed(verb: &str, took: Duration, calls: usize) -> String {
     format!("{verb} in {}{calls}.\n", seconds(took))
 }
 
-fn warnings(report: &Report) -> String {
-    let mut text = String::new();
+/// What people should know of a run, one line each.
+pub(crate) fn warnings(report: &Report) -> Vec<String> {
+    let mut lines = Vec::new();
     for finished in &report.finished {
         if let Outcome::Done(Applied { warnings, .. }) = &finished.outcome {
-            for warning in warnings {
-                let _ = writeln!(text, "warning: {}: {warning}", finished.id);
-            }
+            lines.extend(warnings.iter().map(|warning| format!("warning: {}: {warning}", finished.id)));
         }
     }
-    for warning in &report.warnings {
-        let _ = writeln!(text, "warning: {warning}");
-    }
-    text
+    lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines
 }
 
 fn done(finished: &Finished) -> String {

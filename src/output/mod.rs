@@ -9,17 +9,22 @@ mod progress;
 mod text;
 
 pub(crate) use documents::{
+    DerivativeBuildDocument, DerivativeEntry, DerivativeListDocument, DerivativeListEntry,
     DestroyAllDocument, FailureDocument, KeysDocument, ListDocument, PlanDocument, WarmDocument, WarmEntry,
     schema,
 };
-pub(crate) use failure::Failure;
-pub(crate) use human::{DerivativeSize, Heading, Sizes, deployed, floor, nothing_to_do, plan, report};
+pub(crate) use failure::{Complaint, ErrorCode, Failure};
+pub(crate) use human::{
+    DerivativeSize, Heading, Sizes, deployed, floor, nothing_to_do, plan, report, warnings,
+};
+pub(crate) use mdo_model::thousands;
 pub(crate) use progress::{Progress, Steps};
-pub(crate) use text::{table, thousands};
+pub(crate) use text::table;
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Why data did not reach standard output, if it did not.
 static LOST: OnceLock<String> = OnceLock::new();
@@ -66,6 +71,17 @@ pub(crate) fn prompt(text: &str) {
 /// Says on standard error what is being waited for.
 pub(crate) fn notice(text: &str) {
     progress::above_lines(|| message(&format!("  {text}")));
+}
+
+/// What [`once`] has said.
+static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Writes a warning or a note to standard error, unless this process has written the very same one before: neither the run of
+/// a plan nor a reload of `mdo dev` repeats what was said already.
+pub(crate) fn once(text: &str) {
+    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
+        message(text);
+    }
 }
 
 /// Writes a message to standard error.

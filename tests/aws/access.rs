@@ -61,7 +61,7 @@ fn an_endpoint_that_is_not_there_is_a_problem_of_the_network() {
     let Some(emulator) = Emulator::shared() else { return };
     let project = TestProject::with_echo(emulator.account());
     let output = project.mdo("deploy").env("AWS_ENDPOINT_URL", "http://127.0.0.1:1").exits(4);
-    output.says("cannot be reached").says("AWS_ENDPOINT_URL");
+    output.says("cannot reach").says("AWS_ENDPOINT_URL");
 }
 
 #[test]

@@ -200,5 +200,5 @@ fn what_is_wrong_with_the_aws_configuration_is_named() {
     project.write("aws-config", "[profile p\n");
     let file = project.path("aws-config").display().to_string();
     let plan = project.mdo("plan").without("AWS_REGION").env("AWS_CONFIG_FILE", &file);
-    plan.exits(4).says("the AWS configuration cannot be read").says("aws-config:1:");
+    plan.exits(4).says("cannot read the AWS configuration").says("aws-config:1:");
 }

@@ -9,6 +9,7 @@ mod answers;
 mod apart;
 mod changes;
 mod commands;
+mod contract;
 mod destroy;
 mod drift;
 mod environment;

@@ -241,7 +241,10 @@ fn an_environment_that_cannot_be_read_is_not_taken_for_empty() {
     });
     project.set_edition("echo", "second");
     let output = project.mdo("deploy").through(&proxy).exits(4);
-    output.says("cannot be read: kms:Decrypt is not allowed").says("allow `kms:Decrypt`");
+    output
+        .says(": kms:Decrypt is not allowed")
+        .says("cannot read the environment of")
+        .says("allow `kms:Decrypt`");
     assert_eq!(proxy.recording().writes().len(), 0);
 }
 

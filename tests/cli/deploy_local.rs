@@ -78,6 +78,9 @@ fn a_stack_is_listed() {
             "project": "shop",
             "stage": "dev",
             "provider": "local",
+            "account": null,
+            "region": null,
+            "api_id": null,
             "url": "http://127.0.0.1:3000/dev",
             "functions": [{
                 "name": "echo",

@@ -44,6 +44,20 @@ fn an_empty_folder_becomes_the_guides_api() {
 }
 
 #[test]
+fn a_warning_is_not_repeated_at_every_reload() {
+    let project = TestProject::local_with_echo();
+    let mut serving = project.mdo("dev --port 0").serves();
+    for (edition, version) in [("second", 2), ("third", 3)] {
+        project.set_edition("echo", edition);
+        serving.says(&format!("reloaded echo version {version}"));
+    }
+    serving.signal("INT");
+    let lines = serving.exits(0);
+    let warned = lines.iter().filter(|line| line.contains("bootstrap is a script for /bin/sh")).count();
+    assert_eq!(warned, 1, "{lines:#?}");
+}
+
+#[test]
 fn the_env_file_is_read_whenever_it_comes_and_missed_by_nobody_when_it_goes() {
     let project = TestProject::local_with_echo();
     let mut serving = project.mdo("dev --port 0").serves();
@@ -269,7 +283,7 @@ fn keys_survive_a_branch_without_functions() {
     let mut serving = project.mdo("dev --port 0").serves();
     let key = project.key("default");
     fs::rename(project.path("functions"), project.home().join("away")).unwrap();
-    serving.says("error: the files no longer define an API, and the stage's keys would be deleted with it");
+    serving.says("error: this would delete the stage's keys: the files no longer define an API");
     assert_eq!(echo(&serving, &key)["edition"], "first");
     fs::rename(project.home().join("away"), project.path("functions")).unwrap();
     project.set_edition("echo", "second");
@@ -304,7 +318,7 @@ fn another_project_name_under_a_running_server_is_refused() {
     let mut serving = project.mdo("dev --port 0").serves();
     let manifest = project.read("project.toml");
     project.write("project.toml", &manifest.replace("shop", "store"));
-    serving.says("error: project.toml names the project store now, and this serves shop");
+    serving.says("error: project.toml names the project store now: mdo dev serves shop");
     serving.says("still serving the last good version");
     assert_eq!(echo(&serving, &project.key("default"))["function"], "shop_echo");
 }

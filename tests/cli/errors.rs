@@ -26,20 +26,62 @@ error: `timeout` is 901: it must be 1 to 900
 fn a_failure_is_one_document_too() {
     let project = TestProject::local_with_echo();
     project.write("functions/echo/function.json", "{");
-    let complaint = "unterminated object\n  --> functions/echo/function.json:1:1";
-    let expected = json!({"version": 1, "error": {"message": complaint, "exit_code": 2}});
+    let mut problem = json!({
+        "code": "configuration",
+        "message": "unterminated object",
+        "file": "functions/echo/function.json",
+        "line": 1,
+        "column": 1,
+        "help": null,
+        "resource": null,
+        "reference": null,
+        "answer": null,
+    });
+    let errors = json!([problem]);
+    problem["exit_code"] = json!(2);
+    let expected = json!({"version": 1, "error": problem, "errors": errors});
     for verb in ["plan", "deploy", "list", "warm", "key list", "destroy"] {
         let output = project.mdo(&format!("{verb} --local --json")).exits(2);
         assert_eq!(output.document(), expected);
-        output.complains(&format!("error: {complaint}\n"));
+        output.complains("error: unterminated object\n  --> functions/echo/function.json:1:1\n");
     }
+}
+
+#[test]
+fn several_problems_are_a_list_with_the_place_and_the_way_out_of_each() {
+    let project = TestProject::local_with_echo();
+    project.write("project.toml", "name = \"shop\"\ndescripton = \"Echoes\"\n");
+    project.write("functions/echo/function.json", "{\n  \"timeout\": 901\n}\n");
+    let document = project.mdo("plan --local --json").exits(2).document();
+    let errors: Vec<_> = document["errors"].as_array().unwrap().iter().collect();
+    let told = |error: &serde_json::Value| [&error["file"], &error["line"], &error["help"]].map(Clone::clone);
+    assert_eq!(
+        errors.iter().map(|error| told(error)).collect::<Vec<_>>(),
+        [
+            [json!("project.toml"), json!(2), json!("did you mean `description`?")],
+            [json!("functions/echo/function.json"), json!(2), json!(null)],
+        ]
+    );
+    assert_eq!(document["error"]["message"], "unknown key `descripton`");
+}
+
+#[test]
+fn a_package_that_cannot_run_names_its_function_and_what_it_is_under_json() {
+    let project = TestProject::local_with_echo();
+    project.write("functions/echo/bootstrap", "neither ELF nor script\n");
+    let document = project.mdo("deploy --local --json").exits(2).document();
+    let error = &document["error"];
+    assert_eq!([&error["code"], &error["resource"]], ["package", "function echo"]);
+    assert_eq!(error["help"], "build bootstrap for Linux, or start it with a line such as #!/bin/sh");
 }
 
 #[test]
 fn a_wrong_command_line_is_one_document_too() {
     let project = TestProject::local_with_echo();
     let output = project.mdo("plan --local --json --frobnicate").exits(2);
-    assert_eq!(output.document()["error"]["exit_code"], 2);
+    let error = &output.document()["error"];
+    assert_eq!(error["exit_code"], 2);
+    assert_eq!([&error["code"], &error["message"]], ["usage", "unexpected argument '--frobnicate' found"]);
     assert!(
         output.stderr.starts_with("error: unexpected argument '--frobnicate' found\n"),
         "{}",

@@ -171,7 +171,8 @@ fn what_is_no_event_is_refused() {
     output.complains(
         "error: document 2 of standard input is not JSON: key must be a string at line 1 column 13; the 1 before it were run\n",
     );
-    project.mdo("invoke ech* --local").exits(2).complains(
-        "error: `ech*` is a pattern, and one function is run at a time\n  help: name the function\n",
-    );
+    project
+        .mdo("invoke ech* --local")
+        .exits(2)
+        .complains("error: `ech*` is a pattern: invoke runs one function\n  help: name the function\n");
 }

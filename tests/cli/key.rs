@@ -27,6 +27,8 @@ Created in _ s.
             "project": "shop",
             "stage": "dev",
             "provider": "local",
+            "account": null,
+            "region": null,
             "keys": [
                 {"name": "alice", "full_name": "shop-dev-alice", "enabled": true, "opens": true},
                 {"name": "default", "full_name": "shop-dev-default", "enabled": true, "opens": true},
@@ -88,7 +90,7 @@ fn a_key_needs_a_stage() {
     let project = TestProject::local_with_echo();
     for verb in ["create alice", "list", "delete alice"] {
         project.mdo(&format!("key {verb} --local --stage bob")).exits(1).complains(
-            "error: nothing is deployed at stage bob, and a key belongs to a stage's usage plan
+            "error: nothing is deployed at stage bob: a key needs the usage plan of a deployed stage
   help: mdo deploy --local --stage bob makes it
 ",
         );

@@ -5,6 +5,8 @@
 mod support;
 
 mod builds;
+mod consent;
+mod contract;
 mod deploy_local;
 mod dev;
 mod errors;

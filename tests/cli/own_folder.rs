@@ -30,7 +30,7 @@ fn tidying_does_not_delete_behind_a_link() {
         for verb in ["plan --local", "deploy --local --yes", "dev --port 0"] {
             let output = project.mdo(verb).exits(1);
             output.prints("").complains(&format!(
-                "error: ROOT/{link} is a link, and mdo follows none in its own folder
+                "error: ROOT/{link} is a link: mdo follows no link in its own folder
   help: remove the link and run again, mdo makes what it needs: rm 'ROOT/{link}'
 "
             ));
@@ -70,7 +70,7 @@ fn schemas_are_not_written_through_a_link() {
     fs::create_dir_all(project.path(".mdo/schema")).unwrap();
     symlink(&victim, project.path(".mdo/schema/project.json")).unwrap();
     project.mdo("dev --port 0").exits(1).prints("").complains(
-        "error: ROOT/.mdo/schema/project.json is a link, and mdo follows none in its own folder
+        "error: ROOT/.mdo/schema/project.json is a link: mdo follows no link in its own folder
   help: remove the link and run again, mdo makes what it needs: rm 'ROOT/.mdo/schema/project.json'
 ",
     );

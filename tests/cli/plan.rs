@@ -87,6 +87,8 @@ fn the_document_has_every_change_and_no_value() {
             "project": "shop",
             "stage": "dev",
             "provider": "local",
+            "account": null,
+            "region": null,
             "changes": [{
                 "resource": "function",
                 "name": "shop_cart",

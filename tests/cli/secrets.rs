@@ -110,8 +110,8 @@ fn an_environment_that_is_too_large_with_what_is_kept_is_refused_by_its_size_bef
     for verb in ["plan --local", "plan --local --json", "deploy --local", "deploy --local --json"] {
         let output = project.mdo(&format!("{verb} -s NEW={new}")).exits(2);
         output.complains(
-            "error: the environment of function echo has 6019 bytes with OLD, which the stage has and no file sets: \
-             Lambda takes at most 4096\n  help: remove what is not needed any more with --unset OLD, or keep large \
+            "error: the environment of function echo has 6,019 bytes with OLD, which the stage has and no file sets: \
+             Lambda takes at most 4,096\n  help: remove what is not needed any more with --unset OLD, or keep large \
              values elsewhere, such as in a file of the package or in Parameter Store\n",
         );
         assert!(!output.stdout.contains(&new) && !output.stdout.contains(&old));

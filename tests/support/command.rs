@@ -19,6 +19,10 @@ pub struct Mdo<'a> {
     input: Vec<u8>,
 }
 
+/// Runs a command at a terminal of its own, and ends as it does.
+const AT_A_TERMINAL: &str =
+    "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+
 /// What a run came to.
 pub struct Output {
     shown: String,
@@ -83,6 +87,17 @@ impl<'a> Mdo<'a> {
     #[must_use]
     pub fn reads_bytes(mut self, input: &[u8]) -> Self {
         self.input = input.to_vec();
+        self
+    }
+
+    /// Runs it at a terminal, at which the input is typed. What the terminal shows is its standard output.
+    #[must_use]
+    pub fn at_a_terminal(mut self) -> Self {
+        let mut command = Command::new("python3");
+        command.args(["-c", AT_A_TERMINAL]).arg(self.command.get_program()).args(self.command.get_args());
+        command.env_clear().current_dir(self.command.get_current_dir().unwrap());
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        self.command = command;
         self
     }
 

@@ -12,6 +12,7 @@
 pub mod account;
 pub mod client;
 pub mod command;
+pub mod contract;
 pub mod disturbance;
 pub mod emulator;
 pub mod fault;

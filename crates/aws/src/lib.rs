@@ -28,7 +28,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mdo_engine::{
     Applied, Cause, Error, Invocation, Invoke, Keys, Observed, Pings, Provider, Recent, Redactor, Revision,
-    Run, Scope, Signals,
+    Run, Scope, Signals, Site,
 };
 use mdo_model::project::{
     Artifacts, DerivativeId, FunctionName, KeyName, Names, Secret, Settings, StageName,
@@ -266,6 +266,14 @@ impl Provider for AwsProvider {
     async fn location(&self) -> Result<String, Error> {
         self.identify().await?;
         Ok(format!("{} · {}", self.aws.account()?, self.aws.region))
+    }
+
+    fn site(&self) -> Site {
+        Site {
+            account: self.aws.account().ok().map(ToString::to_string),
+            region: Some(self.aws.region.to_string()),
+            api_id: self.api_id(),
+        }
     }
 
     async fn reached(&self) {

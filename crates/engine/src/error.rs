@@ -58,6 +58,28 @@ impl Cause {
     }
 }
 
+/// What a provider's service itself answered to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The call, as `lambda:CreateFunction`.
+    pub operation: String,
+    /// What the call was about, by the provider's name for it.
+    pub resource: Option<String>,
+    /// The service's own code, as `ResourceConflictException`.
+    pub code: String,
+    /// The id under which the service knows the call.
+    pub request_id: Option<String>,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.request_id {
+            Some(id) => write!(f, "{}, request {id}", self.code),
+            None => f.write_str(&self.code),
+        }
+    }
+}
+
 /// A failure at a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
@@ -69,12 +91,14 @@ pub struct Error {
     pub help: Option<String>,
     /// The provider's own code and request id, for support.
     pub reference: Option<String>,
+    /// What a service answered, where one did.
+    pub answer: Option<Box<Answer>>,
 }
 
 impl Error {
     /// A failure with its cause.
     pub fn new(cause: Cause, message: impl Into<String>) -> Self {
-        Self { cause, message: message.into(), help: None, reference: None }
+        Self { cause, message: message.into(), help: None, reference: None, answer: None }
     }
 
     /// Adds what to do next.
@@ -88,6 +112,14 @@ impl Error {
     #[must_use]
     pub fn with_reference(mut self, reference: impl Into<String>) -> Self {
         self.reference = Some(reference.into());
+        self
+    }
+
+    /// Adds what the service answered, which is its reference too.
+    #[must_use]
+    pub fn with_answer(mut self, answer: Answer) -> Self {
+        self.reference = Some(answer.to_string());
+        self.answer = Some(Box::new(answer));
         self
     }
 

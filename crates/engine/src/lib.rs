@@ -14,7 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Serialize;
 
-pub use error::{Cause, Error};
+pub use error::{Answer, Cause, Error};
 pub use redact::{HIDDEN, Redactor};
 pub(crate) use run::Readiness;
 pub use run::{Finished, Observer, Outcome, Run, RunEvent};
@@ -57,8 +57,19 @@ pub struct Observed {
 pub struct LiveFunction {
     /// The version that the stage's alias points at.
     pub version: Option<String>,
-    /// When it was last changed, as the provider writes it.
+    /// When it was last changed, as RFC 3339 in UTC.
     pub modified: Option<String>,
+}
+
+/// Where a provider keeps a stack. This machine has none of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Site {
+    /// The account.
+    pub account: Option<String>,
+    /// The region.
+    pub region: Option<String>,
+    /// The id of the project's API.
+    pub api_id: Option<String>,
 }
 
 /// What a provider answers to a change that it made.
@@ -161,6 +172,12 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// When that cannot be found out, or is not what the project is bound to.
     async fn location(&self) -> Result<String, Error>;
+
+    /// Where it is, for programs, as far as that is known by now; all of it once [`Provider::location`] and
+    /// [`Provider::observe`] have answered.
+    fn site(&self) -> Site {
+        Site::default()
+    }
 
     /// Waits until the provider has answered a call of `observe`, so that it is known to let us in.
     async fn reached(&self) {}

@@ -80,7 +80,7 @@ impl Code {
     pub(super) fn sweep(&self, _guard: &Guard, store: &Store) -> Vec<String> {
         let stages = match store.stages() {
             Ok(stages) => stages,
-            Err(error) => return vec![format!("old code was not removed: {error}")],
+            Err(error) => return vec![format!("cannot remove old code: {error}")],
         };
         let used: BTreeSet<Sha256> = stages.iter().flat_map(|(_, state)| state.code()).collect();
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
@@ -95,7 +95,7 @@ impl Code {
             .filter_map(|entry| {
                 let path = entry.path();
                 let error = fs::remove_dir_all(&path).err()?;
-                Some(format!("old code was not removed: {}: {error}", path.display()))
+                Some(format!("cannot remove old code: {}: {error}", path.display()))
             })
             .collect()
     }

@@ -152,7 +152,7 @@ impl Live {
         if let Some(usage) = usage
             && let Err(error) = self.provider.store.save_usage(&usage)
         {
-            (self.observer)(Activity::problem(format!("the use of quotas was not saved: {error}")));
+            (self.observer)(Activity::problem(format!("cannot save the use of quotas: {error}")));
         }
     }
 
@@ -191,7 +191,7 @@ impl Live {
         let (provider, function) = (self.provider.clone(), name.clone());
         let saved = tokio::task::spawn_blocking(move || provider.store.record_ping(&function, outcome)).await;
         if let Ok(Err(error)) = saved {
-            (self.observer)(Activity::problem(format!("a ping was not recorded: {error}")));
+            (self.observer)(Activity::problem(format!("cannot record a ping: {error}")));
         }
         (self.observer)(Activity::Ping { function: name, count, took, failure });
     }

@@ -141,8 +141,9 @@ fn random(length: usize) -> Result<String, Error> {
     let mut text = String::with_capacity(length);
     while text.len() < length {
         let mut bytes = [0; 64];
-        getrandom::fill(&mut bytes)
-            .map_err(|error| Error::new(Cause::Other, format!("there are no random numbers: {error}")))?;
+        getrandom::fill(&mut bytes).map_err(|error| {
+            Error::new(Cause::Other, format!("cannot read random numbers from the system: {error}"))
+        })?;
         // Four times the alphabet fits in a byte; what is beyond would favour its beginning.
         let usable = bytes.iter().filter(|byte| usize::from(**byte) < 4 * ALPHABET.len());
         let letters = usable.map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]));

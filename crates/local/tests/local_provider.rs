@@ -204,7 +204,7 @@ async fn code_that_another_stage_runs_stays() {
         Outcome::Done(applied) => applied.warnings.clone(),
         other => panic!("{other:?}"),
     });
-    let expected = format!("old code was not removed: {} is damaged at line 1, column 1", state.display());
+    let expected = format!("cannot remove old code: {} is damaged at line 1, column 1", state.display());
     assert_eq!(warnings.collect::<Vec<_>>(), [expected]);
     let code = fs::read_dir(dev.root.path().join(".mdo/code")).unwrap().map(Result::unwrap);
     assert_eq!(code.filter(|entry| entry.path().is_dir()).count(), 1);
@@ -287,7 +287,7 @@ async fn a_state_behind_a_link_is_neither_read_nor_written() {
             report.finished.iter().all(|change| !matches!(change.outcome, Outcome::Done(_))),
             "{report:?}"
         );
-        let message = format!("{} is a link, and mdo follows none in its own folder", link.display());
+        let message = format!("{} is a link: mdo follows no link in its own folder", link.display());
         let is_named =
             |change: &Finished| matches!(&change.outcome, Outcome::Failed(error) if error.message == message);
         assert!(report.finished.iter().any(is_named), "{message}: {report:?}");
@@ -310,7 +310,7 @@ async fn code_behind_a_link_is_neither_removed_nor_run() {
     fs::create_dir(&old).unwrap();
     fs::write(old.join("precious"), "x").unwrap();
     symlink(&victim, &code).unwrap();
-    let named = format!("{} is a link, and mdo follows none in its own folder", code.display());
+    let named = format!("{} is a link: mdo follows no link in its own folder", code.display());
     let report = fixture.run(&fixture.plan().await).await;
     let failure = report.finished.iter().find_map(|change| match &change.outcome {
         Outcome::Failed(error) => Some(error),

@@ -38,7 +38,7 @@ pub enum PackageError {
         output: Vec<String>,
     },
     /// A hook could not be started.
-    #[error("function {function}: the {hook} hook `{command}` could not be started in {}", .folder.display())]
+    #[error("function {function}: cannot start the {hook} hook `{command}` in {}", .folder.display())]
     HookStart {
         /// The function's name.
         function: String,

@@ -21,7 +21,7 @@ pub struct OwnFolder(PathBuf);
 #[non_exhaustive]
 pub enum OwnFolderError {
     /// Something in it, or itself, is a link.
-    #[error("{} is a link, and mdo follows none in its own folder", .0.display())]
+    #[error("{} is a link: mdo follows no link in its own folder", .0.display())]
     Link(PathBuf),
     /// A file or folder could not be made.
     #[error("cannot write {}: {source}", .path.display())]

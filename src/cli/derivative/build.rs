@@ -26,7 +26,7 @@ pub(super) async fn run(names: &[DerivativeName], json: bool) -> Result<(), Fail
         }
     }
     if json {
-        output::json(&DerivativeBuildDocument::new(entries));
+        output::json(&DerivativeBuildDocument::new(&settings.project, entries));
     }
     Ok(())
 }

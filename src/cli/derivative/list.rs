@@ -1,7 +1,8 @@
 //! `mdo derivative list`.
 
-use mdo_model::project::{DERIVATIVES, DerivativeName, Settings};
-use mdo_package::derivative::{self, Pinned};
+use mdo_model::Sha256;
+use mdo_model::project::{DERIVATIVES, DerivativeId, DerivativeName, Settings};
+use mdo_package::derivative;
 
 use super::super::derivatives::Derivatives;
 use super::{ids_of, open};
@@ -11,7 +12,7 @@ pub(super) fn run(json: bool) -> Result<(), Failure> {
     let (_, settings) = open()?;
     let entries: Vec<_> = settings.derivatives.keys().map(|name| entry(&settings, name)).collect();
     if json {
-        output::json(&DerivativeListDocument::new(entries));
+        output::json(&DerivativeListDocument::new(&settings.project, entries));
         return Ok(());
     }
     if entries.is_empty() {
@@ -43,21 +44,18 @@ fn entry(settings: &Settings, name: &DerivativeName) -> DerivativeListEntry {
         .collect();
     let read = Derivatives::of_ids(settings, &ids);
     let folder = settings.root.join(DERIVATIVES).join(name.as_str());
-    let pinned: Vec<Pinned> = ids
+    let lock = ids
         .iter()
         .next()
-        .and_then(|id| derivative::read_lock(name.as_str(), &folder, id.runtime.parse().ok()?).ok())
-        .map(|lock| derivative::pinned(&lock))
-        .unwrap_or_default();
+        .and_then(|id| derivative::read_lock(name.as_str(), &folder, id.runtime.parse().ok()?).ok());
+    let pinned = lock.map(|lock| derivative::pinned(&lock)).unwrap_or_default();
+    let text = |(id, inputs): (DerivativeId, Sha256)| (id.to_string(), inputs.to_string());
     DerivativeListEntry {
         name: name.to_string(),
         platforms: ids.iter().map(|id| format!("{} {}", id.runtime, id.architecture)).collect(),
         packages: pinned.into_iter().map(|package| (package.name, package.version)).collect(),
         functions,
-        inputs: read
-            .as_ref()
-            .map(|read| read.inputs().into_iter().map(|(id, inputs)| (id.to_string(), inputs)).collect())
-            .unwrap_or_default(),
-        problem: read.err().map(|failure| failure.summary()),
+        inputs: read.as_ref().map(|read| read.inputs().into_iter().map(text).collect()).unwrap_or_default(),
+        problem: read.err().and_then(|failure| Some(failure.complaints.first()?.message.clone())),
     }
 }

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 
 use clap::{Parser, Subcommand};
 use mdo_model::project::{
-    Architecture, DERIVATIVES, DerivativeId, DerivativeName, FunctionName, Overrides, Project, Settings, nearest,
-    takes_derivatives,
+    Architecture, DERIVATIVES, DerivativeId, DerivativeName, FunctionName, Overrides, Project, Settings,
+    nearest, takes_derivatives,
 };
 use mdo_package::derivative::PythonRuntime;
 

@@ -3,6 +3,7 @@
 use mdo_model::project::{DerivativeName, PROJECT_FILE};
 use mdo_package::derivative;
 
+use super::super::replace::replace;
 use super::{chosen, open};
 use crate::output::{self, Failure, exit_code};
 
@@ -23,7 +24,7 @@ pub(super) fn run(name: &DerivativeName) -> Result<(), Failure> {
     let file = settings.root.join(PROJECT_FILE);
     let before = std::fs::read_to_string(&file)?;
     let after = mdo_model::project::pin_derivative(&before, name, sha256)?;
-    super::super::warm::replace(&file, &after)?;
+    replace(&file, &after)?;
     output::data(&format!("pinned {name} to sha256 {sha256} in {PROJECT_FILE}\n"));
     Ok(())
 }

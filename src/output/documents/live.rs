@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mdo_engine::{LiveFunction, Observed, Ping, Recent};
+use mdo_engine::{LiveFunction, Observed, Ping, Provider, Recent};
 use mdo_model::project::{FunctionName, KeyName, Names, Rate};
 use mdo_model::stack::{self, Function, Key, Stack};
 use schemars::JsonSchema;
@@ -16,12 +16,14 @@ use super::{Head, word};
 pub(crate) struct ListDocument {
     #[serde(flatten)]
     head: Head,
+    /// The id of the project's API; null where there is none, and on this machine.
+    api_id: Option<String>,
     /// The base URL of the stage, where it serves anything.
     url: Option<String>,
     /// The functions.
     functions: Vec<FunctionEntry>,
-    /// What the stage serves, by route; null where it serves nothing.
-    routes: Option<BTreeMap<String, RouteEntry>>,
+    /// What the stage serves, by route; empty where it serves nothing.
+    routes: BTreeMap<String, RouteEntry>,
     /// The names of the keys.
     keys: Vec<String>,
 }
@@ -35,7 +37,7 @@ struct FunctionEntry {
     full_name: String,
     /// The version that the stage's alias points at.
     version: Option<String>,
-    /// When it was last changed, as the provider writes it.
+    /// When it was last changed, as RFC 3339 in UTC.
     modified: Option<String>,
     runtime: String,
     architecture: Value,
@@ -77,25 +79,23 @@ struct RouteEntry {
 
 impl ListDocument {
     /// What was observed of the stage.
-    pub(crate) fn new(names: &Names, provider: &str, observed: &Observed, url: Option<String>) -> Self {
+    pub(crate) fn new(names: &Names, provider: &dyn Provider, observed: &Observed) -> Self {
         let stack = &observed.stack;
         let function = |(name, function): (&FunctionName, &Function)| {
             FunctionEntry::new(names, name, function, observed.functions.get(name), stack)
         };
-        let routes = stack.stage.as_ref().map(|stage| {
-            let entry = |target: &stack::ApiRoute| RouteEntry {
-                function: target.function.to_string(),
-                security: word(target.security),
-                timeout_ms: target.timeout_ms,
-            };
-            let routes = stage.definition.routes.iter();
-            routes.map(|(route, target)| (route.to_string(), entry(target))).collect()
-        });
+        let entry = |target: &stack::ApiRoute| RouteEntry {
+            function: target.function.to_string(),
+            security: word(target.security),
+            timeout_ms: target.timeout_ms,
+        };
+        let routes = stack.stage.iter().flat_map(|stage| &stage.definition.routes);
         Self {
             head: Head::new(names, provider),
-            url: url.filter(|_| routes.is_some()),
+            api_id: provider.site().api_id,
+            url: provider.endpoint().filter(|_| stack.stage.is_some()),
             functions: stack.functions.iter().map(function).collect(),
-            routes,
+            routes: routes.map(|(route, target)| (route.to_string(), entry(target))).collect(),
             keys: stack.keys.keys().map(ToString::to_string).collect(),
         }
     }
@@ -157,7 +157,7 @@ struct KeyEntry {
 
 impl KeysDocument {
     /// The keys that were observed.
-    pub(crate) fn new(names: &Names, provider: &str, live: &Stack) -> Self {
+    pub(crate) fn new(names: &Names, provider: &dyn Provider, live: &Stack) -> Self {
         let entry = |(name, key): (&KeyName, &Key)| KeyEntry {
             name: name.to_string(),
             full_name: names.key(name),
@@ -207,7 +207,7 @@ struct RunOfFunction {
 
 impl WarmDocument {
     /// What was observed of each function.
-    pub(crate) fn new(names: &Names, provider: &str, functions: Vec<WarmEntry>) -> Self {
+    pub(crate) fn new(names: &Names, provider: &dyn Provider, functions: Vec<WarmEntry>) -> Self {
         Self { head: Head::new(names, provider), functions }
     }
 }

@@ -2,15 +2,20 @@
 //!
 //! Every document carries `"version": 1`; keys may be added within a version, and none is renamed or removed.
 
+mod derivative;
 mod failure;
 mod live;
 mod plan;
 
+use mdo_engine::Provider;
 use mdo_model::project::Names;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::Serialize;
 use serde_json::Value;
 
+pub(crate) use derivative::{
+    DerivativeBuildDocument, DerivativeEntry, DerivativeListDocument, DerivativeListEntry,
+};
 pub(crate) use failure::{DestroyAllDocument, FailureDocument};
 pub(crate) use live::{KeysDocument, ListDocument, WarmDocument, WarmEntry};
 pub(crate) use plan::PlanDocument;
@@ -29,15 +34,22 @@ struct Head {
     stage: String,
     /// `aws` or `local`.
     provider: String,
+    /// The account; null on this machine.
+    account: Option<String>,
+    /// The region; null on this machine.
+    region: Option<String>,
 }
 
 impl Head {
-    fn new(names: &Names, provider: &str) -> Self {
+    fn new(names: &Names, provider: &dyn Provider) -> Self {
+        let site = provider.site();
         Self {
             version: VERSION,
             project: names.project.to_string(),
             stage: names.stage.to_string(),
-            provider: provider.to_owned(),
+            provider: provider.name().to_owned(),
+            account: site.account,
+            region: site.region,
         }
     }
 }
@@ -55,6 +67,8 @@ fn word(one: impl Serialize) -> Value {
 enum AnyDocument {
     Plan(PlanDocument),
     List(ListDocument),
+    DerivativeBuild(DerivativeBuildDocument),
+    DerivativeList(DerivativeListDocument),
     Keys(KeysDocument),
     Warm(WarmDocument),
     DestroyAll(DestroyAllDocument),

@@ -1,13 +1,15 @@
 //! A plan, and what came of it.
 
 use mdo_engine::apply::Report;
-use mdo_engine::{Finished, Outcome};
+use mdo_engine::{Finished, Outcome, Provider};
 use mdo_model::stack::{self, Plan};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::failure::ProblemEntry;
 use super::{Head, word};
+use crate::output::failure::Complaint;
 
 /// A plan, and what came of it: `plan`, `deploy`, `warm` with a rate, `destroy`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -97,18 +99,7 @@ struct OutcomeEntry {
     needs: Option<String>,
     /// Of one that failed, why.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorEntry>,
-}
-
-/// Why a change failed.
-#[derive(Debug, Serialize, JsonSchema)]
-struct ErrorEntry {
-    /// What failed, on what, and why.
-    message: String,
-    /// What to do next.
-    help: Option<String>,
-    /// The provider's own code and request id.
-    reference: Option<String>,
+    error: Option<ProblemEntry>,
 }
 
 /// What came of a plan as a whole.
@@ -126,7 +117,7 @@ struct RunEntry {
 
 impl PlanDocument {
     /// A plan that was not run.
-    pub(crate) fn new(plan: &Plan, provider: &str) -> Self {
+    pub(crate) fn new(plan: &Plan, provider: &dyn Provider) -> Self {
         let summary = plan.summary();
         Self {
             head: Head::new(&plan.names, provider),
@@ -139,18 +130,13 @@ impl PlanDocument {
     }
 
     /// A plan that was run.
-    pub(crate) fn of_run(
-        plan: &Plan,
-        report: &Report,
-        provider: &str,
-        calls: usize,
-        url: Option<String>,
-    ) -> Self {
+    pub(crate) fn of_run(plan: &Plan, report: &Report, provider: &dyn Provider) -> Self {
         let mut document = Self::new(plan, provider);
         for (change, finished) in document.changes.iter_mut().zip(&report.finished) {
-            change.outcome = Some(OutcomeEntry::new(finished));
+            change.outcome = Some(OutcomeEntry::new(finished, &change.name));
         }
         let (seconds, warnings) = (report.took.as_secs_f64(), report.warnings.clone());
+        let (calls, url) = (provider.calls(), provider.endpoint());
         Self { run: Some(RunEntry { seconds, warnings, calls, url }), ..document }
     }
 }
@@ -180,7 +166,7 @@ impl KeptEntry {
 }
 
 impl OutcomeEntry {
-    fn new(finished: &Finished) -> Self {
+    fn new(finished: &Finished, name: &str) -> Self {
         let mut entry = Self {
             outcome: String::new(),
             seconds: finished.took.as_secs_f64(),
@@ -202,11 +188,7 @@ impl OutcomeEntry {
                 "skipped"
             }
             Outcome::Failed(error) => {
-                entry.error = Some(ErrorEntry {
-                    message: error.message.clone(),
-                    help: error.help.clone(),
-                    reference: error.reference.clone(),
-                });
+                entry.error = Some(ProblemEntry::new(&Complaint::from(error.clone()).on(name)));
                 "failed"
             }
             Outcome::Interrupted => "interrupted",

@@ -60,18 +60,18 @@ pub(super) fn unusable(none_at_all: bool, why: &str, profile: Option<&str>) -> E
     }
     if says(&["external process"]) {
         return Error::new(Cause::Credentials, format!("the credential_process{} failed", of(profile)))
-            .with_help("run the command that `credential_process` names and see what it prints")
+            .with_help("run the command that `credential_process` names, and see what it prints")
             .with_reference(why);
     }
     if says(&["connect", "dns error"]) {
-        return Error::new(Cause::Unreachable, "the service that hands out credentials cannot be reached")
+        return Error::new(Cause::Unreachable, "cannot reach the service that hands out credentials")
             .with_help(CHECK_NETWORK)
             .with_reference(why);
     }
     if none_at_all {
         return Error::new(Cause::Credentials, "no AWS credentials were found").with_help(log_in(profile));
     }
-    Error::new(Cause::Credentials, "the AWS credentials cannot be used")
+    Error::new(Cause::Credentials, "cannot use the AWS credentials")
         .with_help(log_in(profile))
         .with_reference(why)
 }
@@ -104,11 +104,11 @@ fn broken_file(why: &str) -> Option<Error> {
         let (file, rest) = rest.split_once(" on line ")?;
         let (line, message) = rest.split_once(':')?;
         let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
-        let message = format!("the AWS configuration cannot be read: {file}:{line}: {message}");
+        let message = format!("cannot read the AWS configuration: {file}:{line}: {message}");
         return Some(Error::new(Cause::Credentials, message).with_help(help));
     }
     let (file, rest) = why.split_once("could not read file `")?.1.split_once('`')?;
-    let message = format!("the AWS configuration cannot be read: {file}{rest}");
+    let message = format!("cannot read the AWS configuration: {file}{rest}");
     Some(Error::new(Cause::Credentials, message).with_help(help))
 }
 
@@ -227,7 +227,7 @@ mod tests {
         let error = unusable(false, why, None);
         assert_eq!(
             error.message,
-            "the AWS configuration cannot be read: /home/me/.aws/config:3: Expected an '=' sign defining a property"
+            "cannot read the AWS configuration: /home/me/.aws/config:3: Expected an '=' sign defining a property"
         );
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use mdo_engine::{Cause, Error, Redactor};
+use mdo_engine::{Answer, Cause, Error, Redactor};
 
 pub(crate) use credentials::{check_configuration, no_region, wrong_account};
 pub(crate) use retry::{is_throttle, is_transient, retry_after};
@@ -46,11 +46,13 @@ where
             let message = error.message().unwrap_or_default();
             let cause = cause::of(operation, &code, message, retry::reason(error).as_deref());
             let message = caller.redactor.clean(message);
-            let reference = match request_id(service.raw()) {
-                Some(id) => format!("{code}, request {id}"),
-                None => code.clone(),
+            let answer = Answer {
+                operation: operation.to_owned(),
+                resource: Some(on.to_owned()).filter(|on| !on.is_empty()),
+                code: code.clone(),
+                request_id: request_id(service.raw()).map(str::to_owned),
             };
-            refused(operation, on, cause, &code, &message, caller).with_reference(reference)
+            refused(operation, on, cause, &code, &message, caller).with_answer(answer)
         }
         _ => match credentials::unsigned(error, caller.profile) {
             Some(error) => error,
@@ -173,10 +175,10 @@ fn no_answer<E: StdError + 'static>(
         SdkError::TimeoutError(_) => network("AWS did not answer in time"),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => network("AWS did not answer in time"),
         SdkError::DispatchFailure(_) if why.contains("dns error") => {
-            network("the name of the AWS endpoint cannot be resolved")
+            network("cannot resolve the name of the AWS endpoint")
         }
         SdkError::DispatchFailure(failure) if failure.is_io() || why.contains("connect") => {
-            network("the AWS endpoint cannot be reached")
+            network("cannot reach the AWS endpoint")
         }
         SdkError::ResponseError(_) => network("the answer does not come from AWS"),
         _ => Error::new(Cause::Other, format!("{doing}: {why}")),

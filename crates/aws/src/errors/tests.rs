@@ -98,7 +98,7 @@ fn an_unreachable_endpoint_is_a_network_error() {
     let error: SdkError<ErrorMetadata, HttpResponse> = SdkError::dispatch_failure(failure);
     let error = explain("lambda:GetFunction", "f", &error, &caller(None));
     assert_eq!(error.cause, Cause::Unreachable);
-    assert_eq!(error.message, "get function f: the AWS endpoint cannot be reached");
+    assert_eq!(error.message, "get function f: cannot reach the AWS endpoint");
 }
 
 #[test]

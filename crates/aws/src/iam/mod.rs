@@ -178,7 +178,9 @@ pub(crate) async fn delete(aws: &Aws, names: &Names, mut regions: Regions) -> Re
         Ok(Some(user)) => return Ok(kept(format!("kept, because {user} uses it"))),
         // Who cannot look must not cut off what may live there.
         Err(error) => {
-            return Ok(kept(format!("kept, because it is not known whether other regions use it: {error}")));
+            return Ok(kept(format!(
+                "kept, because mdo cannot determine whether other regions use it: {error}"
+            )));
         }
     }
     let attached = aws.call("iam:ListAttachedRolePolicies", &role, || {

@@ -43,7 +43,7 @@ pub(crate) struct Live {
     pub version: String,
     /// What guards an update.
     pub revision: Option<String>,
-    /// When it was changed last, as Lambda writes it.
+    /// When it was changed last, as RFC 3339 in UTC.
     pub modified: Option<String>,
     state: Option<State>,
     update: Option<LastUpdateStatus>,
@@ -218,7 +218,7 @@ fn read(
     let owner = match answer.tags_error() {
         Some(error) => {
             let why = redactor.clean(error.message());
-            let message = format!("the tags of {arn} cannot be read: {why}");
+            let message = format!("cannot read the tags of {arn}: {why}");
             return Err(Error::new(Cause::Denied, message)
                 .with_help("allow `lambda:ListTags` for the identity that you deploy with")
                 .with_reference(error.error_code()));
@@ -227,7 +227,7 @@ fn read(
     };
     if let Some(error) = configuration.environment().and_then(|environment| environment.error()) {
         let why = redactor.clean(error.message().unwrap_or("no reason given"));
-        let message = format!("the environment of {arn} cannot be read: {why}");
+        let message = format!("cannot read the environment of {arn}: {why}");
         return Err(Error::new(Cause::Denied, message)
             .with_help(
                 "allow `kms:Decrypt` on the key that encrypts it for the identity that you deploy with",
@@ -248,7 +248,7 @@ fn read(
         arn: arn.splitn(8, ':').take(7).collect::<Vec<_>>().join(":"),
         version: configuration.version().unwrap_or("$LATEST").to_owned(),
         revision: configuration.revision_id().map(str::to_owned),
-        modified: configuration.last_modified().map(str::to_owned),
+        modified: configuration.last_modified().map(in_utc),
         state: configuration.state().cloned(),
         update: configuration.last_update_status().cloned(),
         reason: redactor.clean(
@@ -319,6 +319,11 @@ pub(crate) fn account_in(text: &str) -> Option<AccountId> {
     text.split_once("arn:")?.1.split(':').nth(3)?.parse().ok()
 }
 
+/// Lambda's own way to write a time in UTC, `2026-11-26T20:44:34.000+0000`, as RFC 3339, which wants a colon or a `Z`.
+fn in_utc(time: &str) -> String {
+    time.strip_suffix("+0000").map_or_else(|| time.to_owned(), |time| format!("{time}Z"))
+}
+
 #[cfg(test)]
 mod tests {
     use aws_sdk_lambda::types::{EnvironmentResponse, Runtime, TracingConfigResponse, TracingMode};
@@ -327,6 +332,12 @@ mod tests {
 
     fn names() -> Names {
         Names { project: "ml_api".parse().expect("a name"), stage: "dev".parse().expect("a name") }
+    }
+
+    #[test]
+    fn a_time_of_lambda_reads_as_rfc_3339() {
+        assert_eq!(in_utc("2026-11-26T20:44:34.000+0000"), "2026-11-26T20:44:34.000Z");
+        assert_eq!(in_utc("2026-11-26T20:44:34.000Z"), "2026-11-26T20:44:34.000Z");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
 mod admission;
-mod answers;
 mod binary;
 #[path = "../support/connection.rs"]
 mod connection;

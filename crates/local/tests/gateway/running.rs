@@ -93,7 +93,8 @@ pub(crate) fn keyed() -> Fixture {
 
 #[track_caller]
 pub(crate) fn refused(answer: &Answer, status: u16, error_type: &str, message: &str) {
-    assert_eq!(answer.text(), format!(r#"{{"message":"{message}"}}"#));
+    let blank = if [500, 502, 504].contains(&status) { " " } else { "" };
+    assert_eq!(answer.text(), format!(r#"{{"message":{blank}"{message}"}}"#));
     assert_eq!(answer.status, status);
     assert_eq!(answer.header("x-amzn-errortype"), Some(error_type));
     assert_eq!(answer.header("content-type"), Some("application/json"));

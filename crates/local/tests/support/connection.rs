@@ -19,12 +19,6 @@ impl Answer {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Every value of a header, in order.
-    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
-        let fields = self.headers.iter().filter(|(key, _)| key == name);
-        fields.map(|(_, value)| value.as_str()).collect()
-    }
-
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }

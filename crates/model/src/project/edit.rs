@@ -21,7 +21,7 @@ pub fn set_key<T: Serialize + ?Sized>(text: &str, key: &str, value: Option<&T>) 
     let value = value
         .map(serde_json::to_value)
         .transpose()
-        .map_err(|error| Problem::new(format!("`{key}` cannot be written: {error}")))?;
+        .map_err(|error| Problem::new(format!("cannot write `{key}`: {error}")))?;
     let document = Document::json("function.json", text).map_err(Problems::sorted_by_file)?;
     match (document.root().get(key).map(Node::to_value), &value) {
         (Some(Value::Object(old)), Some(Value::Object(new))) => {

@@ -11,6 +11,7 @@ use super::problem::{Place, Problem};
 use super::shape::Environment;
 use super::{Secret, dotenv, format, text};
 use crate::quotas::ENVIRONMENT_LIMIT;
+use crate::thousands;
 
 /// What flags say over the files.
 #[derive(Clone, Debug, Default)]
@@ -204,7 +205,9 @@ pub(super) fn check_size(
 ) -> Option<Problem> {
     let size = environment_size(environment);
     let message = format!(
-        "the environment of function {function} has {size} bytes: Lambda takes at most {ENVIRONMENT_LIMIT}"
+        "the environment of function {function} has {} bytes: Lambda takes at most {}",
+        thousands(size as u64),
+        thousands(ENVIRONMENT_LIMIT as u64)
     );
     (size > ENVIRONMENT_LIMIT).then(|| {
         Problem::new(message)

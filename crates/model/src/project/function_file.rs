@@ -170,7 +170,7 @@ pub(super) struct WarmRule {
 pub(super) fn hint(path: &str) -> Option<&'static str> {
     Some(match path {
         "hooks.deploy" => {
-            "mdo has no deploy hook: `build` runs before packaging, and what must follow a deploy is a step of your pipeline"
+            "mdo has no deploy hook: `build` runs before packaging; make what must follow a deploy a step of your pipeline"
         }
         "retainedVersions" | "retained_versions" => {
             "mdo keeps every version; delete those that no stage points at yourself"

@@ -139,7 +139,7 @@ pub(super) fn warning(runtime: &str) -> Option<Problem> {
     }
     let newest = newest_before(runtime)?;
     let message =
-        format!("the runtime `{runtime}` is newer than this mdo, which cannot tell whether Lambda has it");
+        format!("the runtime `{runtime}` is newer than this mdo: it cannot determine whether Lambda has it");
     Some(Problem::new(message).help(format!("update mdo, or use `{newest}`")))
 }
 

@@ -33,7 +33,7 @@ impl Secret {
             let mut salt = [0; 16];
             if let Err(error) = getrandom::fill(&mut salt) {
                 // Without a salt nobody knows, a fingerprint could be guessed back into its value.
-                panic!("the system has no random numbers: {error}");
+                panic!("cannot read random numbers from the system: {error}");
             }
             salt
         });

@@ -59,7 +59,7 @@ LEVEL = 'a "b"'
             "project.json, functions/sample_producer/function.json: `runtime` is left out: Lambda has blocked `python2.7`, so the function runs a bootstrap on `provided.al2023` unless you say otherwise; use `python3.14`, or `provided.al2023` with a bootstrap",
             "project.json: `shim` is left out: mdo has no such key",
             "functions/sample_producer/function.json: `zip` is left out: mdo packages the function's folder itself; let `hooks.build` leave in it what belongs there",
-            "functions/sample_producer/function.json: the deploy hook is left out: mdo has no deploy hook: `build` runs before packaging, and what must follow a deploy is a step of your pipeline",
+            "functions/sample_producer/function.json: the deploy hook is left out: mdo has no deploy hook: `build` runs before packaging; make what must follow a deploy a step of your pipeline",
             "no function has a route, so the conversion opens nothing to the world: write \"routes\": [\"GET /…\"] in the function.json of one that is for the API",
         ]
     );
@@ -117,7 +117,7 @@ fn keys_of_apex_say_what_mdo_has_instead() {
             "
             error: unknown key `deploy` in `hooks`
               --> functions/a/function.json:2:11
-              help: mdo has no deploy hook: `build` runs before packaging, and what must follow a deploy is a step of your pipeline
+              help: mdo has no deploy hook: `build` runs before packaging; make what must follow a deploy a step of your pipeline
             error: unknown key `retainedVersions`
               --> functions/a/function.json:3:1
               help: mdo keeps every version; delete those that no stage points at yourself

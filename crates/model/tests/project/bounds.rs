@@ -219,9 +219,9 @@ fn a_large_environment_is_told_beside_every_other_mistake() {
     assert_eq!(
         told,
         [
-            "error: the environment of function large has 5012 bytes: Lambda takes at most 4096",
+            "error: the environment of function large has 5,012 bytes: Lambda takes at most 4,096",
             "error: `memory` is 1: it must be 128 to 10240",
-            "error: the environment of function wrong has 5012 bytes: Lambda takes at most 4096",
+            "error: the environment of function wrong has 5,012 bytes: Lambda takes at most 4,096",
         ]
     );
 }

@@ -90,7 +90,7 @@ fn an_environment_above_4_kb_is_refused() {
         "dev",
         &with(4096 - 8),
         "
-        error: the environment of function a has 4097 bytes: Lambda takes at most 4096
+        error: the environment of function a has 4,097 bytes: Lambda takes at most 4,096
           help: keep large values elsewhere, such as in a file of the package or in Parameter Store",
     );
 }

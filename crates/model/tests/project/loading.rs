@@ -228,7 +228,7 @@ fn a_runtime_newer_than_this_mdo_is_a_warning() {
         warning,
         unindented(
             "
-            warning: the runtime `python3.16` is newer than this mdo, which cannot tell whether Lambda has it
+            warning: the runtime `python3.16` is newer than this mdo: it cannot determine whether Lambda has it
               --> functions/a/function.json:1:13
               help: update mdo, or use `python3.15`"
         )

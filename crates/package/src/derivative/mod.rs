@@ -31,7 +31,7 @@ pub use lock::{LockOptions, Locked, VersionChange, lock, read_lock};
 pub use prebuilt::{Prebuilt, cached_prebuilt, digest, open};
 pub use problem::{DerivativeProblem, MostUnzipped, check_total, hidden_modules, slow_imports};
 pub use recipe::Recipe;
-pub use requirements::Pinned;
+pub use requirements::{Pinned, pinned};
 pub use runtime::{InvalidPythonRuntime, PythonRuntime};
 pub use store::{distributions, tree};
 pub use uv::{UvFailure, find_uv, find_uv_with};

@@ -18,7 +18,7 @@ pub(super) fn normalized(name: &str) -> String {
 }
 
 /// The packages of a lock, in its order. Options, comments and hashes are passed over.
-pub(super) fn pinned(text: &str) -> Vec<Pinned> {
+pub fn pinned(text: &str) -> Vec<Pinned> {
     logical_lines(text).iter().filter_map(|line| read(line)).collect()
 }
 

@@ -30,10 +30,7 @@ fn a_link_on_any_step_of_the_way_is_refused_and_named() {
         for _ in 0..2 {
             let error = OwnFolder::of(root.path()).folder(below).unwrap_err();
             let link = link.display();
-            assert_eq!(
-                error.to_string(),
-                format!("{link} is a link, and mdo follows none in its own folder")
-            );
+            assert_eq!(error.to_string(), format!("{link} is a link: mdo follows no link in its own folder"));
             let help = format!("remove the link and run again, mdo makes what it needs: rm '{link}'");
             assert_eq!(error.help(), help);
             assert_eq!(elsewhere.read_dir().map(Iterator::count).unwrap_or(0), 0);

@@ -45,7 +45,7 @@ impl Gateway {
                 record.why = Some(binary::stays_encoded(headers).into());
             }
         }
-        put(response.headers_mut(), "x-amzn-trace-id", &call.identity.trace_id);
+        put(response.headers_mut(), "x-amzn-trace-id", &result.trace_id);
         Ok(response)
     }
 }

@@ -55,6 +55,7 @@ const RESPELLED: [&str; 7] = [
 /// What an event is made of.
 pub(super) struct Facts<'a> {
     pub(super) api_id: &'a str,
+    pub(super) deployment_id: &'a str,
     pub(super) stage: &'a str,
     pub(super) stage_variables: &'a BTreeMap<String, String>,
     pub(super) resource: &'a str,
@@ -112,6 +113,7 @@ struct RequestContext<'a> {
     request_id: &'a str,
     identity: Caller<'a>,
     domain_name: &'a str,
+    deployment_id: &'a str,
     api_id: &'a str,
 }
 
@@ -120,7 +122,9 @@ struct RequestContext<'a> {
 struct Caller<'a> {
     cognito_identity_pool_id: Option<&'a str>,
     cognito_identity_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     api_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     api_key_id: Option<&'a str>,
     principal_org_id: Option<&'a str>,
     cognito_authentication_type: Option<&'a str>,
@@ -182,6 +186,7 @@ impl Facts<'_> {
                     ..Caller::default()
                 },
                 domain_name: domain,
+                deployment_id: self.deployment_id,
                 api_id: self.api_id,
             },
             body: (!self.body.is_empty()).then(|| match self.is_binary {

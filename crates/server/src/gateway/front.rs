@@ -18,6 +18,7 @@ pub struct Front {
     /// The definition that is deployed on the stage; `None` when there is no stage.
     pub definition: Option<Definition>,
     pub(super) api_id: String,
+    pub(super) deployment_id: String,
     pub(super) router: Router,
     /// The enabled keys.
     pub keys: KeyRing,
@@ -33,7 +34,9 @@ impl Front {
         keys: KeyRing,
     ) -> Self {
         let routes = definition.iter().flat_map(|definition| &definition.routes);
+        let deployed = serde_json::to_string(&definition).unwrap_or_default();
         Self {
+            deployment_id: short_id(&[names.stage.as_str(), &deployed], 6),
             api_id: short_id(&[names.project.as_str()], 10),
             router: Router::new(routes.map(|(route, target)| (route.clone(), target.clone()))),
             keys,

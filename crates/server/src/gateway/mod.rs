@@ -170,7 +170,12 @@ impl Gateway {
             Ok(response) => response,
             Err(NoBody::Declined(declined)) => {
                 record.why = Some(declined.why);
-                declined.refusal.response(cors)
+                let mut response = declined.refusal.response(cors);
+                // The function may still be at it: its trace is how to find out what became of it.
+                if declined.refusal == Refusal::TimedOut {
+                    put(response.headers_mut(), "x-amzn-trace-id", &identity.trace_id);
+                }
+                response
             }
             // Nobody reads this.
             Err(NoBody::Abandoned) => return Refusal::BadRequest.response(cors),
@@ -219,6 +224,7 @@ impl Gateway {
         }
         let event = Facts {
             api_id: &front.api_id,
+            deployment_id: &front.deployment_id,
             stage: self.names.stage.as_str(),
             stage_variables: &front.variables,
             resource: &found.resource.path,

@@ -56,7 +56,15 @@ impl Refusal {
     /// The whole answer. With `cors`, pages of other origins may read it.
     pub(super) fn response(self, cors: bool) -> Response<Bytes> {
         let (status, message, error_type) = self.words();
-        let mut response = Response::new(Bytes::from(format!(r#"{{"message":"{message}"}}"#)));
+        // Answers recorded on AWS have a blank where an integration failed: `Content-Length` is 36 for a 502 and 41 for a 504, but 23
+        // for `Forbidden`.
+        let blank = if matches!(self, Self::NotCalled | Self::NotDecoded | Self::BadGateway | Self::TimedOut)
+        {
+            " "
+        } else {
+            ""
+        };
+        let mut response = Response::new(Bytes::from(format!(r#"{{"message":{blank}"{message}"}}"#)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert("content-type", HeaderValue::from_static("application/json"));

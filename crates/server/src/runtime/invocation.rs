@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -21,6 +22,7 @@ use super::spec::{FunctionError, FunctionSpec, InvokeContext, InvokeResult};
 /// An event to run, as often as it takes to find a sandbox that lives.
 pub(super) struct Call {
     request_id: String,
+    trace_id: String,
     payload: Bytes,
     headers: HeaderMap,
 }
@@ -28,7 +30,7 @@ pub(super) struct Call {
 impl Call {
     pub(super) fn new(spec: &FunctionSpec, payload: Bytes, context: InvokeContext) -> Self {
         let request_id = context.request_id.unwrap_or_else(|| Uuid::new_v4().to_string());
-        let trace_id = trace_header(context.trace_id.as_deref().unwrap_or_default(), spec.trace);
+        let trace_id = trace_header(context.trace_id.as_deref().unwrap_or_default(), spec);
         let mut headers = HeaderMap::with_capacity(8);
         let mut set = |name: &'static str, value: Option<&str>| {
             // What cannot be a header is not passed on; Lambda would have refused it.
@@ -41,7 +43,7 @@ impl Call {
         set("lambda-runtime-trace-id", Some(&trace_id));
         set("lambda-runtime-client-context", context.client_context.as_deref());
         set("lambda-runtime-cognito-identity", context.cognito_identity.as_deref());
-        Self { request_id, payload, headers }
+        Self { request_id, trace_id, payload, headers }
     }
 
     fn event(&self, remaining: Duration) -> PendingEvent {
@@ -182,15 +184,16 @@ fn report(
             (shown.document(failure.document(id)), Some(FunctionError { error_type }))
         }
     };
-    let request_id = id.clone();
-    InvokeResult { request_id, payload, error, log_tail, duration, billed, init, max_memory_mb }
+    let (request_id, trace_id) = (id.clone(), call.trace_id.clone());
+    InvokeResult { request_id, trace_id, payload, error, log_tail, duration, billed, init, max_memory_mb }
 }
 
-/// A caller's trace header with what it does not say: `Root=1-…;Parent=…;Sampled=0`. Whether a trace is sampled is the caller's to
-/// decide, if it does.
+/// A caller's trace header with what it does not say: `Root=1-…;Parent=…;Sampled=0;Lineage=1:…:0`. Whether a trace is sampled is the
+/// caller's to decide, if it does.
 ///
-/// As in <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>.
-fn trace_header(given: &str, sampled: bool) -> String {
+/// As in <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>. Lambda adds the lineage to
+/// find functions that call themselves: a count of requests, a name of the function in eight digits and a count of rounds.
+fn trace_header(given: &str, spec: &FunctionSpec) -> String {
     let field = |name: &str| {
         let mut fields = given.split(';').filter_map(|field| field.trim().split_once('='));
         fields.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
@@ -201,8 +204,13 @@ fn trace_header(given: &str, sampled: bool) -> String {
         format!("1-{seconds:08x}-{}", &random()[..24])
     });
     let parent = field("Parent").unwrap_or_else(|| random()[..16].to_owned());
-    let sampled = field("Sampled").unwrap_or_else(|| u8::from(sampled).to_string());
-    format!("Root={root};Parent={parent};Sampled={sampled}")
+    let sampled = field("Sampled").unwrap_or_else(|| u8::from(spec.trace).to_string());
+    let lineage = field("Lineage").unwrap_or_else(|| {
+        let function = Sha256::digest(&spec.arn);
+        let function: String = function.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        format!("1:{function}:0")
+    });
+    format!("Root={root};Parent={parent};Sampled={sampled};Lineage={lineage}")
 }
 
 fn since_epoch() -> Duration {

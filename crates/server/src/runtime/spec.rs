@@ -94,6 +94,8 @@ pub struct InvokeContext {
 pub struct InvokeResult {
     /// The event's id.
     pub request_id: String,
+    /// The X-Ray trace header that the function ran with.
+    pub trace_id: String,
     /// The function's answer, or its error document.
     pub payload: Bytes,
     /// What is wrong; `None` on success.
@@ -196,6 +198,7 @@ mod tests {
         ] {
             let result = InvokeResult {
                 request_id: String::new(),
+                trace_id: String::new(),
                 payload: Bytes::from_static(document.as_bytes()),
                 error: Some(FunctionError { error_type: error_type.to_owned() }),
                 log_tail: Vec::new(),

@@ -30,11 +30,12 @@ while True:
     );
     let context = InvokeContext {
         request_id: Some("11111111-2222-4333-8444-555555555555".into()),
-        trace_id: Some("Root=1-0-0;Parent=0;Sampled=1".into()),
+        trace_id: Some("Root=1-0-0;Parent=0;Sampled=1;Lineage=1:0:0".into()),
         client_context: Some(r#"{"app":"x"}"#.into()),
         cognito_identity: None,
     };
     let result = fixture.start().invoke(Bytes::from_static(b"{}"), context).await.unwrap();
+    assert_eq!(result.trace_id, "Root=1-0-0;Parent=0;Sampled=1;Lineage=1:0:0");
     let mut headers = payload(&result);
     let deadline = headers.as_object_mut().unwrap().remove("Lambda-Runtime-Deadline-Ms").unwrap();
     assert!(deadline.as_str().unwrap().parse::<u64>().unwrap() > 1_700_000_000_000);
@@ -43,7 +44,7 @@ while True:
         json!({
             "Lambda-Runtime-Aws-Request-Id": "11111111-2222-4333-8444-555555555555",
             "Lambda-Runtime-Invoked-Function-Arn": fixture.spec.arn,
-            "Lambda-Runtime-Trace-Id": "Root=1-0-0;Parent=0;Sampled=1",
+            "Lambda-Runtime-Trace-Id": "Root=1-0-0;Parent=0;Sampled=1;Lineage=1:0:0",
             "Lambda-Runtime-Client-Context": r#"{"app":"x"}"#,
         })
     );
@@ -69,8 +70,13 @@ while True:
         let fields: Vec<&str> = header.as_str().unwrap().split(';').collect();
         assert!(fields[0].starts_with(&format!("Root={root}")), "{header}");
         let parent = fields[1].strip_prefix("Parent=").unwrap();
-        assert!(parent.len() == 16 && parent.bytes().all(|digit| digit.is_ascii_hexdigit()), "{header}");
-        assert_eq!(fields[2..], [format!("Sampled={sampled}")], "{header}");
+        let is_hex =
+            |text: &str, length| text.len() == length && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        assert!(is_hex(parent, 16), "{header}");
+        assert_eq!(fields[2], format!("Sampled={sampled}"), "{header}");
+        let lineage = fields[3].strip_prefix("Lineage=1:").and_then(|rest| rest.strip_suffix(":0"));
+        assert!(fields.len() == 4 && is_hex(lineage.unwrap(), 8), "{header}");
+        assert_eq!(header, result.trace_id);
     }
 }
 

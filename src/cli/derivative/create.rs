@@ -1,0 +1,136 @@
+//! `mdo derivative create`: the guide's missing section, as one command.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use mdo_model::project::{
+    DERIVATIVES, DerivativeId, DerivativeName, FunctionName, REQUIREMENTS, Settings, set_key,
+    takes_derivatives,
+};
+use mdo_package::derivative::PythonRuntime;
+
+use super::super::planning::no_such_function;
+use super::super::replace::replace;
+use super::{build, ids_of, lock, open, usual_runtime};
+use crate::output::{self, Failure, exit_code};
+
+pub(super) async fn run(
+    name: &DerivativeName,
+    packages: &[String],
+    function: Option<&FunctionName>,
+    runtime: Option<PythonRuntime>,
+) -> Result<(), Failure> {
+    let (_, settings) = open()?;
+    let file = Path::new(DERIVATIVES).join(name.as_str()).join(REQUIREMENTS);
+    if settings.derivatives.contains_key(name) || settings.root.join(&file).exists() {
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            format!("there is a derivative `{name}` already; nothing was written"),
+            format!("name packages in {}, then: mdo derivative lock {name}", file.display()),
+        ));
+    }
+    if let Some(function) = function {
+        check_function(&settings, function)?;
+    }
+    let runtime = match (runtime, function) {
+        (Some(runtime), _) => runtime,
+        (None, Some(function)) => parsed(&settings.functions[function].configuration.runtime)?,
+        (None, None) => parsed(&usual_runtime(&settings))?,
+    };
+    let mut written = Written::requirements(&settings.root.join(&file), packages)?;
+    let locked = lock::lock(&settings, name, runtime, false).await?;
+    written.is_kept = true;
+    output::data(&format!("  wrote  {}\n", file.display()));
+    output::data(&format!("  wrote  {}\n", file.with_file_name("requirements.txt").display()));
+    let ids: BTreeSet<DerivativeId> = match function {
+        Some(function) => {
+            let configuration = &settings.functions[function].configuration;
+            let (runtime, architecture) = (configuration.runtime.clone(), configuration.architecture);
+            BTreeSet::from([DerivativeId { name: name.clone(), runtime, architecture }])
+        }
+        None => {
+            let of_runtime = |id| DerivativeId { runtime: runtime.to_string(), ..id };
+            ids_of(&settings, name).into_iter().map(of_runtime).collect()
+        }
+    };
+    // The settings were read before there was such a derivative.
+    for (id, built) in build::build(&settings, &ids).await? {
+        let imported = build::import(&settings, &id, &built).await?;
+        output::data(&build::text(&settings, &id, &built, &imported));
+    }
+    match function {
+        Some(function) => {
+            give(&settings, function, name)?;
+            output::data(&format!("\nfunction {function} runs with {name} now: mdo dev, or mdo deploy\n"));
+        }
+        None => output::data(&format!(
+            "\n{} packages. A function runs with it by `\"derivatives\": [\"{name}\"]` in its function.json\n",
+            locked.packages.len()
+        )),
+    }
+    Ok(())
+}
+
+fn parsed(runtime: &str) -> Result<PythonRuntime, Failure> {
+    runtime.parse().map_err(|error| Failure::new(exit_code::USAGE, error))
+}
+
+fn check_function(settings: &Settings, function: &FunctionName) -> Result<(), Failure> {
+    let known = settings.functions.get(function);
+    let known = known.ok_or_else(|| no_such_function(settings, function.as_str()))?;
+    let runtime = &known.configuration.runtime;
+    if takes_derivatives(runtime) {
+        return Ok(());
+    }
+    Err(Failure::with_help(
+        exit_code::USAGE,
+        format!(
+            "derivatives are for Python functions, and function {function} runs on `{runtime}`; nothing was written"
+        ),
+        format!("set \"runtime\": \"python3.13\" and a \"handler\" in functions/{function}/function.json"),
+    ))
+}
+
+/// Adds the derivative to those of a function.
+fn give(settings: &Settings, function: &FunctionName, name: &DerivativeName) -> Result<(), Failure> {
+    let known = &settings.functions[function];
+    let path = known.folder.join("function.json");
+    let mut names: Vec<&DerivativeName> = known.derivatives.iter().collect();
+    names.push(name);
+    let before = fs::read_to_string(&path)?;
+    let after = set_key(&before, "derivatives", Some(&names))?;
+    replace(&path, &after)
+}
+
+/// The requirements that were written. They go again where nothing comes of them.
+struct Written {
+    folder: PathBuf,
+    is_kept: bool,
+}
+
+impl Written {
+    fn requirements(path: &Path, packages: &[String]) -> Result<Self, Failure> {
+        let folder = path.parent().unwrap_or(path).to_owned();
+        let write = || {
+            fs::create_dir_all(&folder)?;
+            fs::write(path, packages.iter().map(|package| format!("{package}\n")).collect::<String>())
+        };
+        let written = Self { folder: folder.clone(), is_kept: false };
+        write().map_err(|error: std::io::Error| {
+            Failure::new(exit_code::FAILED, format!("cannot write {}: {error}", path.display()))
+        })?;
+        Ok(written)
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            let _ = fs::remove_file(self.folder.join(REQUIREMENTS));
+            // Folders that were made for it go too: only empty ones can.
+            let _ = fs::remove_dir(&self.folder);
+            let _ = self.folder.parent().map(fs::remove_dir);
+        }
+    }
+}
