@@ -348,7 +348,13 @@ impl Invoke for AwsProvider {
         Ok(Invocation {
             payload: answer.payload.map(Blob::into_inner).unwrap_or_default(),
             error: answer.function_error,
-            log_tail: answer.log_result.as_deref().map(text_of_base64).unwrap_or_default(),
+            // Lambda's runtimes separate the lines of a trace by carriage returns.
+            log_tail: answer
+                .log_result
+                .as_deref()
+                .map(text_of_base64)
+                .unwrap_or_default()
+                .replace('\r', "\n"),
             version: answer.executed_version,
         })
     }

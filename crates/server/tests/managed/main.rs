@@ -6,6 +6,7 @@ mod conformance;
 mod function;
 mod installed;
 mod node;
+mod node_rows;
 mod python;
 #[path = "../../../../tests/support/venv.rs"]
 #[allow(unreachable_pub, reason = "a part of the tests of mdo, too")]
