@@ -104,6 +104,13 @@ impl Steps {
         Self { what, bar }
     }
 
+    /// Tells what a program says meanwhile: on a terminal, until it says more.
+    pub(crate) fn detail(&mut self, line: &str) {
+        if let Some(bar) = self.bar.as_ref().filter(|_| !line.trim().is_empty()) {
+            bar.set_message(line.trim().to_owned());
+        }
+    }
+
     /// Tells what it is about now.
     pub(crate) fn next(&mut self, step: &str) {
         match &self.bar {

@@ -7,7 +7,7 @@ use mdo_package::Bytes;
 use mdo_package::derivative::{self, Built, Imported, Packing, PythonRuntime};
 
 use super::super::abandoned::Waiting;
-use super::super::derivatives::{Derivatives, Make, Needed, said};
+use super::super::derivatives::{Derivatives, Make, Needed, tell};
 use super::{chosen, ids_of, open};
 use crate::output::{self, DerivativeBuildDocument, DerivativeEntry, Failure, Steps, exit_code};
 
@@ -57,7 +57,7 @@ pub(super) async fn import(
         let needed = Needed::find(runtime, &root)?;
         let name = id.name.to_string();
         let mut steps = Steps::begin(format!("derivative {name}"));
-        let mut observe = |event: derivative::Event<'_>| steps.next(&said(event));
+        let mut observe = |event: derivative::Event<'_>| tell(&mut steps, event);
         let tools = needed.tools(&abandoned);
         Ok(derivative::import(&name, &built, runtime, id.architecture, &tools, &mut observe)?)
     };

@@ -4,7 +4,7 @@ use mdo_model::project::{DERIVATIVES, DerivativeName, Settings};
 use mdo_package::derivative::{self, LockOptions, Locked, PythonRuntime};
 
 use super::super::abandoned::Waiting;
-use super::super::derivatives::{Needed, said};
+use super::super::derivatives::{Needed, tell};
 use super::{chosen, oldest_runtime, open};
 use crate::output::{self, Failure, Steps, exit_code};
 
@@ -52,7 +52,7 @@ pub(super) async fn lock(
         let mut steps = Steps::begin(format!("derivative {name}"));
         let options = LockOptions { runtime, upgrade };
         let folder = root.join(DERIVATIVES).join(&name);
-        let mut observe = |event: derivative::Event<'_>| steps.next(&said(event));
+        let mut observe = |event: derivative::Event<'_>| tell(&mut steps, event);
         Ok(derivative::lock(&name, &folder, &options, &needed.tools(&abandoned), &mut observe)?)
     };
     tokio::task::spawn_blocking(locking).await.map_err(anyhow::Error::from)?
