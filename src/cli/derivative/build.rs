@@ -8,6 +8,7 @@ use mdo_package::derivative::{self, Built, Imported, Packing, PythonRuntime};
 
 use super::super::abandoned::Waiting;
 use super::super::derivatives::{Derivatives, Make, Needed, tell};
+use super::lock::packages;
 use super::{chosen, ids_of, open};
 use crate::output::{self, DerivativeBuildDocument, DerivativeEntry, Failure, Steps, exit_code};
 
@@ -68,10 +69,7 @@ pub(super) async fn import(
 pub(super) fn text(settings: &Settings, id: &DerivativeId, built: &Built, imported: &Imported) -> String {
     let DerivativeId { name, runtime, architecture } = id;
     let zipped: u64 = built.parts.iter().map(|part| part.size).sum();
-    let packages = match built.distributions.len() {
-        1 => "1 package".to_owned(),
-        count => format!("{count} packages"),
-    };
+    let packages = packages(built.distributions.len());
     let layers = match built.parts.len() {
         0 | 1 => String::new(),
         count => format!(" in {count} layers"),

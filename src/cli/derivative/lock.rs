@@ -27,14 +27,19 @@ pub(super) async fn run(names: &[DerivativeName], upgrade: bool) -> Result<(), F
         let locked = lock(&settings, &name, runtime, upgrade).await?;
         let path = locked.path.strip_prefix(&settings.root).unwrap_or(&locked.path).display();
         output::data(&match locked.changes.as_slice() {
-            [] => format!("{name}  {} packages, as before  {path}\n", locked.packages.len()),
+            [] => format!("{name}  {}, as before  {path}\n", packages(locked.packages.len())),
             changes => {
                 let changes: Vec<_> = changes.iter().map(|change| format!("  {change}\n")).collect();
-                format!("{name}  {} packages  {path}\n{}", locked.packages.len(), changes.concat())
+                format!("{name}  {}  {path}\n{}", packages(locked.packages.len()), changes.concat())
             }
         });
     }
     Ok(())
+}
+
+/// `1 package`, `7 packages`.
+pub(super) fn packages(count: usize) -> String {
+    if count == 1 { "1 package".to_owned() } else { format!("{count} packages") }
 }
 
 /// Locks one derivative.
