@@ -151,8 +151,8 @@ impl Derivatives {
                 if let Some(built) = ingredients.cached(&cache, make) {
                     return Ok((id, built));
                 }
-                let mut steps = Steps::begin(format!("derivative {}", id.name));
-                let mut observe = |event: Event<'_>| tell(&mut steps, event);
+                let steps = Steps::begin(format!("derivative {}", id.name));
+                let mut observe = |event: Event<'_>| tell(&steps, event);
                 let built = match &ingredients {
                     Ingredients::Prebuilt(prebuilt, _) => {
                         derivative::open(prebuilt, &cache, make.packing(), &abandoned, &mut observe)
@@ -301,7 +301,7 @@ impl Needed {
 }
 
 /// Tells how far a build is.
-pub(super) fn tell(steps: &mut Steps, event: Event<'_>) {
+pub(super) fn tell(steps: &Steps, event: Event<'_>) {
     match event {
         Event::Locking => steps.next("resolving what is wanted"),
         Event::Installing { packages: 1 } => steps.next("installing 1 package"),

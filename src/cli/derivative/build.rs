@@ -57,8 +57,8 @@ pub(super) async fn import(
             .map_err(|error| Failure::new(exit_code::USAGE, format!("derivative {}: {error}", id.name)))?;
         let needed = Needed::find(runtime, &root)?;
         let name = id.name.to_string();
-        let mut steps = Steps::begin(format!("derivative {name}"));
-        let mut observe = |event: derivative::Event<'_>| tell(&mut steps, event);
+        let steps = Steps::begin(format!("derivative {name}"));
+        let mut observe = |event: derivative::Event<'_>| tell(&steps, event);
         let tools = needed.tools(&abandoned);
         Ok(derivative::import(&name, &built, runtime, id.architecture, &tools, &mut observe)?)
     };

@@ -54,10 +54,10 @@ pub(super) async fn lock(
     let (root, name) = (settings.root.clone(), name.to_string());
     let locking = move || {
         let needed = Needed::find(runtime, &root)?;
-        let mut steps = Steps::begin(format!("derivative {name}"));
+        let steps = Steps::begin(format!("derivative {name}"));
         let options = LockOptions { runtime, upgrade };
         let folder = root.join(DERIVATIVES).join(&name);
-        let mut observe = |event: derivative::Event<'_>| tell(&mut steps, event);
+        let mut observe = |event: derivative::Event<'_>| tell(&steps, event);
         Ok(derivative::lock(&name, &folder, &options, &needed.tools(&abandoned), &mut observe)?)
     };
     tokio::task::spawn_blocking(locking).await.map_err(anyhow::Error::from)?
