@@ -188,9 +188,9 @@ fn an_apex_project_is_recognised_and_converted() {
     project.write("project.json", APEX);
     project.write(
         "functions/hello/function.json",
-        r#"{ "runtime": "python3.13", "handler": "main.handle", "zip": "make" }"#,
+        r#"{ "runtime": "ruby3.4", "handler": "main.handle", "zip": "make" }"#,
     );
-    project.write("functions/hello/main.py", "def handle(event, context): return {}\n");
+    project.write("functions/hello/main.rb", "def handle(event:, context:) = {}\n");
     project.mdo("init").exits(2).complains(
         "error: project.json says that this is an apex project; nothing was written
   help: mdo init --apex makes it ours
@@ -219,7 +219,7 @@ note: no function has a route, so the conversion opens nothing to the world: wri
         );
     assert_eq!(
         project.read("functions/hello/function.json"),
-        r#"{ "runtime": "python3.13", "handler": "main.handle", "routes": [] }"#
+        r#"{ "runtime": "ruby3.4", "handler": "main.handle", "routes": [] }"#
     );
     project.mdo("plan --local").succeeds();
 }
