@@ -1,6 +1,9 @@
 //! `mdo derivative lock`.
 
+use std::collections::BTreeSet;
+
 use mdo_model::project::{DERIVATIVES, DerivativeName, Settings};
+use mdo_model::stack::Selection;
 use mdo_package::derivative::{self, LockOptions, Locked, PythonRuntime};
 
 use super::super::abandoned::Waiting;
@@ -27,14 +30,39 @@ pub(super) async fn run(names: &[DerivativeName], upgrade: bool) -> Result<(), F
         let locked = lock(&settings, &name, runtime, upgrade).await?;
         let path = locked.path.strip_prefix(&settings.root).unwrap_or(&locked.path).display();
         output::data(&match locked.changes.as_slice() {
-            [] => format!("{name}  {} packages, as before  {path}\n", locked.packages.len()),
+            [] => format!("{name}  {}, as before  {path}\n", packages(&locked)),
             changes => {
                 let changes: Vec<_> = changes.iter().map(|change| format!("  {change}\n")).collect();
-                format!("{name}  {} packages  {path}\n{}", locked.packages.len(), changes.concat())
+                format!("{name}  {}  {path}\n{}", packages(&locked), changes.concat())
             }
         });
     }
     Ok(())
+}
+
+/// Locks the derivatives of the chosen functions that were never locked. One that is locked, however long ago, stays as it is.
+pub(in super::super) async fn lock_first(settings: &Settings, selection: &Selection) -> Result<(), Failure> {
+    let chosen = settings.functions.iter().filter(|(name, _)| selection.contains(name));
+    let names: BTreeSet<_> = chosen.flat_map(|(_, function)| function.derivatives.iter().cloned()).collect();
+    for name in names {
+        let is_prebuilt = settings.derivatives.get(&name).is_some_and(|own| own.zip.is_some());
+        if is_prebuilt || !derivative::is_lockable(&settings.root.join(DERIVATIVES).join(name.as_str())) {
+            continue;
+        }
+        let runtime = oldest_runtime(settings, &name)?;
+        let locked = lock(settings, &name, runtime, false).await?;
+        let path = locked.path.strip_prefix(&settings.root).unwrap_or(&locked.path).display();
+        output::message(&format!("locked {name}: {}, {path}", packages(&locked)));
+    }
+    Ok(())
+}
+
+/// How many packages a lock pins.
+fn packages(locked: &Locked) -> String {
+    match locked.packages.len() {
+        1 => "1 package".to_owned(),
+        count => format!("{count} packages"),
+    }
 }
 
 /// Locks one derivative.
