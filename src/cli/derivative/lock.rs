@@ -81,7 +81,8 @@ pub(super) async fn lock(
         let options = LockOptions { runtime, upgrade };
         let folder = root.join(DERIVATIVES).join(&name);
         let mut observe = |event: derivative::Event<'_>| steps.next(&said(event));
-        Ok(derivative::lock(&name, &folder, &options, &needed.tools(&abandoned), &mut observe)?)
+        let locked = derivative::lock(&name, &folder, &options, &needed.tools(&abandoned), &mut observe);
+        Ok(locked.map_err(|error| error.relative_to(&root))?)
     };
     tokio::task::spawn_blocking(locking).await.map_err(anyhow::Error::from)?
 }
