@@ -4,7 +4,7 @@ use mdo_engine::Scope;
 use mdo_model::project::{FunctionName, Problem, replacement_of_closed_runtime};
 use mdo_model::stack::{Kind, ResourceId, Selection};
 
-use super::session::Session;
+use super::session::{Session, today};
 use crate::output::{Complaint, ErrorCode, Failure, exit_code};
 
 /// Checks that no function has to be created on a runtime that is closed to new functions. One that exists, be it at another
@@ -17,7 +17,9 @@ pub(super) async fn check_closed_runtimes(
 ) -> Result<(), Failure> {
     let closed = |name: &&FunctionName| {
         let runtime = &session.settings.functions[*name].configuration.runtime;
-        selection.contains(name) && !is_live(name) && replacement_of_closed_runtime(runtime).is_some()
+        selection.contains(name)
+            && !is_live(name)
+            && replacement_of_closed_runtime(runtime, today()).is_some()
     };
     let suspects: Vec<&FunctionName> = session.settings.functions.keys().filter(closed).collect();
     // This machine runs what it can run, whatever its name.
@@ -37,6 +39,6 @@ fn refusal(session: &Session, name: &FunctionName) -> Complaint {
     let runtime = &session.settings.functions[name].configuration.runtime;
     let message = format!("function {name}: Lambda creates no function on the runtime `{runtime}` any more");
     let problem = Problem::new(message).at(session.project.place(name, "runtime"));
-    let problem = problem.help(replacement_of_closed_runtime(runtime).unwrap_or_default());
+    let problem = problem.help(replacement_of_closed_runtime(runtime, today()).unwrap_or_default());
     Complaint::of_problem(ErrorCode::Configuration, problem).on(format!("function {name}"))
 }

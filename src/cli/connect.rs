@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mdo_aws::AwsProvider;
-use mdo_engine::{Error, Invoke, Keys, Pings, Provider, Revision};
+use mdo_engine::{Error, Invoke, Keys, Pings, Provider, Revision, Share};
 use mdo_local::LocalProvider;
 use mdo_model::project::Settings;
 
@@ -24,6 +24,8 @@ pub(super) struct Connection {
     pub invoke: Arc<dyn Invoke>,
     pub keys: Arc<dyn Keys>,
     pub pings: Arc<dyn Pings>,
+    /// The project's bucket; this machine has none.
+    pub share: Option<Arc<dyn Share>>,
     /// The provider itself where it is this machine, for who serves it.
     pub local: Option<Arc<LocalProvider>>,
 }
@@ -45,7 +47,10 @@ pub(super) async fn connect(
                 Arc::new(LocalProvider::open(&settings.root, settings.names(), settings.region.clone()));
             Ok(Connection { local: Some(Arc::clone(&local)), ..connection(local) })
         }
-        Location::Aws => Ok(connection(Arc::new(AwsProvider::connect(settings, revision, signals()).await?))),
+        Location::Aws => {
+            let aws = Arc::new(AwsProvider::connect(settings, revision, signals()).await?);
+            Ok(Connection { share: Some(Arc::clone(&aws) as _), ..connection(aws) })
+        }
     }
 }
 
@@ -55,6 +60,7 @@ fn connection<P: Provider + Invoke + Keys + Pings + 'static>(provider: Arc<P>) -
         invoke: Arc::clone(&provider) as _,
         keys: Arc::clone(&provider) as _,
         pings: provider,
+        share: None,
         local: None,
     }
 }

@@ -151,8 +151,8 @@ impl Derivatives {
                 if let Some(built) = ingredients.cached(&cache, make) {
                     return Ok((id, built));
                 }
-                let mut steps = Steps::begin(format!("derivative {}", id.name));
-                let mut observe = |event: Event<'_>| steps.next(&said(event));
+                let steps = Steps::begin(format!("derivative {}", id.name));
+                let mut observe = |event: Event<'_>| tell(&steps, event);
                 let built = match &ingredients {
                     Ingredients::Prebuilt(prebuilt, _) => {
                         derivative::open(prebuilt, &cache, make.packing(), &abandoned, &mut observe)
@@ -176,6 +176,15 @@ impl Derivatives {
             all.insert(id, built);
         }
         Ok(all)
+    }
+
+    /// Those that were built, and those of the others that are on this machine all the same.
+    pub(super) fn known(&self, built: &BTreeMap<DerivativeId, Built>) -> BTreeMap<DerivativeId, Built> {
+        let known = |(id, ingredients): (&DerivativeId, &Ingredients)| {
+            let present = || ingredients.cached(&self.cache, Make::ForLambda(Packing::Tree));
+            Some((id.clone(), built.get(id).cloned().or_else(present)?))
+        };
+        self.ingredients.iter().filter_map(known).collect()
     }
 
     /// What the lines of a plan say of those that were built.
@@ -292,17 +301,17 @@ impl Needed {
     }
 }
 
-/// A step of a build, as it reads after the derivative's name.
-pub(super) fn said(event: Event<'_>) -> String {
+/// Tells how far a build is.
+pub(super) fn tell(steps: &Steps, event: Event<'_>) {
     match event {
-        Event::Locking => "resolving what is wanted".to_owned(),
-        Event::Installing { packages: 1 } => "installing 1 package".to_owned(),
-        Event::Installing { packages } => format!("installing {packages} packages"),
-        Event::Said(line) => line.to_owned(),
-        Event::Compiling => "compiling".to_owned(),
-        Event::Checking => "checking".to_owned(),
-        Event::Zipping => "zipping".to_owned(),
-        Event::Importing => "importing".to_owned(),
+        Event::Locking => steps.next("resolving what is wanted"),
+        Event::Installing { packages: 1 } => steps.next("installing 1 package"),
+        Event::Installing { packages } => steps.next(&format!("installing {packages} packages")),
+        Event::Said(line) => steps.detail(line),
+        Event::Compiling => steps.next("compiling"),
+        Event::Checking => steps.next("checking"),
+        Event::Zipping => steps.next("zipping"),
+        Event::Importing => steps.next("importing"),
     }
 }
 

@@ -4,6 +4,7 @@ mod abandoned;
 mod applying;
 mod arguments;
 mod assigned;
+mod attached;
 mod closed_runtimes;
 mod connect;
 mod consent;

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use super::DEV_ENVIRONMENT;
 use super::abandoned::Waiting;
 use super::arguments::Target;
+use super::attached;
 use super::closed_runtimes::check_closed_runtimes;
 use super::derivative;
 use super::derivatives::{self, Derivatives, Make};
@@ -90,6 +91,12 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     if !session.is_local() {
         built = derivatives.build_for(&plan, make).await?;
     }
+    for (id, built) in &built {
+        for warning in &built.warnings {
+            output::once(&format!("warning: derivative {}: {warning}", id.name));
+        }
+    }
+    attached::check(session, &packages, &derivatives.known(&built))?;
     say_if_new(session, &observed).await?;
     say_if_renamed(session);
     let sizes = Sizes {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use mdo_engine::{Provider, Scope};
 use mdo_model::project::{Overrides, Problems, Project, Settings, StageName};
+use time::{Date, OffsetDateTime};
 
 use super::arguments::StackArgs;
 use super::connect::{Connection, Location, connect};
@@ -79,7 +80,7 @@ impl Session {
 /// Reads the project that the current folder belongs to, and says its warnings.
 pub(super) fn load() -> Result<Project, Failure> {
     let project = Project::load(&Project::find(&current_folder()?)?)?;
-    for warning in project.warnings() {
+    for warning in project.warnings(today()) {
         output::once(&warning.render("warning"));
     }
     Ok(project)
@@ -110,4 +111,9 @@ impl From<Problems> for Failure {
         let complaint = |problem| Complaint::of_problem(ErrorCode::Configuration, problem);
         Self { complaints: problems.into_iter().map(complaint).collect(), code: exit_code::USAGE }
     }
+}
+
+/// The day, in UTC.
+pub(super) fn today() -> Date {
+    OffsetDateTime::now_utc().date()
 }

@@ -100,6 +100,10 @@ fn line(field: &FieldChange, kind: Kind) -> String {
     let (before, after) = (&field.before, &field.after);
     match (kind, field.path.as_str()) {
         (_, "code") => format!("code  {} → {}", short(before), short(after)),
+        (Kind::Function, path) if path.starts_with("derivatives") => {
+            let name = path.trim_start_matches("derivatives").trim_matches(['.', '[', ']', '"']);
+            format!("derivative {name}  {} → {}", short(before), short(after))
+        }
         (_, "owned") => "takes it over, with the tag mdo:project".to_owned(),
         (_, "deployed_by_mdo") => "redeployed, because somebody else has deployed it since".to_owned(),
         (Kind::Function, "invokers") => format!("callers  {} → {}", callers(before), callers(after)),

@@ -52,6 +52,9 @@ impl std::fmt::Display for Heading<'_> {
     }
 }
 
+/// The length of `log group` and `warm rule`.
+const LONGEST_USUAL_KIND: usize = 9;
+
 /// A plan with its heading, one line per resource and one per field that changes.
 ///
 /// `sizes` are told of what is new.
@@ -62,6 +65,8 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &Sizes) -> String 
     let mut changes: Vec<&Change> = plan.changes.iter().collect();
     changes.sort_by_key(|change| &change.id);
     let width = changes.iter().map(|change| name(change).chars().count()).max().unwrap_or(0);
+    let kinds = changes.iter().map(|change| change.id.kind.to_string().len());
+    let kinds = kinds.max().unwrap_or(0).max(LONGEST_USUAL_KIND);
     for change in changes {
         let (sign, style) = sign(change.action);
         let detail = match change.action {
@@ -70,14 +75,14 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &Sizes) -> String 
             Action::Update if change.id.kind == Kind::Derivative => derivative(change, sizes),
             Action::Update | Action::Delete => String::new(),
         };
-        let line = format!("{:<9}  {:<width$}  {detail}", change.id.kind, name(change));
+        let line = format!("{:<kinds$}  {:<width$}  {detail}", change.id.kind, name(change));
         let _ = writeln!(text, "  {style}{sign}{style:#} {}", line.trim_end());
         let fields = match change.id.kind {
             Kind::Derivative => versions(change, sizes),
             _ => fields::lines(change, plan),
         };
         for field in fields {
-            let _ = writeln!(text, "               {field}");
+            let _ = writeln!(text, "{:indent$}{field}", "", indent = kinds + 6);
         }
     }
     let _ = writeln!(text, "\n  {}{}", summary(plan.summary()), kept_suffix(&plan.kept));
@@ -185,7 +190,7 @@ fn done(finished: &Finished) -> String {
         _ => String::new(),
     };
     let name = match finished.id.kind {
-        Kind::Function | Kind::LogGroup | Kind::WarmRule | Kind::Key => {
+        Kind::Function | Kind::LogGroup | Kind::WarmRule | Kind::Key | Kind::Derivative => {
             format!("{} {}", finished.id.kind, finished.id.name)
         }
         kind => kind.to_string(),

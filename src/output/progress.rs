@@ -104,8 +104,15 @@ impl Steps {
         Self { what, bar }
     }
 
+    /// Tells what a program says meanwhile: on a terminal, until it says more.
+    pub(crate) fn detail(&self, line: &str) {
+        if let Some(bar) = self.bar.as_ref().filter(|_| !line.trim().is_empty()) {
+            bar.set_message(line.trim().to_owned());
+        }
+    }
+
     /// Tells what it is about now.
-    pub(crate) fn next(&mut self, step: &str) {
+    pub(crate) fn next(&self, step: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(step.to_owned()),
             None => super::message(&format!("  {}: {step}", self.what)),

@@ -154,7 +154,7 @@ fn a_runtime_that_is_closed_to_new_functions_is_refused_for_those_alone() {
     project.set("echo", "runtime", json!("provided"));
     for stage in ["dev", "prod"] {
         let output = project.mdo(&format!("plan --stage {stage}")).through(&proxy).exits(0);
-        output.says("warning: the runtime `provided` is deprecated: Lambda refuses new functions already");
+        output.says("warning: Lambda refuses new functions on the runtime `provided` already");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Packages above Lambda's limit for direct uploads.
 
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
@@ -56,4 +57,28 @@ fn a_large_package_goes_through_the_projects_bucket_once() {
     project.mdo("deploy --stage prod").through(&proxy).exits(0);
     assert_eq!(proxy.recording().count("UploadPart"), 0);
     assert_eq!(Live::of(&project, "prod").echo("echo")["function"], "shop_echo");
+}
+
+#[test]
+fn a_derivative_is_pushed_where_the_guide_has_it() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::without_functions(emulator.account());
+    let zip = project.path("tiny.zip");
+    let script = "import sys, zipfile\nwith zipfile.ZipFile(sys.argv[1], 'w') as z: z.writestr('python/tiny.py', 'SIZE = 1\\n')";
+    let made = Command::new("python3").args(["-c", script]).arg(&zip).status().unwrap();
+    assert!(made.success());
+    let derivative = "[derivatives.tiny]\nzip = \"tiny.zip\"\n";
+    project.write("project.toml", &format!("{MANIFEST}{derivative}"));
+    project.mdo("derivative push tiny").exits(2).says("help: name one in project.toml: `[artifacts]`");
+    project.mdo("derivative push tinny").exits(2).says("help: did you mean `tiny`?");
+
+    project.write("project.toml", &format!("{MANIFEST}{BUCKET}{derivative}"));
+    let live = Live::of(&project, "dev");
+    let place = json!({"LocationConstraint": "eu-west-1"});
+    live.call("s3", "create_bucket", json!({"Bucket": "shop-artifacts", "CreateBucketConfiguration": place}));
+    let pushed = project.mdo("derivative push tiny").exits(0);
+    pushed.says("s3://shop-artifacts/mdo/lambda/python_3.13/tiny.zip\n");
+    let objects = live.call("s3", "list_objects_v2", json!({"Bucket": "shop-artifacts"}));
+    assert_eq!(objects["Contents"][0]["Key"], "mdo/lambda/python_3.13/tiny.zip");
+    project.mdo("derivative pin tiny").succeeds().says("pinned tiny to sha256 ");
 }

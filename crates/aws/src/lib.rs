@@ -18,6 +18,7 @@ mod s3;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mdo_engine::{
     Applied, Cause, Error, Invocation, Invoke, Keys, Observed, Pings, Provider, Recent, Redactor, Revision,
-    Run, Scope, Signals, Site,
+    Run, Scope, Share, Signals, Site,
 };
 use mdo_model::project::{
     Artifacts, DerivativeId, FunctionName, KeyName, Names, Secret, Settings, StageName,
@@ -365,6 +366,23 @@ impl Keys for AwsProvider {
     async fn key_value(&self, key: &KeyName) -> Result<Secret, Error> {
         self.identify_if_bound().await?;
         api_gateway::key_value(&self.aws, &self.names, key).await
+    }
+}
+
+#[async_trait]
+impl Share for AwsProvider {
+    async fn share(
+        &self,
+        file: &Path,
+        key: &str,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<String, Error> {
+        self.identify_if_bound().await?;
+        let artifacts = self.artifacts.as_ref().ok_or_else(|| {
+            Error::new(Cause::Invalid, "the project has no bucket")
+                .with_help("name one in project.toml: `[artifacts]` with `bucket = \"…\"`")
+        })?;
+        s3::put(&self.aws, artifacts, file, key, progress).await
     }
 }
 

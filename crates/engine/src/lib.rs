@@ -8,7 +8,7 @@ mod run;
 mod signals;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -243,6 +243,22 @@ pub trait Keys: Send + Sync {
     /// # Errors
     /// When there is no such key, or it cannot be read.
     async fn key_value(&self, key: &KeyName) -> Result<Secret, Error>;
+}
+
+/// What takes files for others to fetch.
+#[async_trait]
+pub trait Share: Send + Sync {
+    /// Puts a file under a key of the project's bucket, in place of what is there, and answers its address. `progress` is told
+    /// how many bytes of how many have left.
+    ///
+    /// # Errors
+    /// When the project has no bucket, or it does not take the file.
+    async fn share(
+        &self,
+        file: &Path,
+        key: &str,
+        progress: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<String, Error>;
 }
 
 /// What knows how warm rules fired.

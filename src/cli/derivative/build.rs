@@ -7,7 +7,8 @@ use mdo_package::Bytes;
 use mdo_package::derivative::{self, Built, Imported, Packing, PythonRuntime};
 
 use super::super::abandoned::Waiting;
-use super::super::derivatives::{Derivatives, Make, Needed, said};
+use super::super::derivatives::{Derivatives, Make, Needed, tell};
+use super::lock::packages;
 use super::{chosen, ids_of, open};
 use crate::output::{self, DerivativeBuildDocument, DerivativeEntry, Failure, Steps, exit_code};
 
@@ -56,8 +57,8 @@ pub(super) async fn import(
             .map_err(|error| Failure::new(exit_code::USAGE, format!("derivative {}: {error}", id.name)))?;
         let needed = Needed::find(runtime, &root)?;
         let name = id.name.to_string();
-        let mut steps = Steps::begin(format!("derivative {name}"));
-        let mut observe = |event: derivative::Event<'_>| steps.next(&said(event));
+        let steps = Steps::begin(format!("derivative {name}"));
+        let mut observe = |event: derivative::Event<'_>| tell(&steps, event);
         let tools = needed.tools(&abandoned);
         Ok(derivative::import(&name, &built, runtime, id.architecture, &tools, &mut observe)?)
     };
@@ -68,10 +69,7 @@ pub(super) async fn import(
 pub(super) fn text(settings: &Settings, id: &DerivativeId, built: &Built, imported: &Imported) -> String {
     let DerivativeId { name, runtime, architecture } = id;
     let zipped: u64 = built.parts.iter().map(|part| part.size).sum();
-    let packages = match built.distributions.len() {
-        1 => "1 package".to_owned(),
-        count => format!("{count} packages"),
-    };
+    let packages = packages(built.distributions.len());
     let layers = match built.parts.len() {
         0 | 1 => String::new(),
         count => format!(" in {count} layers"),

@@ -65,8 +65,8 @@ pub(super) async fn run(
             output::data(&format!("\nfunction {function} runs with {name} now: mdo dev, or mdo deploy\n"));
         }
         None => output::data(&format!(
-            "\n{} packages. A function runs with it by `\"derivatives\": [\"{name}\"]` in its function.json\n",
-            locked.packages.len()
+            "\n{}. A function runs with it by `\"derivatives\": [\"{name}\"]` in its function.json\n",
+            lock::packages(locked.packages.len())
         )),
     }
     Ok(())

@@ -7,7 +7,7 @@ use mdo_model::stack::Selection;
 use mdo_package::derivative::{self, LockOptions, Locked, PythonRuntime};
 
 use super::super::abandoned::Waiting;
-use super::super::derivatives::{Needed, said};
+use super::super::derivatives::{Needed, tell};
 use super::{chosen, oldest_runtime, open};
 use crate::output::{self, Failure, Steps, exit_code};
 
@@ -30,10 +30,10 @@ pub(super) async fn run(names: &[DerivativeName], upgrade: bool) -> Result<(), F
         let locked = lock(&settings, &name, runtime, upgrade).await?;
         let path = locked.path.strip_prefix(&settings.root).unwrap_or(&locked.path).display();
         output::data(&match locked.changes.as_slice() {
-            [] => format!("{name}  {}, as before  {path}\n", packages(&locked)),
+            [] => format!("{name}  {}, as before  {path}\n", packages(locked.packages.len())),
             changes => {
                 let changes: Vec<_> = changes.iter().map(|change| format!("  {change}\n")).collect();
-                format!("{name}  {}  {path}\n{}", packages(&locked), changes.concat())
+                format!("{name}  {}  {path}\n{}", packages(locked.packages.len()), changes.concat())
             }
         });
     }
@@ -52,17 +52,14 @@ pub(in super::super) async fn lock_first(settings: &Settings, selection: &Select
         let runtime = oldest_runtime(settings, &name)?;
         let locked = lock(settings, &name, runtime, false).await?;
         let path = locked.path.strip_prefix(&settings.root).unwrap_or(&locked.path).display();
-        output::message(&format!("locked {name}: {}, {path}", packages(&locked)));
+        output::message(&format!("locked {name}: {}, {path}", packages(locked.packages.len())));
     }
     Ok(())
 }
 
-/// How many packages a lock pins.
-fn packages(locked: &Locked) -> String {
-    match locked.packages.len() {
-        1 => "1 package".to_owned(),
-        count => format!("{count} packages"),
-    }
+/// `1 package`, `7 packages`.
+pub(super) fn packages(count: usize) -> String {
+    if count == 1 { "1 package".to_owned() } else { format!("{count} packages") }
 }
 
 /// Locks one derivative.
@@ -77,10 +74,10 @@ pub(super) async fn lock(
     let (root, name) = (settings.root.clone(), name.to_string());
     let locking = move || {
         let needed = Needed::find(runtime, &root)?;
-        let mut steps = Steps::begin(format!("derivative {name}"));
+        let steps = Steps::begin(format!("derivative {name}"));
         let options = LockOptions { runtime, upgrade };
         let folder = root.join(DERIVATIVES).join(&name);
-        let mut observe = |event: derivative::Event<'_>| steps.next(&said(event));
+        let mut observe = |event: derivative::Event<'_>| tell(&steps, event);
         let locked = derivative::lock(&name, &folder, &options, &needed.tools(&abandoned), &mut observe);
         Ok(locked.map_err(|error| error.relative_to(&root))?)
     };

@@ -5,6 +5,7 @@ mod create;
 mod list;
 mod lock;
 mod pin;
+mod push;
 
 use std::collections::BTreeSet;
 
@@ -16,13 +17,14 @@ use mdo_model::project::{
 use mdo_package::derivative::PythonRuntime;
 
 pub(super) use self::lock::lock_first;
+use super::arguments::StackArgs;
 use super::session;
 use crate::output::{Failure, exit_code};
 
 /// The runtime of a derivative that no function has yet.
 const DEFAULT_RUNTIME: &str = "python3.13";
 
-/// Create, lock, build, list and pin the dependencies of Python functions
+/// Create, lock, build, list, push and pin the dependencies of Python functions
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   mdo derivative create sklearn scikit-learn --function sample_producer
@@ -73,6 +75,13 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Put a derivative as one zip into the project's bucket, for others to fetch
+    Push {
+        /// The derivative
+        name: DerivativeName,
+        #[command(flatten)]
+        place: StackArgs,
+    },
     /// Write the SHA-256 of a prebuilt zip into project.toml
     Pin {
         /// The derivative
@@ -95,6 +104,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         Verb::Lock { names, upgrade } => lock::run(&names, upgrade).await,
         Verb::Build { names, json } => build::run(&names, json).await,
         Verb::List { json } => list::run(json),
+        Verb::Push { name, place } => push::run(&name, &place).await,
         Verb::Pin { name } => pin::run(&name),
     }
 }

@@ -21,11 +21,11 @@ const PART: u64 = 8 * 1024 * 1024;
 /// How many parts are under way at once.
 const PARTS_AT_ONCE: usize = 3;
 
-/// The key of the package with this SHA-256.
-fn key(artifacts: &Artifacts, sha256: Sha256) -> String {
+/// A key below the folder of the project's objects.
+fn key(artifacts: &Artifacts, name: &str) -> String {
     let prefix = artifacts.prefix.trim_end_matches('/');
     let slash = if prefix.is_empty() { "" } else { "/" };
-    format!("{prefix}{slash}{sha256}.zip")
+    format!("{prefix}{slash}{name}")
 }
 
 /// Puts a package into the bucket, unless it is there already, and returns its key.
@@ -37,7 +37,7 @@ pub(crate) async fn upload(
     id: &ResourceId,
     run: &Run<'_>,
 ) -> Result<String, Error> {
-    let (bucket, key) = (artifacts.bucket.as_str(), key(artifacts, sha256));
+    let (bucket, key) = (artifacts.bucket.as_str(), key(artifacts, &format!("{sha256}.zip")));
     let place = format!("s3://{bucket}/{key}");
     let size = tokio::fs::metadata(path).await?.len();
     let found =
@@ -52,19 +52,45 @@ pub(crate) async fn upload(
         }
         _ => {}
     }
+    send(aws, bucket, &key, path, &|sent, size| run.uploaded(id, sent, size)).await?;
+    Ok(key)
+}
+
+/// Puts a file into the bucket, in place of what is there, and returns its address.
+pub(crate) async fn put(
+    aws: &Aws,
+    artifacts: &Artifacts,
+    path: &Path,
+    name: &str,
+    progress: &(dyn Fn(u64, u64) + Send + Sync),
+) -> Result<String, Error> {
+    let (bucket, key) = (artifacts.bucket.as_str(), key(artifacts, name));
+    send(aws, bucket, &key, path, progress).await?;
+    Ok(format!("s3://{bucket}/{key}"))
+}
+
+async fn send(
+    aws: &Aws,
+    bucket: &str,
+    key: &str,
+    path: &Path,
+    progress: &(dyn Fn(u64, u64) + Send + Sync),
+) -> Result<(), Error> {
+    let place = format!("s3://{bucket}/{key}");
+    let size = tokio::fs::metadata(path).await?.len();
     let upload = aws
         .call("s3:CreateMultipartUpload", &place, || {
             aws.s3
                 .create_multipart_upload()
                 .bucket(bucket)
-                .key(&key)
+                .key(key)
                 .content_type("application/zip")
                 .checksum_algorithm(ChecksumAlgorithm::Crc32)
                 .send()
         })
         .await?;
     let upload = upload.upload_id().unwrap_or_default().to_owned();
-    let sent = send_parts(aws, bucket, &key, &upload, path, size, |sent| run.uploaded(id, sent, size)).await;
+    let sent = send_parts(aws, bucket, key, &upload, path, size, |sent| progress(sent, size)).await;
     let finished = match sent {
         Ok(parts) => {
             let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
@@ -72,7 +98,7 @@ pub(crate) async fn upload(
                 aws.s3
                     .complete_multipart_upload()
                     .bucket(bucket)
-                    .key(&key)
+                    .key(key)
                     .upload_id(&upload)
                     .multipart_upload(parts.clone())
                     .send()
@@ -86,11 +112,11 @@ pub(crate) async fn upload(
         // Parts of an upload that is never completed cost money until somebody removes them.
         let _ = aws
             .call("s3:AbortMultipartUpload", &place, || {
-                aws.s3.abort_multipart_upload().bucket(bucket).key(&key).upload_id(&upload).send()
+                aws.s3.abort_multipart_upload().bucket(bucket).key(key).upload_id(&upload).send()
             })
             .await;
     }
-    finished.map(|()| key)
+    finished
 }
 
 async fn send_parts(
@@ -160,7 +186,7 @@ mod tests {
         let sha256 = Sha256::of(b"");
         for (prefix, folder) in [("mdo/", "mdo/"), ("team/mdo", "team/mdo/"), ("", "")] {
             let artifacts = Artifacts { bucket: "b".to_owned(), prefix: prefix.to_owned() };
-            assert_eq!(key(&artifacts, sha256), format!("{folder}{sha256}.zip"));
+            assert_eq!(key(&artifacts, &format!("{sha256}.zip")), format!("{folder}{sha256}.zip"));
         }
     }
 

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use time::Date;
+
 use super::document::Document;
 use super::function_file::VpcSetting;
 use super::loaded_function::LoadedFunction;
 use super::manifest::Manifest;
 use super::problem::Problem;
+use super::written::Project;
 use super::{FunctionName, StageName, derivative, region, routes, runtime};
 
 /// Checks `project.toml` by itself.
@@ -64,14 +67,10 @@ fn missing_handler(
 }
 
 /// What works today and will not for long, and what is there but is not read.
-pub(super) fn warnings(
-    root: &Path,
-    manifest: &Manifest,
-    document: &Document,
-    functions: &BTreeMap<FunctionName, LoadedFunction>,
-) -> Vec<Problem> {
+pub(super) fn warnings(project: &Project, today: Date) -> Vec<Problem> {
+    let Project { root, manifest, document, functions, .. } = project;
     let of_runtime = |runtime: Option<&str>, document: &Document, path: &[&str]| {
-        Some(runtime::warning(runtime?)?.at(document.place(path)))
+        Some(runtime::warning(runtime?, today)?.at(document.place(path)))
     };
     let of_region = |region: &Option<String>, path: &[&str]| {
         Some(region::warning(region.as_deref()?)?.at(document.place(path)))

@@ -36,7 +36,8 @@ pub struct DerivativeSettings {
     /// Whether compiled bytecode comes with the packages: it makes cold starts faster and the zip larger.
     #[schemars(extend("default" = true))]
     pub bytecode: Option<bool>,
-    /// A prebuilt zip instead: a path in the project, an https:// or an s3:// address.
+    /// A prebuilt zip instead, as a path from the project's folder.
+    #[schemars(extend("format" = "zip-path"))]
     pub zip: Option<String>,
     /// The SHA-256 of the prebuilt zip, in hexadecimal digits; `mdo derivative pin` writes it.
     #[schemars(with = "Option<String>", extend("format" = "sha256", "pattern" = "^[0-9a-f]{64}$"))]

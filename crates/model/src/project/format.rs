@@ -23,6 +23,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Problem> {
         "rate" => parse::<Rate>(text),
         "route" => route::problem(text),
         "api-timeout" => parse::<ApiTimeout>(text),
+        "zip-path" => zip_path(text),
         "sha256" => parse::<Sha256>(text),
         "media-type" => parse::<MediaType>(text),
         "runtime" => runtime::check(text),
@@ -135,6 +136,14 @@ pub(super) fn environment_value(value: &str) -> Option<Problem> {
             "the value of this environment variable holds a NUL character, which ends it for every program",
         )
         .help("remove the character, or write the value in base64")
+    })
+}
+
+/// What is wrong with the path of a prebuilt zip: mdo fetches none.
+fn zip_path(path: &str) -> Option<Problem> {
+    path.contains("://").then(|| {
+        Problem::new(format!("`{path}` is an address: mdo reads prebuilt zips from this machine"))
+            .help("download it, write its path here, and pin what it is: mdo derivative pin NAME")
     })
 }
 

@@ -61,8 +61,7 @@ impl Project {
             Some(stage) => stage.clone(),
             None => "dev".parse().map_err(|error| Problem::new(format!("{error}")))?,
         };
-        let warnings = check::warnings(root, &manifest, &document, &functions);
-        let project = Self { root: root.to_owned(), manifest, document, functions, default_stage, warnings };
+        let project = Self { root: root.to_owned(), manifest, document, functions, default_stage };
         if problems.is_empty() {
             return Ok(project);
         }

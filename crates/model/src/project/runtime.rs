@@ -1,5 +1,8 @@
 //! The runtimes of Lambda, and which of them can still be used.
 
+use time::Date;
+use time::macros::date;
+
 use super::problem::Problem;
 use super::suggest;
 
@@ -27,33 +30,71 @@ const CURRENT: [&str; 17] = [
     "dotnet10",
 ];
 
-/// From when Lambda refuses new functions on the runtimes of [`DEPRECATED`].
-const NO_CREATION_FROM: &str = "2027-02-01";
-
-/// From when Lambda refuses updates of functions on the runtimes of [`DEPRECATED`] and [`CLOSED`].
-const NO_UPDATE_FROM: &str = "2027-03-03";
-
 /// Runtimes, and what replaces them.
 type Replaced = (&'static [&'static str], &'static str);
 
-/// Runtimes that functions can be created on for some time.
-const DEPRECATED: [Replaced; 5] = [
-    (&["python3.8", "python3.9", "python3.10"], "use `python3.14`"),
-    (&["nodejs16.x", "nodejs18.x", "nodejs20.x"], "use `nodejs24.x`"),
-    (&["ruby3.2"], "use `ruby3.4`"),
-    (&["dotnet6", "dotnet8"], "use `dotnet10`"),
-    (&["provided.al2"], "use `provided.al2023`"),
+/// Runtimes with the days from which Lambda refuses what.
+struct Scheduled {
+    runtimes: &'static [&'static str],
+    /// New functions.
+    no_creation: Date,
+    /// Updates of those that there are.
+    no_update: Date,
+    /// What to do instead.
+    help: &'static str,
+}
+
+/// How long before the first refusal a runtime is warned of, in days.
+const NOTICE: i64 = 180;
+
+/// The clock of the runtimes, by AWS's page "Lambda runtimes" as of November 2026. AWS moves these days back now and then.
+const CLOCK: [Scheduled; 16] = [
+    scheduled(&["nodejs14.x"], date!(2024 - 01 - 09), date!(2027 - 03 - 03), "use `nodejs24.x`"),
+    scheduled(&["python3.7"], date!(2024 - 01 - 09), date!(2027 - 03 - 03), "use `python3.14`"),
+    scheduled(&["ruby2.7"], date!(2024 - 01 - 09), date!(2027 - 03 - 03), "use `ruby3.4`"),
+    scheduled(
+        &["go1.x"],
+        date!(2024 - 02 - 08),
+        date!(2027 - 03 - 03),
+        "use `provided.al2023` with the program as `bootstrap`",
+    ),
+    scheduled(&["java8"], date!(2024 - 02 - 08), date!(2027 - 03 - 03), "use `java25`"),
+    scheduled(&["provided"], date!(2024 - 02 - 08), date!(2027 - 03 - 03), "use `provided.al2023`"),
+    scheduled(
+        &["python3.8", "python3.9", "python3.10"],
+        date!(2027 - 02 - 01),
+        date!(2027 - 03 - 03),
+        "use `python3.14`",
+    ),
+    scheduled(
+        &["nodejs16.x", "nodejs18.x", "nodejs20.x"],
+        date!(2027 - 02 - 01),
+        date!(2027 - 03 - 03),
+        "use `nodejs24.x`",
+    ),
+    scheduled(&["ruby3.2"], date!(2027 - 02 - 01), date!(2027 - 03 - 03), "use `ruby3.4`"),
+    scheduled(&["dotnet6", "dotnet8"], date!(2027 - 02 - 01), date!(2027 - 03 - 03), "use `dotnet10`"),
+    scheduled(&["provided.al2"], date!(2027 - 02 - 01), date!(2027 - 03 - 03), "use `provided.al2023`"),
+    scheduled(&["ruby3.3"], date!(2027 - 04 - 30), date!(2027 - 05 - 31), "use `ruby3.4`"),
+    scheduled(&["nodejs22.x"], date!(2027 - 06 - 01), date!(2027 - 07 - 01), "use `nodejs24.x`"),
+    scheduled(&["nodejs24.x"], date!(2028 - 06 - 01), date!(2028 - 07 - 01), "use a newer Node.js"),
+    scheduled(&["python3.12"], date!(2028 - 11 - 30), date!(2029 - 01 - 10), "use `python3.14`"),
+    scheduled(
+        &["python3.13", "python3.14", "provided.al2023"],
+        date!(2029 - 07 - 31),
+        date!(2029 - 08 - 31),
+        "update mdo, which knows what follows",
+    ),
 ];
 
-/// Runtimes that functions can no longer be created on; those that exist can be updated for some time.
-const CLOSED: [Replaced; 6] = [
-    (&["nodejs14.x"], "use `nodejs24.x`"),
-    (&["python3.7"], "use `python3.14`"),
-    (&["ruby2.7"], "use `ruby3.4`"),
-    (&["go1.x"], "use `provided.al2023` with the program as `bootstrap`"),
-    (&["java8"], "use `java25`"),
-    (&["provided"], "use `provided.al2023`"),
-];
+const fn scheduled(
+    runtimes: &'static [&'static str],
+    no_creation: Date,
+    no_update: Date,
+    help: &'static str,
+) -> Scheduled {
+    Scheduled { runtimes, no_creation, no_update, help }
+}
 
 /// Runtimes that Lambda has blocked.
 const BLOCKED: [Replaced; 4] = [
@@ -97,8 +138,7 @@ pub(super) fn check(runtime: &str) -> Option<Problem> {
             .help(help),
         );
     }
-    let lasting = [&DEPRECATED[..], &CLOSED[..]].into_iter().any(|list| replacement(list, runtime).is_some());
-    if lasting || CURRENT.contains(&runtime) || newest_before(runtime).is_some() {
+    if schedule(runtime).is_some() || CURRENT.contains(&runtime) || newest_before(runtime).is_some() {
         return None;
     }
     if is_odd_dotnet(runtime) {
@@ -122,20 +162,23 @@ pub(super) fn replacement_of_blocked(runtime: &str) -> Option<&'static str> {
 }
 
 /// What to do instead of creating a function on a runtime that only functions that exist may still have.
-pub fn replacement_of_closed_runtime(runtime: &str) -> Option<&'static str> {
-    replacement(&CLOSED, runtime)
+pub fn replacement_of_closed_runtime(runtime: &str, today: Date) -> Option<&'static str> {
+    schedule(runtime).filter(|scheduled| scheduled.no_creation <= today).map(|scheduled| scheduled.help)
 }
 
 /// What is to be said of a runtime that is no mistake: that it will not work for long, or that nothing is known of it here.
-pub(super) fn warning(runtime: &str) -> Option<Problem> {
-    let deprecated = format!("the runtime `{runtime}` is deprecated: Lambda refuses");
-    if let Some(help) = replacement(&DEPRECATED, runtime) {
-        let dates = format!("new functions from {NO_CREATION_FROM} and updates from {NO_UPDATE_FROM}");
-        return Some(Problem::new(format!("{deprecated} {dates}")).help(help));
-    }
-    if let Some(help) = replacement(&CLOSED, runtime) {
-        let dates = format!("new functions already and updates from {NO_UPDATE_FROM}");
-        return Some(Problem::new(format!("{deprecated} {dates}")).help(help));
+pub(super) fn warning(runtime: &str, today: Date) -> Option<Problem> {
+    if let Some(Scheduled { no_creation, no_update, help, .. }) = schedule(runtime) {
+        let is_far = |date: &Date| (*date - today).whole_days() > NOTICE;
+        let from = |date: &Date| if *date <= today { "already".to_owned() } else { format!("from {date}") };
+        return (!is_far(no_creation)).then(|| {
+            Problem::new(format!(
+                "Lambda refuses new functions on the runtime `{runtime}` {} and updates {}",
+                from(no_creation),
+                from(no_update)
+            ))
+            .help(*help)
+        });
     }
     let newest = newest_before(runtime)?;
     let message =
@@ -146,6 +189,10 @@ pub(super) fn warning(runtime: &str) -> Option<Problem> {
 /// Whether a runtime runs a `bootstrap` from the package.
 pub(super) fn is_custom(runtime: &str) -> bool {
     runtime.starts_with("provided")
+}
+
+fn schedule(runtime: &str) -> Option<&'static Scheduled> {
+    CLOCK.iter().find(|scheduled| scheduled.runtimes.contains(&runtime))
 }
 
 fn replacement(list: &[Replaced], runtime: &str) -> Option<&'static str> {
@@ -181,5 +228,36 @@ impl Family {
         let parts: Vec<&str> = version.split('.').collect();
         (parts.len() == self.newest.len() && parts.iter().all(is_written_plainly))
             .then(|| parts.iter().map(|part| part.parse().ok()).collect())?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_is_warned_of_from_half_a_year_before_it_is_refused() {
+        let said = |today| warning("nodejs22.x", today).map(|problem| problem.message);
+        assert_eq!(said(date!(2026 - 12 - 02)), None);
+        let from = |new: &str, updates: &str| {
+            Some(format!(
+                "Lambda refuses new functions on the runtime `nodejs22.x` {new} and updates {updates}"
+            ))
+        };
+        assert_eq!(said(date!(2026 - 12 - 03)), from("from 2027-06-01", "from 2027-07-01"));
+        assert_eq!(said(date!(2027 - 06 - 01)), from("already", "from 2027-07-01"));
+        assert_eq!(said(date!(2027 - 07 - 02)), from("already", "already"));
+        assert_eq!(replacement_of_closed_runtime("nodejs22.x", date!(2027 - 05 - 31)), None);
+        assert_eq!(
+            replacement_of_closed_runtime("nodejs22.x", date!(2027 - 06 - 01)),
+            Some("use `nodejs24.x`")
+        );
+    }
+
+    #[test]
+    fn every_runtime_with_a_date_comes_before_its_updates_end() {
+        for scheduled in &CLOCK {
+            assert!(scheduled.no_creation < scheduled.no_update, "{:?}", scheduled.runtimes);
+        }
     }
 }

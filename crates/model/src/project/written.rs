@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use time::Date;
+
 use super::document::Document;
 use super::loaded_function::LoadedFunction;
 use super::manifest::Manifest;
 use super::problem::{Place, Problem};
-use super::{FunctionName, ProjectName, StageName};
+use super::{FunctionName, ProjectName, StageName, check};
 
 /// A project as written: valid, with nothing merged yet.
 #[derive(Clone, Debug)]
@@ -17,7 +19,6 @@ pub struct Project {
     pub(super) document: Document,
     pub(super) functions: BTreeMap<FunctionName, LoadedFunction>,
     pub(super) default_stage: StageName,
-    pub(super) warnings: Vec<Problem>,
 }
 
 impl Project {
@@ -51,9 +52,9 @@ impl Project {
         self.functions.keys()
     }
 
-    /// What works today and will not for long.
-    pub fn warnings(&self) -> &[Problem] {
-        &self.warnings
+    /// What works `today` and will not for long.
+    pub fn warnings(&self, today: Date) -> Vec<Problem> {
+        check::warnings(self, today)
     }
 
     /// Where a function's setting was written: the value of `key` in its `function.json`, else in `[defaults]`.

@@ -281,7 +281,7 @@ fn no_mutation_of_a_document_makes_mdo_panic_or_name_a_place_that_is_not_there()
         match given.load() {
             Err(problems) => found.extend(misplaced(&problems, &files)),
             Ok(project) => {
-                found.extend(misplaced(project.warnings(), &files));
+                found.extend(misplaced(&project.warnings(crate::given::TODAY), &files));
                 for stage in ["dev", "prod", "quiet"] {
                     let stage = stage.parse().expect("a stage's name");
                     for settings in [project.settings(&stage, &overrides), project.resolve(&stage, &overrides)] {

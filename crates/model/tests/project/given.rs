@@ -5,6 +5,11 @@ use std::path::PathBuf;
 
 use mdo_model::project::{Assignment, FunctionName, Overrides, Problems, Project, Settings};
 use tempfile::TempDir;
+use time::Date;
+use time::macros::date;
+
+/// The day of these tests: what runtimes are warned of depends on it.
+pub(crate) const TODAY: Date = date!(2026 - 11 - 26);
 
 /// A project on disk, written file by file.
 pub(crate) struct Given {
@@ -51,7 +56,8 @@ impl Given {
 
     pub(crate) fn warnings(&self) -> String {
         let project = self.load().expect("a valid project");
-        let lines: Vec<String> = project.warnings().iter().map(|warning| warning.render("warning")).collect();
+        let lines: Vec<String> =
+            project.warnings(TODAY).iter().map(|warning| warning.render("warning")).collect();
         lines.join("\n")
     }
 
