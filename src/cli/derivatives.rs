@@ -254,7 +254,8 @@ fn read(root: &Path, id: &DerivativeId, own: &DerivativeSettings) -> Result<Ingr
         let prebuilt = Prebuilt { name, zip, sha256: own.sha256, runtime, architecture, exclude };
         return Ok(Ingredients::Prebuilt(prebuilt, sha256));
     }
-    let lock = derivative::read_lock(&name, &root.join(DERIVATIVES).join(&name), runtime)?;
+    let lock = derivative::read_lock(&name, &root.join(DERIVATIVES).join(&name), runtime)
+        .map_err(|error| error.relative_to(root))?;
     Ok(Ingredients::Locked(Recipe {
         name,
         lock,

@@ -54,6 +54,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         place: StackArgs { stage: args.stage, local: true, ..StackArgs::default() },
         environment: args.environment,
         forgets: true,
+        locks: true,
         ..Target::default()
     };
     let own = own_environment()?;

@@ -1,5 +1,7 @@
 //! `mdo init`: a project that is ready to run, or an apex project made into ours. Never overwrites a file.
 
+mod python;
+
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -8,7 +10,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use mdo_model::project::{Architecture, FunctionName, ProjectName};
+use mdo_package::derivative::PythonRuntime;
 
 use super::session::current_folder;
 use super::{DEV_ENVIRONMENT, consent, convert, schema};
@@ -17,10 +21,16 @@ use crate::output::{self, Failure, exit_code};
 /// The bootstrap of `sample_producer`, built with mdo; empty where it could not be built.
 static SAMPLE_BOOTSTRAP: &[u8] = include_bytes!(env!("MDO_SAMPLE_BOOTSTRAP"));
 
+/// What the first function may run on: a program of its own, or a Python that runs on this machine too.
+const RUNTIMES: [&str; 4] = [PROVIDED, "python3.12", "python3.13", "python3.14"];
+
+const PROVIDED: &str = "provided.al2023";
+
 /// Start a project in this folder: project.toml and a function that runs at once
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   mdo init --name ml_api && mdo dev
+  mdo init --runtime python3.13          a function in Python, with scikit-learn
   mdo init --apex                        make an apex project ours")]
 pub(super) struct Args {
     /// The project's name; it prefixes every name on AWS [default: asked for, else the folder's name]
@@ -32,9 +42,24 @@ pub(super) struct Args {
     /// The name of the first function
     #[arg(long, value_name = "NAME", default_value = "sample_producer")]
     function: FunctionName,
+    /// What the first function runs on
+    #[arg(long, value_name = "RUNTIME", default_value = PROVIDED, value_parser = runtime_parser())]
+    runtime: Runtime,
     /// Convert the apex project in this folder (project.json) instead
-    #[arg(long, conflicts_with_all = ["name", "description", "function"])]
+    #[arg(long, conflicts_with_all = ["name", "description", "function", "runtime"])]
     apex: bool,
+}
+
+/// One of [`RUNTIMES`].
+#[derive(Clone, Copy, Debug)]
+enum Runtime {
+    Provided,
+    Python(PythonRuntime),
+}
+
+fn runtime_parser() -> impl TypedValueParser<Value = Runtime> {
+    // The only one of them that is no Python is the program's own.
+    PossibleValuesParser::new(RUNTIMES).map(|name| name.parse().map_or(Runtime::Provided, Runtime::Python))
 }
 
 /// A file to write.
@@ -67,13 +92,6 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
 }
 
 fn start(folder: &Path, args: Args) -> Result<(), Failure> {
-    if SAMPLE_BOOTSTRAP.is_empty() {
-        return Err(Failure::with_help(
-            exit_code::FAILED,
-            "this mdo was built on a machine that cannot build for Lambda, so it carries no sample function",
-            "write project.toml and functions/<name>/function.json by hand, or use an mdo built on Linux",
-        ));
-    }
     let name = match args.name {
         Some(name) => name,
         None => ask_name(folder)?,
@@ -84,14 +102,17 @@ fn start(folder: &Path, args: Args) -> Result<(), Failure> {
     };
     let function = &args.function;
     let home = Path::new("functions").join(function.as_str());
-    let files = vec![
-        text("project.toml", project_toml(&name, &description)),
-        text(home.join("function.json"), function_json(function)),
-        NewFile { path: home.join("bootstrap"), content: SAMPLE_BOOTSTRAP.to_vec(), executable: true },
+    let (own, ignored_by_git) = match args.runtime {
+        Runtime::Provided => (provided_files(&home, function)?, format!(".mdo/\n{DEV_ENVIRONMENT}\n")),
+        Runtime::Python(runtime) => (python::files(&home, function, runtime), python::gitignore()),
+    };
+    let mut files = vec![text("project.toml", project_toml(&name, &description))];
+    files.extend(own);
+    files.extend([
         text(DEV_ENVIRONMENT, "# What `mdo dev` sets; no deploy reads it.\nN_CLASSES=2\n".to_owned()),
-        text(".gitignore", format!(".mdo/\n{DEV_ENVIRONMENT}\n")),
+        text(".gitignore", ignored_by_git),
         text(".mdoignore", IGNORED.to_owned()),
-    ];
+    ]);
     let Outcome { written, kept } = write_all(folder, files, &[DEV_ENVIRONMENT, ".gitignore", ".mdoignore"])?;
     schema::write_for_editors(folder)?;
     for path in written {
@@ -100,10 +121,29 @@ fn start(folder: &Path, args: Args) -> Result<(), Failure> {
     for path in kept {
         output::data(&format!("  kept   {}\n", path.display()));
     }
-    output::data(&format!(
-        "\nReady.\n  run it here   mdo dev\n  on AWS        mdo deploy -s N_CLASSES=2\n  its routes    GET /{function}\n"
-    ));
+    let next = match args.runtime {
+        Runtime::Provided => format!(
+            "  run it here   mdo dev\n  on AWS        mdo deploy -s N_CLASSES=2\n  its routes    GET /{function}\n"
+        ),
+        Runtime::Python(runtime) => python::next_steps(folder, function, runtime),
+    };
+    output::data(&format!("\nReady.\n{next}"));
     Ok(())
+}
+
+/// The files of the function that was built with mdo.
+fn provided_files(home: &Path, function: &FunctionName) -> Result<Vec<NewFile>, Failure> {
+    if SAMPLE_BOOTSTRAP.is_empty() {
+        return Err(Failure::with_help(
+            exit_code::FAILED,
+            "this mdo was built on a machine that cannot build for Lambda, so it carries no sample function",
+            "write project.toml and functions/<name>/function.json by hand, use an mdo built on Linux, or begin with Python: mdo init --runtime python3.13",
+        ));
+    }
+    Ok(vec![
+        text(home.join("function.json"), function_json(function)),
+        NewFile { path: home.join("bootstrap"), content: SAMPLE_BOOTSTRAP.to_vec(), executable: true },
+    ])
 }
 
 const IGNORED: &str =
@@ -137,7 +177,7 @@ fn function_json(function: &FunctionName) -> String {
         r#"{{
   "$schema": "../../.mdo/schema/function.json",
   "description": "function which produces a sample from sklearn",
-  "runtime": "provided.al2023",
+  "runtime": "{PROVIDED}",
   "architecture": "{architecture}",
   "handler": "bootstrap",
   "memory": 128,

@@ -19,6 +19,7 @@ use super::abandoned::Waiting;
 use super::arguments::Target;
 use super::attached;
 use super::closed_runtimes::check_closed_runtimes;
+use super::derivative;
 use super::derivatives::{self, Derivatives, Make};
 use super::interpreters::check_interpreters;
 use super::oversized::check_environment_sizes;
@@ -46,6 +47,9 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let start = Instant::now();
     let selection = select(&session.settings, &target.functions)?;
     check_interpreters(session, &selection).await?;
+    if target.locks {
+        derivative::lock_first(&session.settings, &selection).await?;
+    }
     let derivatives = Derivatives::of(&session.settings, &selection)?;
     let mut inputs = derivatives.inputs();
     let scope = Scope { derivatives: inputs.clone(), ..session.scope(target.adopt) };

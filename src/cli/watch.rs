@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use mdo_model::project::DERIVATIVES;
 use mdo_package::Stamp;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -25,7 +26,7 @@ const STOPS: u32 = 3;
 /// How long the files have to be quiet before a change is taken up.
 const QUIET: Duration = Duration::from_millis(150);
 
-/// Follows a project's files: project.toml, .mdoignore, all below functions/, and environment files.
+/// Follows a project's files: project.toml, .mdoignore, all below functions/ and derivatives/, and environment files.
 pub(super) struct Watch {
     sources: Sources,
     seen: Digests,
@@ -77,8 +78,8 @@ impl Watch {
         for folder in sources.folders() {
             watcher.watch(&folder, RecursiveMode::NonRecursive).map_err(fault)?;
         }
-        if sources.functions.is_dir() {
-            watcher.watch(&sources.functions, RecursiveMode::Recursive).map_err(fault)?;
+        for folder in sources.trees().filter(|folder| folder.is_dir()) {
+            watcher.watch(folder, RecursiveMode::Recursive).map_err(fault)?;
         }
         let seen = sources.read();
         Ok(Self {
@@ -159,9 +160,9 @@ impl Watch {
             return std::future::pending().await;
         }
         while let Ok(Some(())) = tokio::time::timeout(QUIET, self.events.recv()).await {}
-        // The folder may be new. If it cannot be followed, what is in it now is read at least.
-        if self.sources.functions.is_dir() {
-            let _ = self.watcher.watch(&self.sources.functions, RecursiveMode::Recursive);
+        // A folder may be new. If it cannot be followed, what is in it now is read at least.
+        for folder in self.sources.trees().filter(|folder| folder.is_dir()) {
+            let _ = self.watcher.watch(folder, RecursiveMode::Recursive);
         }
     }
 }
@@ -176,6 +177,7 @@ fn differing<'a>(before: &'a Digests, now: &'a Digests) -> impl Iterator<Item = 
 struct Sources {
     root: PathBuf,
     functions: PathBuf,
+    derivatives: PathBuf,
     files: Vec<PathBuf>,
     known: BTreeMap<PathBuf, (Stamp, u64)>,
     /// The folders of functions that are built by a hook.
@@ -190,13 +192,20 @@ impl Sources {
         Self {
             root: root.to_owned(),
             functions: root.join("functions"),
+            derivatives: root.join(DERIVATIVES),
             files: files.collect(),
             known: BTreeMap::new(),
             built,
         }
     }
 
-    /// What the difference between two readings comes to.
+    /// The folders that are sources with all that is in them.
+    fn trees(&self) -> impl Iterator<Item = &Path> {
+        [self.functions.as_path(), self.derivatives.as_path()].into_iter()
+    }
+
+    /// What the difference between two readings comes to. What a derivative is made of is read for every plan, and packages hold
+    /// nothing of it.
     fn edits(&self, before: &Digests, now: &Digests) -> Edits {
         let mut edits = Edits::default();
         for path in differing(before, now) {
@@ -215,14 +224,15 @@ impl Sources {
     /// The folders of the single files. An editor may replace a file, so the file itself is nothing to hold on to.
     fn folders(&self) -> Vec<PathBuf> {
         let parents = self.files.iter().filter_map(|file| file.parent());
-        let outside = parents.filter(|folder| *folder != self.root && !folder.starts_with(&self.functions));
+        let is_in_a_tree = |folder: &Path| self.trees().any(|tree| folder.starts_with(tree));
+        let outside = parents.filter(|folder| *folder != self.root && !is_in_a_tree(folder));
         std::iter::once(self.root.as_path()).chain(outside).map(Path::to_owned).collect()
     }
 
     /// A digest of each file. One that cannot be read counts as absent.
     fn read(&mut self) -> Digests {
         let mut paths = self.files.clone();
-        self.add_files(&self.functions, &mut paths, false);
+        self.trees().for_each(|tree| self.add_files(tree, &mut paths, false));
         let known = std::mem::take(&mut self.known);
         for path in paths {
             let Ok(metadata) = fs::metadata(&path) else { continue };
@@ -298,6 +308,8 @@ mod tests {
         write("dev.env", "GREETING=hello");
         differs(&mut sources);
         write(".mdoignore", "*.md");
+        differs(&mut sources);
+        write("derivatives/sklearn/requirements.txt", "numpy==2.5.5");
         differs(&mut sources);
         fs::remove_dir_all(root.path().join("functions")).unwrap();
         differs(&mut sources);

@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use serde_json::{Value, json};
+
 use crate::support::project::TestProject;
 
 const APEX: &str = r#"{"name": "shop", "memory": 128, "environment": {"LEVEL": "info"}}"#;
@@ -47,6 +49,67 @@ Ready.
     let bootstrap = fs::metadata(project.path("functions/sample_producer/bootstrap")).unwrap();
     assert_eq!(bootstrap.permissions().mode() & 0o777, 0o755);
     project.mdo("plan --local -s N_CLASSES=2").succeeds();
+}
+
+#[test]
+fn a_function_in_python_comes_with_scikit_learn_as_a_derivative() {
+    let project = TestProject::local();
+    project
+        .mdo("init --runtime python3.12 --function draw")
+        .env("MDO_UV", "/bin/sh")
+        .env("PATH", "/none")
+        .env("HOMEBREW_PREFIX", "/none")
+        .exits(0)
+        .prints(
+            "  wrote  project.toml
+  wrote  functions/draw/function.json
+  wrote  functions/draw/sample.py
+  wrote  derivatives/sklearn/requirements.in
+  wrote  .env
+  wrote  .gitignore
+  wrote  .mdoignore
+
+Ready.
+  first         uv python install 3.12
+  run it here   mdo dev
+  on AWS        mdo derivative lock && mdo deploy -s N_CLASSES=2
+  its routes    GET /draw
+",
+        );
+    assert_eq!(project.read("derivatives/sklearn/requirements.in"), "scikit-learn\n");
+    assert_eq!(project.read(".gitignore"), ".mdo/\n.env\n.venv/\n__pycache__/\n");
+    let settings: Value = serde_json::from_str(&project.read("functions/draw/function.json")).unwrap();
+    let keys = ["runtime", "handler", "derivatives", "memory", "routes", "required_environment"];
+    assert_eq!(
+        json!(keys.map(|key| settings[key].clone())),
+        json!(["python3.12", "sample.handle", ["sklearn"], 512, ["GET /draw"], ["N_CLASSES"]])
+    );
+    project.mdo("derivative list").succeeds().says("sklearn     0         python3.12 ");
+}
+
+#[test]
+fn next_steps_begin_with_what_this_machine_lacks() {
+    let project = TestProject::local();
+    let nowhere = project.path("nowhere").display().to_string();
+    project
+        .mdo("init --runtime python3.13")
+        .env("PATH", &nowhere)
+        .env("HOMEBREW_PREFIX", &nowhere)
+        .succeeds()
+        .says("Ready.\n  first         pip install uv\n  first         uv python install 3.13\n  run it here   mdo dev\n");
+}
+
+#[test]
+fn a_runtime_that_does_not_run_here_is_none_to_start_with() {
+    let project = TestProject::local();
+    for runtime in ["python3.11", "nodejs22.x", "ruby"] {
+        project.mdo(&format!("init --runtime {runtime}")).exits(2).says(&format!(
+            "error: invalid value '{runtime}' for '--runtime <RUNTIME>'
+  [possible values: provided.al2023, python3.12, python3.13, python3.14]
+"
+        ));
+    }
+    assert_eq!(files(&project), [""; 0]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod builds;
 mod consent;
 mod contract;
 mod deploy_local;
+mod derivatives;
 mod dev;
 mod errors;
 mod init;

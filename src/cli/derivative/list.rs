@@ -56,6 +56,9 @@ fn entry(settings: &Settings, name: &DerivativeName) -> DerivativeListEntry {
         packages: pinned.into_iter().map(|package| (package.name, package.version)).collect(),
         functions,
         inputs: read.as_ref().map(|read| read.inputs().into_iter().map(text).collect()).unwrap_or_default(),
-        problem: read.err().and_then(|failure| Some(failure.complaints.first()?.message.clone())),
+        problem: read.err().and_then(|failure| {
+            let message = &failure.complaints.first()?.message;
+            Some(message.strip_prefix(&format!("derivative {name}: ")).unwrap_or(message).to_owned())
+        }),
     }
 }

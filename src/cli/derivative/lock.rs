@@ -1,6 +1,9 @@
 //! `mdo derivative lock`.
 
+use std::collections::BTreeSet;
+
 use mdo_model::project::{DERIVATIVES, DerivativeName, Settings};
+use mdo_model::stack::Selection;
 use mdo_package::derivative::{self, LockOptions, Locked, PythonRuntime};
 
 use super::super::abandoned::Waiting;
@@ -37,6 +40,23 @@ pub(super) async fn run(names: &[DerivativeName], upgrade: bool) -> Result<(), F
     Ok(())
 }
 
+/// Locks the derivatives of the chosen functions that were never locked. One that is locked, however long ago, stays as it is.
+pub(in super::super) async fn lock_first(settings: &Settings, selection: &Selection) -> Result<(), Failure> {
+    let chosen = settings.functions.iter().filter(|(name, _)| selection.contains(name));
+    let names: BTreeSet<_> = chosen.flat_map(|(_, function)| function.derivatives.iter().cloned()).collect();
+    for name in names {
+        let is_prebuilt = settings.derivatives.get(&name).is_some_and(|own| own.zip.is_some());
+        if is_prebuilt || !derivative::is_lockable(&settings.root.join(DERIVATIVES).join(name.as_str())) {
+            continue;
+        }
+        let runtime = oldest_runtime(settings, &name)?;
+        let locked = lock(settings, &name, runtime, false).await?;
+        let path = locked.path.strip_prefix(&settings.root).unwrap_or(&locked.path).display();
+        output::message(&format!("locked {name}: {}, {path}", packages(locked.packages.len())));
+    }
+    Ok(())
+}
+
 /// `1 package`, `7 packages`.
 pub(super) fn packages(count: usize) -> String {
     if count == 1 { "1 package".to_owned() } else { format!("{count} packages") }
@@ -58,7 +78,8 @@ pub(super) async fn lock(
         let options = LockOptions { runtime, upgrade };
         let folder = root.join(DERIVATIVES).join(&name);
         let mut observe = |event: derivative::Event<'_>| tell(&steps, event);
-        Ok(derivative::lock(&name, &folder, &options, &needed.tools(&abandoned), &mut observe)?)
+        let locked = derivative::lock(&name, &folder, &options, &needed.tools(&abandoned), &mut observe);
+        Ok(locked.map_err(|error| error.relative_to(&root))?)
     };
     tokio::task::spawn_blocking(locking).await.map_err(anyhow::Error::from)?
 }

@@ -16,6 +16,7 @@ use mdo_model::project::{
 };
 use mdo_package::derivative::PythonRuntime;
 
+pub(super) use self::lock::lock_first;
 use super::arguments::StackArgs;
 use super::session;
 use crate::output::{Failure, exit_code};

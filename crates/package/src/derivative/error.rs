@@ -171,6 +171,22 @@ impl DerivativeError {
         }
     }
 
+    /// The same with the paths below a folder as they read from there.
+    #[must_use]
+    pub fn relative_to(mut self, root: &Path) -> Self {
+        let (Self::LockMissing { folder: path, .. }
+        | Self::LockStale { path, .. }
+        | Self::Read { path, .. }
+        | Self::Write { path, .. }) = &mut self
+        else {
+            return self;
+        };
+        if let Ok(below) = path.strip_prefix(root) {
+            *path = below.to_owned();
+        }
+        self
+    }
+
     /// What to do about it; of several problems, one line each.
     pub fn help(&self) -> Option<String> {
         Some(match self {

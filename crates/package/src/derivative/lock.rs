@@ -65,6 +65,11 @@ impl std::fmt::Display for VersionChange {
     }
 }
 
+/// Whether a folder says what is wanted, and was never locked.
+pub fn is_lockable(folder: &Path) -> bool {
+    folder.join(WANTED).is_file() && folder.join(LOCK).symlink_metadata().is_err()
+}
+
 /// Pins what `requirements.in` of the folder wants, with hashes and for every platform, in its `requirements.txt`.
 ///
 /// The versions that are pinned already stay where they still fit, unless an upgrade is asked for.
