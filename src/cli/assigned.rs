@@ -4,7 +4,20 @@ use std::ffi::OsString;
 
 /// The text with the value of every assignment on the command line taken out.
 pub(super) fn hide(text: &str) -> String {
-    hide_in(text, std::env::args_os().skip(1))
+    hide_in(text, std::env::args_os().skip(1).filter(|argument| !is_requirement(argument)))
+}
+
+/// Whether an argument names a package with its version, as pip does: `numpy==2.5.5`, `numpy>=2`. Nobody has to hide that.
+fn is_requirement(argument: &OsString) -> bool {
+    let Some((name, version)) = argument.to_str().and_then(|text| text.split_once('=')) else { return false };
+    let package = name.trim_end_matches(['<', '>', '!', '~']);
+    let compares = package.len() < name.len() || version.starts_with('=');
+    let version = version.trim_start_matches('=');
+    compares
+        && !package.is_empty()
+        && version.starts_with(|c: char| c.is_ascii_digit())
+        && version.chars().all(|c| c.is_ascii_alphanumeric() || ".*+!,<>=~ ".contains(c))
+        && version.len() < 32
 }
 
 fn hide_in(text: &str, arguments: impl Iterator<Item = OsString>) -> String {
@@ -35,6 +48,16 @@ pub(super) fn name_of(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_of_a_package_is_no_value() {
+        for argument in ["six==99.99", "numpy>=2", "numpy~=2.5", "a!=1", "numpy>=2,<3", "x<=1.0"] {
+            assert!(is_requirement(&argument.into()), "{argument}");
+        }
+        for argument in ["TOKEN=hunter2", "TOKEN=", "TOKEN==hunter2", "--stage=TOKEN=1", "six"] {
+            assert!(!is_requirement(&argument.into()), "{argument}");
+        }
+    }
 
     #[test]
     fn a_value_is_hidden_wherever_its_assignment_was_typed() {

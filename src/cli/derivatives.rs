@@ -107,11 +107,7 @@ impl Derivatives {
         if !complaints.is_empty() {
             return Err(Failure { complaints, code: exit_code::USAGE });
         }
-        let cache = if ingredients.is_empty() {
-            OwnFolder::of(&root).path().join(DERIVATIVES)
-        } else {
-            OwnFolder::of(&root).folder(DERIVATIVES)?
-        };
+        let cache = OwnFolder::of(&root).path().join(DERIVATIVES);
         Ok(Self { ingredients, root, cache })
     }
 
@@ -142,6 +138,9 @@ impl Derivatives {
         make: Make,
     ) -> Result<BTreeMap<DerivativeId, Built>, Failure> {
         let mut all = BTreeMap::new();
+        if !ids.is_empty() {
+            OwnFolder::of(&self.root).folder(DERIVATIVES)?;
+        }
         for (id, ingredients) in self.ingredients.iter().filter(|(id, _)| ids.contains(id)) {
             let waiting = Waiting::default();
             let abandoned = waiting.abandoned();

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mdo_model::project::{
-    DERIVATIVES, DerivativeId, DerivativeName, FunctionName, REQUIREMENTS, Settings, set_key,
+    DERIVATIVES, DerivativeId, DerivativeName, FunctionName, Project, REQUIREMENTS, Settings, set_key,
     takes_derivatives,
 };
 use mdo_package::derivative::PythonRuntime;
 
 use super::super::planning::no_such_function;
 use super::super::replace::replace;
+use super::super::session::current_folder;
 use super::{build, ids_of, lock, open, usual_runtime};
 use crate::output::{self, Failure, exit_code};
 
@@ -21,15 +22,8 @@ pub(super) async fn run(
     function: Option<&FunctionName>,
     runtime: Option<PythonRuntime>,
 ) -> Result<(), Failure> {
-    let (_, settings) = open()?;
+    let root = Project::find(&current_folder()?)?;
     let file = Path::new(DERIVATIVES).join(name.as_str()).join(REQUIREMENTS);
-    if settings.derivatives.contains_key(name) || settings.root.join(&file).exists() {
-        return Err(Failure::with_help(
-            exit_code::USAGE,
-            format!("there is a derivative `{name}` already; nothing was written"),
-            format!("name packages in {}, then: mdo derivative lock {name}", file.display()),
-        ));
-    }
     let is_package =
         |text: &&String| !text.trim().is_empty() && !text.contains('\n') && !text.starts_with('-');
     if let Some(odd) = packages.iter().find(|text| !is_package(text)) {
@@ -42,6 +36,12 @@ pub(super) async fn run(
             ),
         ));
     }
+    // A function may name the derivative already: the project is whole only with its requirements.
+    let mut written = Written::requirements(&root.join(&file), packages)?;
+    let (_, settings) = open()?;
+    if written.is_anothers || settings.derivatives.get(name).is_some_and(|own| own.zip.is_some()) {
+        return Err(exists(name, &file, function));
+    }
     if let Some(function) = function {
         check_function(&settings, function)?;
     }
@@ -50,7 +50,6 @@ pub(super) async fn run(
         (None, Some(function)) => parsed(&settings.functions[function].configuration.runtime)?,
         (None, None) => parsed(&usual_runtime(&settings))?,
     };
-    let mut written = Written::requirements(&settings.root.join(&file), packages)?;
     let locked = lock::lock(&settings, name, runtime, false).await?;
     written.is_kept = true;
     output::data(&format!("  wrote  {}\n", file.display()));
@@ -66,8 +65,12 @@ pub(super) async fn run(
             ids_of(&settings, name).into_iter().map(of_runtime).collect()
         }
     };
-    // The settings were read before there was such a derivative.
-    for (id, built) in build::build(&settings, &ids).await? {
+    let kept = |failure: Failure| {
+        let again = "the requirements are kept: when this is mended, run the same command again";
+        output::message(&format!("note: {again}"));
+        failure
+    };
+    for (id, built) in build::build(&settings, &ids).await.map_err(kept)? {
         let imported = build::import(&settings, &id, &built).await?;
         output::data(&build::text(&settings, &id, &built, &imported));
     }
@@ -104,11 +107,25 @@ fn check_function(settings: &Settings, function: &FunctionName) -> Result<(), Fa
     ))
 }
 
+fn exists(name: &DerivativeName, file: &Path, function: Option<&FunctionName>) -> Failure {
+    let give = function.map_or_else(String::new, |function| {
+        format!("; functions/{function}/function.json takes it by `\"derivatives\": [\"{name}\"]`")
+    });
+    Failure::with_help(
+        exit_code::USAGE,
+        format!("there is a derivative `{name}` of other packages already; nothing was written"),
+        format!("name packages in {}, then: mdo derivative lock {name}{give}", file.display()),
+    )
+}
+
 /// Adds the derivative to those of a function.
 fn give(settings: &Settings, function: &FunctionName, name: &DerivativeName) -> Result<(), Failure> {
     let known = &settings.functions[function];
     let path = known.folder.join("function.json");
     let mut names: Vec<&DerivativeName> = known.derivatives.iter().collect();
+    if names.contains(&name) {
+        return Ok(());
+    }
     names.push(name);
     let before = fs::read_to_string(&path)?;
     let after = set_key(&before, "derivatives", Some(&names))?;
@@ -119,16 +136,23 @@ fn give(settings: &Settings, function: &FunctionName, name: &DerivativeName) -> 
 struct Written {
     folder: PathBuf,
     is_kept: bool,
+    /// Whether there were others.
+    is_anothers: bool,
 }
 
 impl Written {
     fn requirements(path: &Path, packages: &[String]) -> Result<Self, Failure> {
         let folder = path.parent().unwrap_or(path).to_owned();
+        let text: String = packages.iter().map(|package| format!("{package}\n")).collect();
+        if let Ok(before) = fs::read_to_string(path) {
+            // The same command once more goes on where it stopped.
+            return Ok(Self { folder, is_kept: true, is_anothers: before != text });
+        }
         let write = || {
             fs::create_dir_all(&folder)?;
-            fs::write(path, packages.iter().map(|package| format!("{package}\n")).collect::<String>())
+            fs::write(path, text)
         };
-        let written = Self { folder: folder.clone(), is_kept: false };
+        let written = Self { folder: folder.clone(), is_kept: false, is_anothers: false };
         write().map_err(|error: std::io::Error| {
             Failure::new(exit_code::FAILED, format!("cannot write {}: {error}", path.display()))
         })?;

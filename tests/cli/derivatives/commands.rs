@@ -35,11 +35,33 @@ function sample runs with colours now: mdo dev, or mdo deploy
 fn one_that_is_there_is_not_created_again() {
     let project = project_that_wants("colours\n");
     mdo(&project, "derivative create colours shades").exits(2).prints("").complains(
-        "error: there is a derivative `colours` already; nothing was written
+        "error: there is a derivative `colours` of other packages already; nothing was written
   help: name packages in derivatives/colours/requirements.in, then: mdo derivative lock colours
 ",
     );
     assert_eq!(project.read("derivatives/colours/requirements.in"), "colours\n");
+    // The same command once more goes on where it stopped.
+    mdo(&project, "derivative create colours colours --function sample").exits(0);
+    assert_eq!(settings(&project, "sample")["derivatives"], json!(["colours"]));
+}
+
+#[test]
+fn one_that_a_function_names_already_is_created_as_its_error_says() {
+    let project = project_that_wants("colours\n");
+    project.set("sample", "derivatives", json!(["colours", "paint"]));
+    mdo(&project, "plan --local").exits(2).says("help: `mdo derivative create paint PACKAGE…` makes it");
+    mdo(&project, "derivative create paint shades --function sample").exits(0);
+    assert_eq!(settings(&project, "sample")["derivatives"], json!(["colours", "paint"]));
+}
+
+#[test]
+fn what_is_no_package_is_refused_before_anything_is_written() {
+    let project = project_that_wants("colours\n");
+    for odd in ["-r", "--index-url=http://127.0.0.1:9/", ""] {
+        let output = project.mdo_with(&["derivative", "create", "paint", "--", odd]).exits(2);
+        output.says("is not a package; nothing was written");
+        assert!(!project.path("derivatives/paint").exists(), "{odd}");
+    }
 }
 
 #[test]
