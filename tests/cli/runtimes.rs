@@ -59,7 +59,7 @@ fn a_function_is_served_and_reloaded_and_its_errors_name_the_users_file() {
     assert!(serving.says("asked for /sample").starts_with("shop_sample [WARNING]\t"));
 
     let failed = serving.get("/sample?fail=1", None);
-    assert_eq!((failed.status(), failed.text().as_str()), (502, r#"{"message":"Internal server error"}"#));
+    assert_eq!((failed.status(), failed.text().as_str()), (502, r#"{"message": "Internal server error"}"#));
     for line in [
         "shop_sample [ERROR] ZeroDivisionError: division by zero",
         "shop_sample Traceback (most recent call last):",
@@ -158,7 +158,7 @@ fn an_event_without_its_interpreter_is_refused() {
 fn a_runtime_that_cannot_run_here_is_deployed_with_a_warning() {
     let project = project();
     project.set("sample", "runtime", json!("python3.11"));
-    let output = on_an_empty_machine(&project, "deploy --local --yes").succeeds();
+    let output = on_an_empty_machine(&project, "deploy --local --yes").exits(0);
     let said = format!("{}{}", output.stdout, output.stderr);
     assert!(
         said.contains("this machine has no Python 3.11, and python3.11 cannot run here: events fail"),

@@ -30,6 +30,18 @@ pub(super) async fn run(
             format!("name packages in {}, then: mdo derivative lock {name}", file.display()),
         ));
     }
+    let is_package =
+        |text: &&String| !text.trim().is_empty() && !text.contains('\n') && !text.starts_with('-');
+    if let Some(odd) = packages.iter().find(|text| !is_package(text)) {
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            format!("`{}` is not a package; nothing was written", odd.escape_debug()),
+            format!(
+                "name packages as pip does, as in \"numpy>=2\"; options such as -r go into {}",
+                file.display()
+            ),
+        ));
+    }
     if let Some(function) = function {
         check_function(&settings, function)?;
     }
