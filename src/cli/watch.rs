@@ -1,7 +1,7 @@
 //! Follows the files that a project is made of, and tells when their content is another; new times alone say nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, Metadata};
+use std::fs::{self, DirEntry, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use mdo_model::project::DERIVATIVES;
 use mdo_package::Stamp;
+use mdo_package::derivative::UNFINISHED_LOCK;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -256,11 +257,17 @@ impl Sources {
                 Ok(kind) if kind.is_dir() && is_one_of(&NEVER_SOURCES) => {}
                 Ok(kind) if kind.is_dir() && is_built && is_one_of(&FILLED_BY_BUILDS) => {}
                 Ok(kind) if kind.is_dir() => self.add_files(&entry.path(), paths, is_built),
+                _ if is_unfinished_lock(&entry) => {}
                 // A pipe would never end.
                 _ => paths.extend(Some(entry.path()).filter(|path| path.is_file())),
             }
         }
     }
+}
+
+/// Whether a file is mdo's own on its way to a lock. It comes and goes while the requirements stay as they are.
+fn is_unfinished_lock(entry: &DirEntry) -> bool {
+    entry.file_name().to_string_lossy().starts_with(UNFINISHED_LOCK)
 }
 
 fn digest(path: &Path, metadata: &Metadata) -> Option<u64> {
@@ -292,6 +299,7 @@ mod tests {
         fs::remove_file(root.path().join("functions/echo/bootstrap")).unwrap();
         write("functions/echo/bootstrap", "one");
         write("README.md", "not a source");
+        write("derivatives/sklearn/.requirements-xyz.txt", "half a lock");
         assert_eq!(sources.read(), start);
 
         let mut seen = vec![start];

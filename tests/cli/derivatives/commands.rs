@@ -85,6 +85,22 @@ fn nothing_is_left_behind_where_a_package_does_not_exist() {
 }
 
 #[test]
+fn what_is_no_package_and_a_function_that_is_not_there_are_refused_before_anything_is_written() {
+    let project = project();
+    mdo(&project, "derivative create paint -- shades -r").exits(2).prints("").complains(
+        "error: `-r` is not a package; nothing was written
+  help: name packages as pip does, as in \"numpy>=2\"; options such as -r go into derivatives/paint/requirements.in
+",
+    );
+    mdo(&project, "derivative create paint shades --function sampel").exits(2).prints("").complains(
+        "error: no function matches `sampel`
+  help: did you mean `sample`?
+",
+    );
+    assert!(!project.path("derivatives").exists());
+}
+
+#[test]
 fn a_lock_names_the_versions_that_changed() {
     let project = project_that_wants("colours\n");
     let lock = |flags: &str| mdo(&project, &format!("derivative lock{flags}")).exits(0).stdout;

@@ -20,6 +20,9 @@ pub(super) const WANTED: &str = "requirements.in";
 /// What it gets.
 pub(super) const LOCK: &str = "requirements.txt";
 
+/// How the names of files begin that become a lock, or nothing.
+pub const UNFINISHED_LOCK: &str = ".requirements-";
+
 /// How the line begins that says what a lock was made from.
 const MADE_FROM: &str = "# mdo: ";
 
@@ -92,7 +95,7 @@ pub fn lock(
     };
     // uv reads the versions to keep from the file that it writes to.
     let unfinished = tempfile::Builder::new()
-        .prefix(".requirements-")
+        .prefix(UNFINISHED_LOCK)
         .suffix(".txt")
         .tempfile_in(folder)
         .map_err(|source| DerivativeError::write(name, folder, source))?;
@@ -126,7 +129,7 @@ pub fn lock(
 /// Writes a file at once, readable as the committed file that it is.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".requirements-");
+    builder.prefix(UNFINISHED_LOCK);
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
     let mut file = builder.tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
     file.write_all(text.as_bytes())?;

@@ -27,7 +27,7 @@ pub use build::{Built, Packing, Part, build, build_for_host, cached, cached_for_
 pub use distribution::Distribution;
 pub use error::DerivativeError;
 pub use import::{Imported, import};
-pub use lock::{LockOptions, Locked, VersionChange, is_lockable, lock, read_lock};
+pub use lock::{LockOptions, Locked, UNFINISHED_LOCK, VersionChange, is_lockable, lock, read_lock};
 pub use prebuilt::{Prebuilt, cached_prebuilt, digest, open};
 pub use problem::{DerivativeProblem, MostUnzipped, check_total, hidden_modules, slow_imports};
 pub use recipe::Recipe;
