@@ -6,6 +6,7 @@ mod layers;
 mod painting;
 mod publishing;
 mod removing;
+mod scikit_learn;
 mod sharing;
 mod splitting;
 #[path = "../../../crates/package/tests/package/derivative/wheel.rs"]
