@@ -10,7 +10,7 @@ mod scikit_learn;
 mod sharing;
 mod splitting;
 #[path = "../../../crates/package/tests/package/derivative/wheel.rs"]
-#[allow(dead_code, reason = "these tests need a part of it")]
+#[expect(dead_code, reason = "these tests need a part of it")]
 mod wheel;
 
 pub(crate) use self::painting::Painting;

@@ -28,7 +28,7 @@ fn a_python_function_deploys_with_its_derivative_and_answers_through_the_keyed_a
     output.says(&format!("  + derivative  {layer}  python3."));
     project.is_settled("");
     let layers = Layers::of(&project);
-    assert_eq!(layers.names(), [layer.clone()]);
+    assert_eq!(layers.names(), [layer.as_str()]);
     assert_eq!(layers.attached("paint"), [format!("{layer}:1")]);
     let version = layers.versions(&layer).remove(0);
     let description = version["Description"].as_str().unwrap();
