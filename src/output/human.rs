@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use mdo_engine::apply::Report;
 use mdo_engine::{Applied, Finished, Outcome};
 use mdo_model::project::{DerivativeId, FunctionName, Names, Quota, Throttle};
-use mdo_model::stack::{Action, Change, Kept, KeptKind, Kind, Plan, Resource, Summary};
+use mdo_model::stack::{Action, Change, Kept, KeptKind, Kind, Plan, Resource, ResourceId, Summary};
 use mdo_package::Bytes;
 
 use super::failure::render;
@@ -52,9 +52,6 @@ impl std::fmt::Display for Heading<'_> {
     }
 }
 
-/// The length of `log group` and `warm rule`.
-const LONGEST_USUAL_KIND: usize = 9;
-
 /// A plan with its heading, one line per resource and one per field that changes.
 ///
 /// `sizes` are told of what is new.
@@ -65,8 +62,8 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &Sizes) -> String 
     let mut changes: Vec<&Change> = plan.changes.iter().collect();
     changes.sort_by_key(|change| &change.id);
     let width = changes.iter().map(|change| name(change).chars().count()).max().unwrap_or(0);
-    let kinds = changes.iter().map(|change| change.id.kind.to_string().len());
-    let kinds = kinds.max().unwrap_or(0).max(LONGEST_USUAL_KIND);
+    let kinds = kind_width(changes.iter().map(|change| &change.id));
+    let indent = kinds + "  + ".len() + "  ".len();
     for change in changes {
         let (sign, style) = sign(change.action);
         let detail = match change.action {
@@ -82,7 +79,7 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &Sizes) -> String 
             _ => fields::lines(change, plan),
         };
         for field in fields {
-            let _ = writeln!(text, "{:indent$}{field}", "", indent = kinds + 6);
+            let _ = writeln!(text, "{:indent$}{field}", "");
         }
     }
     let _ = writeln!(text, "\n  {}{}", summary(plan.summary()), kept_suffix(&plan.kept));
@@ -125,6 +122,7 @@ pub(crate) fn report(plan: &Plan, report: &Report, again: &str) -> String {
     let mut text = String::new();
     let name = |finished: &Finished| finished.id.full_name(&plan.names);
     let width = report.finished.iter().map(|finished| name(finished).chars().count()).max().unwrap_or(0);
+    let kinds = kind_width(report.finished.iter().map(|finished| &finished.id));
     for finished in &report.finished {
         let begun = if finished.begun { "partly done, then " } else { "" };
         let outcome = match &finished.outcome {
@@ -133,7 +131,7 @@ pub(crate) fn report(plan: &Plan, report: &Report, again: &str) -> String {
             Outcome::Failed(_) => format!("{begun}failed"),
             Outcome::Interrupted => format!("{begun}interrupted"),
         };
-        let _ = writeln!(text, "  {:<9}  {:<width$}  {outcome}", finished.id.kind, name(finished));
+        let _ = writeln!(text, "  {:<kinds$}  {:<width$}  {outcome}", finished.id.kind, name(finished));
     }
     for finished in &report.finished {
         if let Outcome::Failed(error) = &finished.outcome {
@@ -205,6 +203,11 @@ fn sign(action: Action) -> (char, Style) {
         Action::Delete => ('-', AnsiColor::Red),
     };
     (sign, Style::new().fg_color(Some(colour.into())))
+}
+
+/// How wide the column of kinds is: `log group`, which nearly every stack has, or wider.
+fn kind_width<'a>(ids: impl Iterator<Item = &'a ResourceId>) -> usize {
+    ids.map(|id| id.kind.to_string().len()).fold("log group".len(), usize::max)
 }
 
 fn display_name(change: &Change, names: &Names) -> String {

@@ -10,6 +10,7 @@ mod apart;
 mod changes;
 mod commands;
 mod contract;
+mod derivatives;
 mod destroy;
 mod drift;
 mod environment;

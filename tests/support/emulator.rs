@@ -16,9 +16,13 @@ use super::account::{Account, REGION};
 use super::client::Client;
 use super::http;
 use super::python;
+use super::uv;
 use super::venv::tail;
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/localstack");
+/// What runs the functions of managed Python runtimes there; see `mdo_localstack.py`.
+const PYTHON_CLIENT: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/crates/server/src/runtime/clients/python.py");
 const SERVICES: [(&str, &str); 7] = [
     ("sts", "get_caller_identity"),
     ("iam", "list_roles"),
@@ -168,6 +172,11 @@ fn launch(python: &Path, run: &Path, address: SocketAddr, log: &Path) -> io::Res
         .env("GATEWAY_SERVER", "hypercorn")
         .env("GATEWAY_LISTEN", address.to_string())
         .env("LAMBDA_RUNTIME_EXECUTOR", "native")
+        .env(
+            "MDO_LAMBDA_PYTHONS",
+            json!({ uv::python().runtime.to_string(): uv::python().program }).to_string(),
+        )
+        .env("MDO_LAMBDA_PYTHON_CLIENT", PYTHON_CLIENT)
         .env("DISABLE_EVENTS", "1")
         .env("SKIP_SSL_CERT_DOWNLOAD", "1")
         .env("DNS_ADDRESS", "0")

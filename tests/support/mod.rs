@@ -26,4 +26,5 @@ pub mod rounds;
 pub mod running;
 pub mod serving;
 pub mod strict;
+pub mod uv;
 pub mod venv;

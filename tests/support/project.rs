@@ -23,6 +23,7 @@ pub struct TestProject {
     folder: PathBuf,
     home: TempDir,
     account: Option<Account>,
+    variables: Mutex<Vec<(&'static str, String)>>,
     said: Mutex<String>,
 }
 
@@ -38,7 +39,7 @@ impl TestProject {
         // As the process under test sees it, where the temporary folder is behind a link.
         let folder = home.path().canonicalize().unwrap().join("shop");
         fs::create_dir(&folder).unwrap();
-        TestProject { folder, home, account: None, said: Mutex::default() }
+        TestProject { folder, home, account: None, variables: Mutex::default(), said: Mutex::default() }
     }
 
     /// The project `shop` for this machine, with the function `echo` at `GET /echo`, keyed.
@@ -141,10 +142,17 @@ impl TestProject {
 
     /// The environment that a command runs with, besides `PATH`.
     pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
-        match &self.account {
+        let mut environment = match &self.account {
             Some(account) => account.environment(),
             None => vec![("HOME", self.home.path().display().to_string())],
-        }
+        };
+        environment.extend(self.variables.lock().unwrap().iter().cloned());
+        environment
+    }
+
+    /// Sets an environment variable of every command from now on.
+    pub fn set_variable(&self, name: &'static str, value: impl Into<String>) {
+        self.variables.lock().unwrap().push((name, value.into()));
     }
 
     /// Runs git in the project's folder, which must succeed, and answers what it prints.

@@ -417,6 +417,7 @@ impl Shared {
             method: request.method().to_owned(),
             path: request.target().to_owned(),
             operation,
+            sent: request.body.len(),
             status,
         });
     }

@@ -18,6 +18,8 @@ pub struct Call {
     pub path: String,
     /// What was asked for, of which service, by whom.
     pub operation: Operation,
+    /// How many bytes the request's body has.
+    pub sent: usize,
     /// HTTP status of the answer; 0 where the connection was cut instead.
     pub status: u16,
 }
@@ -118,6 +120,7 @@ mod tests {
             end: Duration::from_millis(*end),
             method: "GET".to_owned(),
             path: "/".to_owned(),
+            sent: 0,
             operation: Operation {
                 service: "lambda".to_owned(),
                 name: "GetPolicy".to_owned(),

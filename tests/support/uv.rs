@@ -19,8 +19,10 @@ pub(crate) struct Python {
 pub(crate) fn python() -> &'static Python {
     static FOUND: LazyLock<Python> = LazyLock::new(|| {
         let found = candidates().into_iter().find_map(|program| {
-            let runtime = version(&program)?.parse::<PythonRuntime>().ok()?;
-            (runtime.minor() >= 12).then_some(Python { program, runtime })
+            let answer = answer(&program)?;
+            let (runtime, program) = answer.split_once(' ')?;
+            let runtime: PythonRuntime = runtime.parse().ok()?;
+            (runtime.minor() >= 12).then_some(Python { program: program.into(), runtime })
         });
         found.expect("these tests need Python 3.12 or newer on PATH or in ~/.pyenv/versions")
     });
@@ -47,9 +49,9 @@ fn candidates() -> Vec<PathBuf> {
     candidates
 }
 
-/// The runtime's name, told by the interpreter itself: a shim may lead nowhere.
-fn version(program: &Path) -> Option<String> {
-    let script = "import sys, venv, ensurepip; print('python%d.%d' % sys.version_info[:2])";
+/// The runtime's name and the interpreter itself, as it says: a shim may lead nowhere.
+fn answer(program: &Path) -> Option<String> {
+    let script = "import sys, venv, ensurepip; print('python%d.%d' % sys.version_info[:2], sys.executable)";
     let output = Command::new(program).args(["-c", script]).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::snapshot::Snapshot;
+use crate::derivatives::Painting;
 use crate::live::Live;
 use crate::support::emulator::Emulator;
 use crate::support::project::{MANIFEST, TestProject};
@@ -42,6 +43,8 @@ pub(super) fn all() -> Vec<Sequence> {
         destroy("destroy", a_stack),
         destroy("destroy after a first deploy without alias", a_first_deploy_without_alias),
         destroy("destroy after a first deploy without function", a_first_deploy_without_function),
+        deploy("new and changed derivatives", a_derivative_and_files_with_another_one),
+        destroy("destroy with derivatives", two_editions_of_a_derivative),
     ]
 }
 
@@ -75,6 +78,26 @@ fn a_first_deploy_without_alias(project: &TestProject) {
 
 fn a_first_deploy_without_function(project: &TestProject) {
     aborted_at(project, "CreateFunction");
+}
+
+fn a_derivative_and_files_with_another_one(project: &TestProject) {
+    a_derivative(project);
+    Painting::wants(project, "colours", "colours==2.0");
+    Painting::wants(project, "shades", "shades");
+    project.set("paint", "derivatives", json!(["colours", "shades"]));
+}
+
+fn two_editions_of_a_derivative(project: &TestProject) {
+    a_derivative(project);
+    Painting::wants(project, "colours", "colours==2.0");
+    a_stack(project);
+}
+
+/// A stack of a function with a derivative, and nothing else.
+fn a_derivative(project: &TestProject) {
+    project.remove("functions/echo");
+    Painting::join(project);
+    a_stack(project);
 }
 
 fn aborted_at(project: &TestProject, operation: &str) {

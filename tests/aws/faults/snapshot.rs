@@ -1,6 +1,6 @@
 //! Everything that an account holds, read with boto3, without what differs from run to run: ids, times, version numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -37,7 +37,8 @@ const VOLATILE: [&str; 24] = [
 ];
 
 /// What the routes of a stage are looked for at, as deployed: every route of every sequence, and one that none has.
-const PROBES: [(&str, &str); 4] = [("GET", "/echo"), ("POST", "/new"), ("POST", "/none"), ("GET", "/none")];
+const PROBES: [(&str, &str); 5] =
+    [("GET", "/echo"), ("GET", "/paint"), ("POST", "/new"), ("POST", "/none"), ("GET", "/none")];
 
 /// What an API is called that others still refer to.
 const GONE: &str = "GONE";
@@ -52,7 +53,8 @@ impl Snapshot {
         let reader = Reader { account };
         let mut snapshot = Snapshot::default();
         reader.roles(&mut snapshot);
-        reader.functions(&mut snapshot);
+        let layers = reader.layers(&mut snapshot);
+        reader.functions(&layers, &mut snapshot);
         reader.apis(&mut snapshot);
         reader.rules(&mut snapshot);
         reader.log_groups(&mut snapshot);
@@ -91,7 +93,7 @@ impl Snapshot {
     pub(super) fn difference(&self, wanted: &Snapshot) -> String {
         let mut lines = String::new();
         let none = Vec::new();
-        let keys: std::collections::BTreeSet<&String> = self.0.keys().chain(wanted.0.keys()).collect();
+        let keys: BTreeSet<&String> = self.0.keys().chain(wanted.0.keys()).collect();
         for key in keys {
             let (found, asked) = (self.0.get(key).unwrap_or(&none), wanted.0.get(key).unwrap_or(&none));
             if found.len() != asked.len() {
@@ -115,7 +117,7 @@ impl Snapshot {
 fn differ(path: &str, found: &Value, asked: &Value, lines: &mut String) {
     match (found, asked) {
         (Value::Object(found), Value::Object(asked)) => {
-            let keys: std::collections::BTreeSet<&String> = found.keys().chain(asked.keys()).collect();
+            let keys: BTreeSet<&String> = found.keys().chain(asked.keys()).collect();
             for key in keys {
                 let (found, asked) = (found.get(key), asked.get(key));
                 let null = Value::Null;
@@ -156,7 +158,25 @@ impl Reader<'_> {
         }
     }
 
-    fn functions(&self, snapshot: &mut Snapshot) {
+    /// Layers, and of each version the name and the description.
+    ///
+    /// To publish is not idempotent: who has no answer publishes again, so that two versions alike are as good as one.
+    fn layers(&self, snapshot: &mut Snapshot) -> BTreeMap<String, Value> {
+        let mut all = BTreeMap::new();
+        for layer in self.list("lambda", "list_layers", json!({}), "Layers") {
+            let name = json!({"LayerName": layer["LayerName"]});
+            let mut described = BTreeSet::new();
+            for version in self.list("lambda", "list_layer_versions", name, "LayerVersions") {
+                described.insert(text(&version["Description"]));
+                let seen = json!({"name": layer["LayerName"], "description": version["Description"]});
+                all.insert(text(&version["LayerVersionArn"]), seen);
+            }
+            snapshot.add("derivative", &text(&layer["LayerName"]), json!({"versions": described}));
+        }
+        all
+    }
+
+    fn functions(&self, layers: &BTreeMap<String, Value>, snapshot: &mut Snapshot) {
         let apis = self.api_ids();
         for function in self.list("lambda", "list_functions", json!({}), "Functions") {
             let name = json!({"FunctionName": function["FunctionName"]});
@@ -165,6 +185,9 @@ impl Reader<'_> {
             for alias in self.list("lambda", "list_aliases", name, "Aliases") {
                 let at = json!({"FunctionName": function["FunctionName"], "Qualifier": alias["Name"]});
                 let mut served = self.call("lambda", "get_function", at.clone())["Configuration"].clone();
+                let attached = items(&served["Layers"]);
+                let attached = attached.iter().map(|layer| layers.get(&text(&layer["Arn"])));
+                served["Layers"] = json!(attached.collect::<Vec<_>>());
                 served["is a version"] = json!(served["Version"] != "$LATEST");
                 let policy = self.account.aws("lambda", "get_policy", at).unwrap_or_default();
                 let policy: Value = serde_json::from_str(&text(&policy["Policy"])).unwrap_or_default();

@@ -2,6 +2,11 @@
 
 It speaks the Lambda Runtime API (2018-06-01) to the bootstrap on a loopback port. It does not isolate: a function
 sees this machine's files, and what it leaves in /tmp stays there.
+
+A function of a managed Python runtime is run by a Python of that version with mdo's own client of the Runtime API: it needs
+no installation, and runs on any version and system. Lambda's own client has no wheel for all of them; that the two answer alike is
+proven elsewhere, by crates/server/tests/managed. MDO_LAMBDA_PYTHONS maps runtimes to interpreters, in JSON, and
+MDO_LAMBDA_PYTHON_CLIENT is the client's path.
 """
 
 import json
@@ -40,7 +45,16 @@ class NativeExecutor(RuntimeExecutor):
         config = self.function_version.config
         folder = config.code.get_unzipped_code_location()
         config.code.prepare_for_execution()
-        self.sandbox = Sandbox(folder, environment, config.timeout, self.function_version.id.qualifier)
+        command = [str(folder / "bootstrap")]
+        if config.runtime.startswith("python"):
+            layers = [layer.code for layer in config.layers]
+            for layer in layers:
+                layer.prepare_for_execution()
+            modules = [folder, *(layer.get_unzipped_code_location() / "python" for layer in layers)]
+            environment["PYTHONPATH"] = os.pathsep.join([*map(str, modules), environment.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+            environment["PYTHONDONTWRITEBYTECODE"] = "1"
+            command = python(config.runtime)
+        self.sandbox = Sandbox(command, folder, environment, config.timeout, self.function_version.id.qualifier)
         self.sandbox.start()
 
     def stop(self):
@@ -75,7 +89,8 @@ class NativeExecutor(RuntimeExecutor):
 class Sandbox:
     """A bootstrap process and the Runtime API that it talks to. All state below `changed` is guarded by it."""
 
-    def __init__(self, folder, environment, timeout, version):
+    def __init__(self, command, folder, environment, timeout, version):
+        self.command = command
         self.folder = folder
         self.timeout = timeout
         self.version = version
@@ -108,7 +123,7 @@ class Sandbox:
             self.ready, self.event, self.result, self.init_error = False, None, None, None
             try:
                 self.process = subprocess.Popen(
-                    [str(self.folder / "bootstrap")],
+                    self.command,
                     cwd=self.folder,
                     env=self.environment,
                     stdin=subprocess.DEVNULL,
@@ -117,7 +132,8 @@ class Sandbox:
                 )
             except OSError as error:
                 raise StatusErrorException(
-                    "no bootstrap", failure("Runtime.InvalidEntrypoint", f"Error: {error.strerror}: bootstrap")
+                    "no bootstrap",
+                    failure("Runtime.InvalidEntrypoint", f"Error: {error.strerror}: {os.path.basename(self.command[0])}"),
                 ) from error
             process = self.process
             threading.Thread(target=self.watch, args=(process,), daemon=True).start()
@@ -281,6 +297,13 @@ class RuntimeApi(BaseHTTPRequestHandler):
 
     def log_message(self, *args):
         pass
+
+
+def python(runtime):
+    """The command line of a managed Python runtime. One that this machine has no Python for fails to start."""
+    interpreters = json.loads(os.environ.get("MDO_LAMBDA_PYTHONS", "{}"))
+    with open(os.environ["MDO_LAMBDA_PYTHON_CLIENT"], encoding="utf-8") as client:
+        return [interpreters.get(runtime, f"/nowhere/{runtime}"), "-u", "-s", "-X", "utf8", "-c", client.read()]
 
 
 def failure(kind, message):

@@ -43,9 +43,28 @@ def show_the_tags_of_apis() -> None:
     Provider.get_rest_api, Provider.get_rest_apis = get_rest_api, get_rest_apis
 
 
+def list_layers_as_aws_does() -> None:
+    """Leaves layers without a version out of the list: LocalStack fails at the first of them."""
+    from localstack.services.lambda_ import api_utils
+    from localstack.services.lambda_.invocation.models import lambda_stores
+    from localstack.services.lambda_.provider import LambdaProvider as Provider
+
+    def list_layers(self, context, compatible_runtime=None, marker=None, max_items=None, compatible_architecture=None, **kwargs):
+        def listed(name, layer, versions):
+            newest = max(versions, key=lambda version: version.version)
+            return {"LayerName": name, "LayerArn": layer.arn, "LatestMatchingVersion": api_utils.map_layer_out(newest)}
+
+        layers = list(lambda_stores[context.account_id][context.region].layers.items())
+        layers = [(name, layer, list(layer.layer_versions.values())) for name, layer in layers]
+        return {"Layers": [listed(*layer) for layer in layers if layer[2]]}
+
+    Provider.list_layers = list_layers
+
+
 os.setsid()
 threading.Thread(target=end_with_the_pipe, args=(sys.argv[1],), daemon=True).start()
 show_the_tags_of_apis()
+list_layers_as_aws_does()
 try:
     runpy.run_module("localstack.runtime.main", run_name="__main__")
 finally:

@@ -36,12 +36,14 @@ pub(crate) struct KnownLayers {
     whole: BTreeMap<(DerivativeId, Sha256), Vec<String>>,
     /// What each version that was listed is a part of.
     listed: BTreeMap<String, (DerivativeId, Sha256)>,
+    /// Versions of somebody else, of layers that are named as ours are.
+    foreign: BTreeSet<String>,
 }
 
-/// A layer version of ours.
+/// A layer version, and its record if it is ours.
 struct Version {
     arn: String,
-    record: Record,
+    record: Option<Record>,
 }
 
 impl AwsProvider {
@@ -59,7 +61,7 @@ impl AwsProvider {
         let mut live = BTreeMap::new();
         for (id, inputs, parts) in try_join_all(each).await? {
             known.note(id, &parts);
-            let newest = parts.first().and_then(|first| first.first()).map(|version| version.record.inputs);
+            let newest = parts.first().and_then(|first| newest(first)).map(|record| record.inputs);
             let whole = known.whole.contains_key(&(id.clone(), inputs));
             let inputs = if whole { Some(inputs) } else { newest.filter(|newest| *newest != inputs) };
             live.extend(inputs.map(|inputs| (id.clone(), Derivative { inputs })));
@@ -84,8 +86,9 @@ impl AwsProvider {
             .filter_map(|layer| self.names.layer_of(layer.layer_name()?).map(|(id, _)| id))
             .collect();
         let each = ids.iter().map(async |id| {
-            let newest = self.versions(&self.names.layer(id)).await?.into_iter().next();
-            Ok::<_, Error>(newest.map(|newest| (id.clone(), Derivative { inputs: newest.record.inputs })))
+            let versions = self.versions(&self.names.layer(id)).await?;
+            let derivative = |record: &Record| (id.clone(), Derivative { inputs: record.inputs });
+            Ok::<_, Error>(newest(&versions).map(derivative))
         });
         Ok(try_join_all(each).await?.into_iter().flatten().collect())
     }
@@ -108,6 +111,12 @@ impl AwsProvider {
             if arns.iter().any(|arn| !known.listed.contains_key(arn)) {
                 let parts = self.parts_of(&id, None).await?;
                 known.note(&id, &parts);
+            }
+            let (foreign, arns): (Vec<_>, Vec<_>) =
+                arns.into_iter().partition(|arn| known.foreign.contains(arn));
+            function.configuration.layers.extend(foreign);
+            if arns.is_empty() {
+                continue;
             }
             let inputs = arns.first().and_then(|arn| known.listed.get(arn)).map(|(_, inputs)| *inputs);
             let is_whole = |inputs: &Sha256| known.whole.get(&(id.clone(), *inputs)) == Some(&arns);
@@ -133,15 +142,16 @@ impl AwsProvider {
         let first = self.versions(&part_name(&self.names, id, 1)).await?;
         let counts = first
             .iter()
-            .filter(|version| inputs.is_none_or(|inputs| version.record.inputs == inputs))
-            .map(|version| version.record.parts);
+            .filter_map(|version| version.record.as_ref())
+            .filter(|record| inputs.is_none_or(|inputs| record.inputs == inputs))
+            .map(|record| record.parts);
         let rest = (2..=counts.max().unwrap_or(1))
             .map(async |part| self.versions(&part_name(&self.names, id, part)).await);
         let rest = try_join_all(rest).await?;
         Ok(std::iter::once(first).chain(rest).collect())
     }
 
-    /// The versions of a layer that are ours, newest first. None where there is no such layer.
+    /// The versions of a layer, newest first. None where there is no such layer.
     async fn versions(&self, layer: &str) -> Result<Vec<Version>, Error> {
         let listed = pages::all(async |position: Option<String>| {
             let answer = self
@@ -161,12 +171,12 @@ impl AwsProvider {
             Err(error) if error.is(&Cause::Gone) => return Ok(Vec::new()),
             listed => listed?,
         };
-        let ours = listed.into_iter().filter_map(|version| {
-            let record = Record::read(version.description()?)?;
-            let is_ours = record.project == self.names.project.as_str();
-            Some(Version { arn: version.layer_version_arn?, record }).filter(|_| is_ours)
+        let versions = listed.into_iter().filter_map(|version| {
+            let record = version.description().and_then(Record::read);
+            let record = record.filter(|record| record.project == self.names.project.as_str());
+            Some(Version { arn: version.layer_version_arn?, record })
         });
-        Ok(ours.collect())
+        Ok(versions.collect())
     }
 
     /// Publishes a derivative, its first part last: where that is live, all of it is.
@@ -243,7 +253,8 @@ impl AwsProvider {
         let mut part = 1;
         loop {
             let layer = part_name(&self.names, id, part);
-            let versions = self.versions(&layer).await?;
+            let mut versions = self.versions(&layer).await?;
+            versions.retain(|version| version.record.is_some());
             // A part without a version of ours is none of ours, and so is what would come after it.
             if versions.is_empty() {
                 return Ok(Applied::default());
@@ -291,6 +302,11 @@ fn lost(name: &DerivativeName) -> Error {
         .with_help("run the command again: it publishes them")
 }
 
+/// What the newest version of ours records.
+fn newest(versions: &[Version]) -> Option<&Record> {
+    versions.iter().find_map(|version| version.record.as_ref())
+}
+
 fn part_name(names: &Names, id: &DerivativeId, part: usize) -> String {
     match part {
         1 => names.layer(id),
@@ -301,15 +317,18 @@ fn part_name(names: &Names, id: &DerivativeId, part: usize) -> String {
 impl KnownLayers {
     /// Takes in the versions of each part of a derivative.
     fn note(&mut self, id: &DerivativeId, parts: &[Vec<Version>]) {
-        for version in parts.iter().flatten() {
-            self.listed.insert(version.arn.clone(), (id.clone(), version.record.inputs));
+        for Version { arn, record } in parts.iter().flatten() {
+            match record {
+                Some(record) => drop(self.listed.insert(arn.clone(), (id.clone(), record.inputs))),
+                None => drop(self.foreign.insert(arn.clone())),
+            }
         }
-        for first in parts.first().into_iter().flatten() {
-            let Record { inputs, parts: count, .. } = first.record;
+        for first in parts.first().into_iter().flatten().filter_map(|version| version.record.as_ref()) {
+            let Record { inputs, parts: count, .. } = *first;
             let arns: Option<Vec<String>> = (0..count)
                 .map(|part| {
                     let same = |version: &&Version| {
-                        version.record == Record { part: part + 1, ..first.record.clone() }
+                        version.record == Some(Record { part: part + 1, ..first.clone() })
                     };
                     Some(parts.get(part)?.iter().find(same)?.arn.clone())
                 })
@@ -352,7 +371,7 @@ mod tests {
     }
 
     fn version(arn: &str, record: Record) -> Version {
-        Version { arn: arn.to_owned(), record }
+        Version { arn: arn.to_owned(), record: Some(record) }
     }
 
     #[test]
