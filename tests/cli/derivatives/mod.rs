@@ -4,8 +4,6 @@ mod commands;
 mod refusing;
 mod scikit_learn;
 mod serving;
-#[path = "../../support/uv.rs"]
-mod uv;
 #[path = "../../../crates/package/tests/package/derivative/wheel.rs"]
 #[expect(dead_code, reason = "these tests make none for one platform or from source")]
 mod wheel;
@@ -19,6 +17,7 @@ use serde_json::{Value, json};
 use self::wheel::Wheel;
 use crate::support::command::{Mdo, Output};
 use crate::support::project::TestProject;
+use crate::support::uv;
 
 /// A function that answers which version of `colours` it runs with.
 const SAMPLE: &str = r#"import colours

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::{complained, mdo, on_an_empty_machine, project_that_wants, python, uv};
+use super::{complained, mdo, on_an_empty_machine, project_that_wants, python};
 use crate::support::project::TestProject;
+use crate::support::uv;
 
 /// Proves that a command complains of this alone, and that nothing was locked or built.
 #[track_caller]

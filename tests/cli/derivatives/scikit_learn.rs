@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use mdo_model::Sha256;
 
-use super::{python, runtime, uv};
+use super::{python, runtime};
 use crate::support::project::TestProject;
+use crate::support::uv;
 
 /// The SHA-256 of the guide's answer for two classes.
 const GOLDEN: &str = "d7003557ca6a63caa1cdff5fa123796b16be3499f366ccf2879d19a27e0e9241";
