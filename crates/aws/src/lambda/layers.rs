@@ -3,7 +3,6 @@
 //! Layers bear no tags. Whose a version is, and what it was built from, stands in its description; without that it is not ours.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use aws_sdk_lambda::types::{LayerVersionContentInput, Runtime};
 use futures::future::try_join_all;
@@ -13,21 +12,9 @@ use mdo_model::project::{DerivativeId, DerivativeName, Names};
 use mdo_model::stack::{Change, Derivative, Function, ResourceId};
 
 use super::code::{self, Zip};
+use super::layer_record::Record;
 use super::{functions, request};
 use crate::{AwsProvider, pages};
-
-/// What the description of every layer version of ours begins with.
-const MARK: &str = "mdo";
-
-/// What a version's description records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Record {
-    project: String,
-    inputs: Sha256,
-    /// Which part of how many.
-    part: usize,
-    parts: usize,
-}
 
 /// The live versions of the derivatives that this run has to do with.
 #[derive(Clone, Debug, Default)]
@@ -341,27 +328,6 @@ impl KnownLayers {
     }
 }
 
-impl Record {
-    fn read(description: &str) -> Option<Self> {
-        let mut words = description.split(' ');
-        let (mark, project, inputs) = (words.next()?, words.next()?, words.next()?);
-        let (part, parts) = words.next()?.strip_prefix("part=")?.split_once('/')?;
-        (mark == MARK).then_some(Self {
-            project: project.to_owned(),
-            inputs: inputs.parse().ok()?,
-            part: part.parse().ok()?,
-            parts: parts.parse().ok()?,
-        })
-    }
-}
-
-impl fmt::Display for Record {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { project, inputs, part, parts } = self;
-        write!(f, "{MARK} {project} {inputs} part={part}/{parts}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -372,16 +338,6 @@ mod tests {
 
     fn version(arn: &str, record: Record) -> Version {
         Version { arn: arn.to_owned(), record: Some(record) }
-    }
-
-    #[test]
-    fn a_record_reads_back_and_no_other_description_is_one() {
-        let description = format!("{} zip={} raw=262144000", record(2, 3), Sha256::of(b"zip"));
-        assert!(description.len() <= 256 - "ml_api".len() + 32, "{description}");
-        assert_eq!(Record::read(&description), Some(record(2, 3)));
-        for foreign in ["", "mdo", "mdo ml_api", "Powertools for Lambda", "mdo ml_api abc part=1/1"] {
-            assert_eq!(Record::read(foreign), None, "{foreign}");
-        }
     }
 
     #[test]

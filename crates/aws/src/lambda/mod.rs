@@ -3,6 +3,7 @@
 mod code;
 mod description;
 mod functions;
+mod layer_record;
 mod layers;
 pub(crate) mod permissions;
 mod publish;
