@@ -1,13 +1,13 @@
 //! Functions whose runtime is an interpreter that this machine does not have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mdo_model::project::{FunctionName, Interpreter, Problem};
 use mdo_model::stack::Selection;
-use mdo_package::NotFound;
+use mdo_package::{Given, NotFound};
 
 use super::session::Session;
-use crate::output::{Complaint, ErrorCode, Failure, exit_code};
+use crate::output::{self, Complaint, ErrorCode, Failure, exit_code};
 
 /// Checks that this machine has the interpreter of every chosen function, before anything is changed. Where mdo does not vouch for the
 /// runtime, the function is deployed all the same, with a warning.
@@ -23,16 +23,43 @@ pub(super) async fn check_interpreters(session: &Session, selection: &Selection)
         .filter(|(_, interpreter)| interpreter.is_required())
         .collect();
     let root = session.settings.root.clone();
+    let runtimes = session.settings.functions.values().map(|function| &function.configuration.runtime);
+    let projects: BTreeSet<Interpreter> = runtimes.filter_map(|runtime| Interpreter::of(runtime)).collect();
     // Each candidate is run to hear its version.
     let looking = move || -> Vec<(FunctionName, NotFound)> {
-        let missing =
-            |(name, interpreter)| Some((name, mdo_package::find_interpreter(interpreter, &root).err()?));
+        let mut given = BTreeMap::new();
+        let missing = |(name, interpreter): (FunctionName, Interpreter)| {
+            let given = given
+                .entry(interpreter.variable())
+                .or_insert_with(|| mdo_package::given(interpreter))
+                .as_ref();
+            let passed_over = given.and_then(|given| passed_over(interpreter, given, &projects));
+            Some((name, passed_over.or_else(|| mdo_package::find_interpreter(interpreter, &root).err())?))
+        };
         needed.into_iter().filter_map(missing).collect()
     };
     let missing = tokio::task::spawn_blocking(looking).await.map_err(anyhow::Error::from)?;
     let complaints: Vec<Complaint> =
         missing.iter().map(|(name, not_found)| complaint(session, name, not_found)).collect();
     if complaints.is_empty() { Ok(()) } else { Err(Failure { complaints, code: exit_code::USAGE }) }
+}
+
+/// Why a program that was named and is of another version cannot be passed over. It can where another function of the project is what it
+/// was named for.
+fn passed_over(
+    interpreter: Interpreter,
+    given: &Given,
+    projects: &BTreeSet<Interpreter>,
+) -> Option<NotFound> {
+    let is = given.is.filter(|is| *is != interpreter)?;
+    if !projects.contains(&is) {
+        return Some(NotFound { interpreter, found: Vec::new(), given: Some(given.clone()) });
+    }
+    let (variable, program) = (interpreter.variable(), given.program.display());
+    output::once(&format!(
+        "warning: {variable} is {program}, which is {is}: functions on {interpreter} run on another program"
+    ));
+    None
 }
 
 fn complaint(session: &Session, name: &FunctionName, not_found: &NotFound) -> Complaint {

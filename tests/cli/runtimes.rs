@@ -1,5 +1,6 @@
 //! Functions of managed runtimes on this machine: found, served, reloaded, and told of by the user's own files.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -122,12 +123,50 @@ fn an_interpreter_that_is_missing_is_told_at_its_place_before_anything_is_change
 }
 
 #[test]
-fn an_interpreter_that_is_named_but_does_not_run_is_named_again() {
+fn an_interpreter_that_is_named_but_does_not_run_or_is_another_one_is_refused() {
     let project = project();
-    project.set("sample", "runtime", json!("python3.13"));
-    on_an_empty_machine(&project, "plan --local").env("MDO_PYTHON", "/no/such/python").exits(2).says(
-        "  help: MDO_PYTHON is /no/such/python, which is no Python that runs; uv python install 3.13, or set MDO_PYTHON=/path/to/python3.13\n",
-    );
+    let (named, program) = python();
+    let (named, program) = (named.replace("python", "Python "), program.display().to_string());
+    for (runtime, variable, given, is, path) in [
+        ("python3.13", "MDO_PYTHON", "/no/such/python", "no Python that runs", "/path/to/python3.13"),
+        ("python3.13", "MDO_PYTHON", "/etc/passwd", "no Python that runs", "/path/to/python3.13"),
+        ("nodejs24.x", "MDO_NODE", "/bin/sh", "no Node.js that runs", "/path/to/node"),
+        (other(), "MDO_PYTHON", &program, &named, &format!("/path/to/{}", other())),
+    ] {
+        project.set("sample", "runtime", json!(runtime));
+        on_an_empty_machine(&project, "plan --local").env(variable, given).exits(2).says(&format!(
+            "error: function sample runs on {runtime}, and {variable} is {given}, which is {is}
+  --> functions/sample/function.json:9:14
+  help: set {variable}={path}, or unset it
+"
+        ));
+    }
+}
+
+#[test]
+fn an_interpreter_that_is_named_counts_for_its_own_version_beside_one_of_another() {
+    let project = project();
+    let settings = json!({"runtime": other(), "handler": "sample.handle"});
+    project.write("functions/beside/function.json", &format!("{settings:#}\n"));
+    project.write("functions/beside/sample.py", "def handle(event, context): pass");
+    let beside = project.path("nowhere").join(other());
+    let version = other().replace("python", "");
+    let script = format!("#!/bin/sh\necho {version}.0; echo {}\n", beside.display());
+    project.write(&format!("nowhere/{}", other()), &script);
+    std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (named, program) = python();
+    let (named, program) = (named.replace("python", "Python "), program.display().to_string());
+    for verb in ["plan --local", "plan --local beside"] {
+        let told = format!(
+            "warning: MDO_PYTHON is {program}, which is {named}: functions on Python {version} run on another program\n"
+        );
+        mdo(&project, verb).exits(0).says(&told);
+    }
+}
+
+/// A Python that is not the one of the tests.
+fn other() -> &'static str {
+    if python().0 == "python3.13" { "python3.14" } else { "python3.13" }
 }
 
 #[test]

@@ -57,6 +57,15 @@ const VENV: &str = ".venv/bin/python";
 /// A version of an interpreter: 3.13.0.
 type Version = [u32; 3];
 
+/// The program that `MDO_PYTHON` or `MDO_NODE` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// As it was named.
+    pub program: PathBuf,
+    /// What it is, when it runs.
+    pub is: Option<Interpreter>,
+}
+
 /// Why there is no interpreter of a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotFound {
@@ -64,29 +73,25 @@ pub struct NotFound {
     pub interpreter: Interpreter,
     /// The versions that are there instead, oldest first.
     pub found: Vec<String>,
-    /// The program that `MDO_PYTHON` or `MDO_NODE` names, when it does not run.
-    pub broken: Option<PathBuf>,
+    /// The program that was named, when it is the reason.
+    pub given: Option<Given>,
 }
 
 impl NotFound {
     /// What to do about it.
     pub fn help(&self) -> String {
         let variable = self.interpreter.variable();
-        let help = match self.interpreter {
+        let (install, program) = match self.interpreter {
             Interpreter::Python { minor } => {
-                format!("uv python install 3.{minor}, or set {variable}=/path/to/python3.{minor}")
+                (format!("uv python install 3.{minor}"), format!("/path/to/python3.{minor}"))
             }
             Interpreter::Node { major } => {
-                format!("nvm install {major} or fnm install {major}, or set {variable}=/path/to/node")
+                (format!("nvm install {major} or fnm install {major}"), "/path/to/node".to_owned())
             }
         };
-        match &self.broken {
-            Some(broken) => format!(
-                "{variable} is {}, which is no {} that runs; {help}",
-                broken.display(),
-                self.interpreter.language()
-            ),
-            None => help,
+        match self.given {
+            Some(_) => format!("set {variable}={program}, or unset it"),
+            None => format!("{install}, or set {variable}={program}"),
         }
     }
 }
@@ -94,6 +99,13 @@ impl NotFound {
 /// Reads after `function sample_producer runs on python3.13, and `.
 impl std::fmt::Display for NotFound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(Given { program, is }) = &self.given {
+            write!(f, "{} is {}, which is ", self.interpreter.variable(), program.display())?;
+            return match is {
+                Some(other) => write!(f, "{other}"),
+                None => write!(f, "no {} that runs", self.interpreter.language()),
+            };
+        }
         write!(f, "this machine has no {}", self.interpreter)?;
         match self.found.as_slice() {
             [] => Ok(()),
@@ -106,7 +118,7 @@ impl std::error::Error for NotFound {}
 
 /// The program of CPython 3 at a minor version: 13 for 3.13.
 ///
-/// It is looked for in `MDO_PYTHON`, in the `.venv` of the folder `root`, on `PATH`, and where pyenv, uv and Homebrew install it.
+/// It is what `MDO_PYTHON` names if that is of this version. Else it is looked for in the `.venv` of the folder `root`, on `PATH`, and where pyenv, uv and Homebrew install it.
 ///
 /// # Errors
 /// When there is none that runs.
@@ -139,6 +151,16 @@ pub fn find_interpreter(interpreter: Interpreter, root: &Path) -> Result<PathBuf
     Ok(program)
 }
 
+/// What `MDO_PYTHON` or `MDO_NODE` names, whichever is the language's.
+pub fn given(language: Interpreter) -> Option<Given> {
+    let (program, runs) = Machine::this().given(language)?;
+    let is = runs.first().map(|([major, minor, _], _)| match language {
+        Interpreter::Python { .. } => Interpreter::Python { minor: *minor },
+        Interpreter::Node { .. } => Interpreter::Node { major: *major },
+    });
+    Some(Given { program, is })
+}
+
 impl Machine {
     fn this() -> Self {
         let variables = VARIABLES.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
@@ -146,33 +168,48 @@ impl Machine {
     }
 
     fn find(&self, interpreter: Interpreter, root: &Path) -> Result<PathBuf, NotFound> {
-        let given = self.variables.get(interpreter.variable()).map(PathBuf::from);
-        // A name without a folder is one on PATH, as for a shell.
-        let named = given.iter().flat_map(|given| match given.components().count() {
-            1 => self.on_path(&given.to_string_lossy()),
-            _ => vec![given.clone()],
-        });
-        let candidates = named.chain(match interpreter {
+        let mut found = BTreeSet::new();
+        if let Some((given, runs)) = self.given(interpreter) {
+            if let Some((_, program)) = runs.iter().find(|(version, _)| is_version(interpreter, *version)) {
+                return Ok(program.clone());
+            }
+            if runs.is_empty() {
+                let given = Some(Given { program: given, is: None });
+                return Err(NotFound { interpreter, found: Vec::new(), given });
+            }
+            found.extend(runs.into_iter().map(|(version, _)| version));
+        }
+        let candidates = match interpreter {
             Interpreter::Python { minor } => self.pythons(minor, root),
             Interpreter::Node { major } => self.nodes(major),
-        });
-        let mut found = BTreeSet::new();
-        let mut runs = BTreeSet::new();
-        for candidate in candidates.filter(|candidate| candidate.is_file()) {
+        };
+        for candidate in candidates.into_iter().filter(|candidate| candidate.is_file()) {
             let Some((version, program)) = probe(interpreter, &candidate) else { continue };
             if is_version(interpreter, version) {
                 return Ok(program);
             }
-            runs.insert(candidate);
             found.insert(version);
         }
         found.extend(self.installed(interpreter));
         let is_worth_naming = |[major, minor, _]: &Version| {
             interpreter.language() != "Python" || (*major, *minor) >= (3, OLDEST_NAMED)
         };
-        let broken = given.filter(|given| !runs.iter().any(|ran| ran.ends_with(given)));
         let found = found.into_iter().filter(is_worth_naming).map(written).collect();
-        Err(NotFound { interpreter, found, broken })
+        Err(NotFound { interpreter, found, given: None })
+    }
+
+    /// What the language's variable names, with every program of that name that runs.
+    fn given(&self, interpreter: Interpreter) -> Option<(PathBuf, Vec<(Version, PathBuf)>)> {
+        let given = self.variables.get(interpreter.variable()).filter(|given| !given.is_empty())?;
+        let given = PathBuf::from(given);
+        // A name without a folder is one on PATH, as for a shell.
+        let candidates = match given.components().count() {
+            1 => self.on_path(&given.to_string_lossy()),
+            _ => vec![given.clone()],
+        };
+        let candidates = candidates.iter().filter(|candidate| candidate.is_file());
+        let runs = candidates.filter_map(|candidate| probe(interpreter, candidate)).collect();
+        Some((given, runs))
     }
 
     fn pythons(&self, minor: u32, root: &Path) -> Vec<PathBuf> {

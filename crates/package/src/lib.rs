@@ -32,7 +32,7 @@ use memory::Fingerprint;
 
 pub use error::{PackageError, UnpackError};
 pub use hooks::{Hook, build};
-pub use interpreter::{NotFound, find_interpreter, find_python};
+pub use interpreter::{Given, NotFound, find_interpreter, find_python, given};
 pub use own_folder::{OwnFolder, OwnFolderError};
 pub use problem::Problem;
 pub use size::Bytes;

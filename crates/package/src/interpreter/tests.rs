@@ -125,15 +125,21 @@ fn what_is_there_instead_is_named_from_the_oldest_that_lambda_has() {
 }
 
 #[test]
-fn a_program_that_was_named_and_does_not_run_is_said() {
-    let home = Home::new().has("mine/python", "3.12.0").script("mine/broken", "exit 1");
-    let broken = home.path("mine/broken").display().to_string();
-    for given in ["/no/python", broken.as_str(), "nosuch"] {
-        let help = home.misses(PYTHON, &[("MDO_PYTHON", given)]).help();
-        let told = format!("MDO_PYTHON is {given}, which is no Python that runs; uv python install 3.13, ");
-        assert!(help.starts_with(&told), "{help}");
+fn a_program_that_was_named_and_does_not_run_is_an_error_whatever_else_is_there() {
+    let home = Home::new()
+        .has("bin/python3.13", "3.13.1")
+        .has("mine/python", "3.12.0")
+        .script("mine/broken", "exit 1")
+        .script("mine/deaf", "echo hello");
+    let named = |name: &str| home.path(name).display().to_string();
+    for given in ["/no/python", "nosuch", &named("mine"), &named("mine/broken"), &named("mine/deaf")] {
+        let missed = home.misses(PYTHON, &[("MDO_PYTHON", given)]);
+        assert_eq!(missed.to_string(), format!("MDO_PYTHON is {given}, which is no Python that runs"));
+        assert_eq!(missed.help(), "set MDO_PYTHON=/path/to/python3.13, or unset it");
     }
-    let older = home.path("mine/python").display().to_string();
-    let missed = home.misses(PYTHON, &[("MDO_PYTHON", &older)]);
-    assert_eq!((missed.found, missed.broken), (vec!["3.12.0".to_owned()], None));
+    home.finds(PYTHON, &[("MDO_PYTHON", "")], "bin/python3.13");
+    let older = named("mine/python");
+    home.finds(PYTHON, &[("MDO_PYTHON", &older)], "bin/python3.13");
+    let missed = home.misses(Interpreter::Python { minor: 14 }, &[("MDO_PYTHON", &older)]);
+    assert_eq!((missed.found, missed.given), (vec!["3.12.0".to_owned()], None));
 }

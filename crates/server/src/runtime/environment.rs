@@ -13,7 +13,8 @@ use mdo_model::project::Secret;
 
 use super::spec::FunctionSpec;
 
-const RUNTIME_DIR: &str = "/var/runtime";
+/// Where Lambda has its own clients of the Runtime API.
+pub(super) const RUNTIME_DIR: &str = "/var/runtime";
 /// Where the X-Ray daemon listens on Lambda. Nobody does here: what is sent there is lost, as for an untraced function.
 const XRAY_DAEMON: &str = "169.254.79.129:2000";
 const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf, absolute};
 
 use mdo_model::project::Interpreter;
 
+use super::environment::RUNTIME_DIR;
+
 /// The name of the executable of an OS-only runtime, at the package's root.
 pub(super) const BOOTSTRAP: &str = "bootstrap";
 
@@ -49,14 +51,20 @@ impl Launcher {
         dependencies: &[PathBuf],
     ) -> Self {
         let code = made_absolute(code);
-        let (arguments, variable, own): (&[&str], _, Option<&PathBuf>) = match interpreter {
-            // Unbuffered, without what the user has installed for other programs, and UTF-8 whatever this machine's locales are.
+        let (mut arguments, mut paths) = (Vec::new(), BTreeMap::new());
+        match interpreter {
             Interpreter::Python { .. } => {
-                (&["-u", "-s", "-X", "utf8", "-c", PYTHON], "PYTHONPATH", Some(&code))
+                // Unbuffered, without what the user has installed for other programs, and UTF-8 whatever this machine's locales are.
+                arguments.extend(["-u", "-s", "-X", "utf8", "-c", PYTHON].map(OsString::from));
+                // As arguments: on PYTHONPATH, a module of the function would come before the client's own of the standard library.
+                arguments.push(code.clone().into());
+                arguments.extend(dependencies.iter().map(|folder| folder.clone().into()));
             }
-            Interpreter::Node { .. } => (&["-e", NODE], "NODE_PATH", None),
-        };
-        let folders = own.into_iter().chain(dependencies).cloned().collect();
+            Interpreter::Node { .. } => {
+                arguments.extend(["-e", NODE].map(OsString::from));
+                paths.insert("NODE_PATH".to_owned(), dependencies.to_vec());
+            }
+        }
         let mut environment = BTreeMap::from([
             // An interpreter of this machine finds its own libraries by itself.
             ("LD_LIBRARY_PATH".to_owned(), joined(&[code.clone(), code.join("lib"), "/opt/lib".into()])),
@@ -68,9 +76,10 @@ impl Launcher {
         if matches!(interpreter, Interpreter::Python { .. }) {
             // The package is shared by all sandboxes, and on Lambda nobody can write to it.
             environment.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".into());
+            // As on Lambda, for what the function starts: neither the package nor its dependencies.
+            environment.insert("PYTHONPATH".to_owned(), RUNTIME_DIR.into());
         }
-        let arguments = arguments.iter().map(OsString::from).collect();
-        Self { program, arguments, environment, paths: BTreeMap::from([(variable.to_owned(), folders)]) }
+        Self { program, arguments, environment, paths }
     }
 
     /// A search path of the function: its launcher's folders, then its own.

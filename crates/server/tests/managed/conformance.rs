@@ -15,6 +15,15 @@ use crate::installed::{Python, python};
 /// How many cases run at a time.
 const AT_ONCE: usize = 4;
 
+/// Lambda's own client. There every event of the log is a frame; without frames, each ends its line as ours does.
+const LAMBDAS: &str = r"
+import runpy, sys
+from awslambdaric import bootstrap
+def log(self, message, frame_type=None): sys.stdout.write(message if message.endswith('\n') else message + '\n')
+bootstrap.StandardLogSink.log = log
+runpy.run_module('awslambdaric', run_name='__main__', alter_sys=True)
+";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn our_client_does_what_lambdas_own_does() {
     let python = python();
@@ -39,7 +48,7 @@ async fn differences(python: &Python, case: &Case) -> Vec<String> {
     });
     let lambdas = Function::new(&folder, &python.runtime, case.handler, |code| {
         let mut launcher = Launcher::interpreter(python.interpreter, python.program.clone(), code, &[]);
-        launcher.arguments = ["-u", "-s", "-m", "awslambdaric", case.handler].map(Into::into).into();
+        launcher.arguments = ["-u", "-s", "-c", LAMBDAS, case.handler].map(Into::into).into();
         launcher
     });
     let ours = tell(&outcomes(ours, case).await);
@@ -105,7 +114,7 @@ fn without_frames_of_clients(mut document: Value) -> Value {
 }
 
 fn is_of_client(line: &str) -> bool {
-    line.contains("/awslambdaric/") || line.contains("<frozen runpy>")
+    line.contains("/awslambdaric/") || line.contains("<frozen runpy>") || line.contains("File \"<string>\"")
 }
 
 /// What Lambda's client alone says: of updates of Lambda's runtimes, which there are none of here, and, too late to be in the log for

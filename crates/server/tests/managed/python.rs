@@ -88,6 +88,51 @@ async fn a_module_is_the_packages_own_then_a_dependencys_then_one_of_the_functio
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_is_named_as_one_of_the_standard_library_does_not_reach_the_client() {
+    let names = ["logging", "types", "json", "time", "traceback", "re", "decimal", "os", "io"];
+    let code = "import json, sys\ndef handle(event, context):\n    if event: raise ValueError(event)\n    return [sys.argv, len(json.dumps(1))]";
+    let files: Vec<(String, &str)> = names.iter().map(|name| (format!("{name}.py"), "hidden = 1")).collect();
+    let mut files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    files.push(("sample.py", code));
+    let function = function(&folder(&files), "sample.handle", &[]);
+    let runtime = function.start();
+    assert_eq!(function.run(&runtime, "0").await.payload(), json!([["-c"], 1]));
+    assert_eq!(function.run(&runtime, "1").await.error_type(), Some("ValueError"));
+    assert_eq!(function.run(&runtime, "0").await.payload(), json!([["-c"], 1]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_function_starts_finds_modules_as_on_lambda() {
+    let code = "import os\ndef handle(event, context): return os.environ['PYTHONPATH']";
+    assert_eq!(sample(code).once("{}").await.payload(), json!("/var/runtime"));
+    let own = sample(code).set("PYTHONPATH", "/own").once("{}").await;
+    assert_eq!(own.payload(), json!("/own"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_event_of_the_log_ends_its_line() {
+    let code = "import logging\ndef handle(event, context):\n    context.log('as it is')\n    try: 1 / 0\n    except ZeroDivisionError: logging.exception('caught')\n    logging.warning('after')";
+    let outcome = sample(code).once("{}").await;
+    let told: Vec<&str> =
+        outcome.lines.iter().map(|line| line.rsplit('\t').next().unwrap()).map(str::trim_end).collect();
+    for line in ["as it is", "ZeroDivisionError: division by zero", "after"] {
+        assert!(told.contains(&line), "{told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coroutine_that_nobody_runs_is_the_error_alone() {
+    let function = sample("async def handle(event, context): return 1");
+    let runtime = function.start();
+    for _ in 0..2 {
+        let outcome = function.run(&runtime, "{}").await;
+        let message = outcome.payload()["errorMessage"].as_str().unwrap().to_owned();
+        assert!(message.ends_with("Object of type coroutine is not JSON serializable"), "{message}");
+        assert!(!outcome.lines.iter().any(|line| line.contains("RuntimeWarning")), "{:?}", outcome.lines);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_timeout_ends_the_sandbox_and_the_next_event_begins_anew() {
     let function = sample(
         "count = 0\ndef handle(event, context):\n    global count\n    count += 1\n    while event: pass\n    return count",

@@ -1,14 +1,19 @@
 """The client of the Lambda Runtime API for Python, as Lambda's own behaves: `python -c <this>`.
 
 It is the standard library alone, of which it imports little: http.client would take longer than all the rest.
+Its arguments are the folders of the function's modules.
 """
+
+import sys
+
+# With -c, Python looks into the working folder first, where a module of the function may be named as one that is needed here.
+sys.path[:1] = [] if sys.path[:1] == [""] else sys.path[:1]
 
 import importlib
 import json
 import logging
 import math
 import os
-import sys
 import time
 import traceback
 
@@ -66,7 +71,7 @@ def plain(value, within=()):
     if isinstance(value, bytes):
         return value.decode()
     decimal = sys.modules.get("decimal")
-    if decimal and isinstance(value, decimal.Decimal):
+    if isinstance(value, getattr(decimal, "Decimal", ())):
         return math.nan if value.is_nan() else Number(value)
     names = getattr(value, "_asdict", None)
     if id(value) in within:
@@ -122,11 +127,16 @@ def document(value):
 # Logs
 
 
+def write_event(text):
+    """Writes one event of the log. On Lambda a frame ends it, here a line: what follows must not run into it."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
 class Handler(logging.Handler):
     """Writes records to standard output, each with the id of its event."""
 
     def emit(self, record):
-        sys.stdout.write(self.format(record))
+        write_event(self.format(record))
 
     def filter(self, record):
         record.aws_request_id, record.tenant_id = running["id"] or "", running["tenant"]
@@ -298,7 +308,7 @@ class LambdaContext(Named):
         return dict(self._w3c)
 
     def log(self, message):
-        sys.stdout.write(str(message))
+        write_event(str(message))
 
 
 # The function
@@ -330,7 +340,12 @@ def handle(function, headers, event):
     answer = function(event, context)
     if isinstance(answer, bytes):
         return answer
-    return fault(("Runtime.MarshalError", "Unable to marshal response"), document, answer)
+    try:
+        return fault(("Runtime.MarshalError", "Unable to marshal response"), document, answer)
+    finally:
+        # A coroutine that nobody runs is warned of at a line of ours.
+        if hasattr(answer, "cr_frame"):
+            answer.close()
 
 
 def main():
@@ -372,6 +387,6 @@ def last_words(kind, error, trace):
 
 
 sys.excepthook = last_words
-# With -c, Python looks into the working folder first, which PYTHONPATH names already.
-sys.path[:1] = [] if sys.path[:1] == [""] else sys.path[:1]
+sys.path[:0] = sys.argv[1:]
+del sys.argv[1:]
 main()
