@@ -72,13 +72,15 @@ fn a_derivative_is_pushed_where_the_guide_has_it() {
     project.mdo("derivative push tiny").exits(2).says("help: name one in project.toml: `[artifacts]`");
     project.mdo("derivative push tinny").exits(2).says("help: did you mean `tiny`?");
 
-    project.write("project.toml", &format!("{MANIFEST}{BUCKET}{derivative}"));
+    let bucket = BUCKET.replace("shop-artifacts", "shop-shared");
+    project.write("project.toml", &format!("{MANIFEST}{bucket}{derivative}"));
+    // Buckets are every account's.
     let live = Live::of(&project, "dev");
     let place = json!({"LocationConstraint": "eu-west-1"});
-    live.call("s3", "create_bucket", json!({"Bucket": "shop-artifacts", "CreateBucketConfiguration": place}));
+    live.call("s3", "create_bucket", json!({"Bucket": "shop-shared", "CreateBucketConfiguration": place}));
     let pushed = project.mdo("derivative push tiny").exits(0);
-    pushed.says("s3://shop-artifacts/mdo/lambda/python_3.13/tiny.zip\n");
-    let objects = live.call("s3", "list_objects_v2", json!({"Bucket": "shop-artifacts"}));
+    pushed.says("s3://shop-shared/mdo/lambda/python_3.13/tiny.zip\n");
+    let objects = live.call("s3", "list_objects_v2", json!({"Bucket": "shop-shared"}));
     assert_eq!(objects["Contents"][0]["Key"], "mdo/lambda/python_3.13/tiny.zip");
     project.mdo("derivative pin tiny").succeeds().says("pinned tiny to sha256 ");
 }

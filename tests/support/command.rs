@@ -153,7 +153,9 @@ impl<'a> Mdo<'a> {
         let output = self.exits(0);
         let is_expected = |line: &&str| {
             line.contains(": waiting, ")
-                || ["note: ", "  derivative "].iter().any(|start| line.starts_with(start))
+                || ["note: ", "  derivative ", "  waiting for AWS "]
+                    .iter()
+                    .any(|start| line.starts_with(start))
         };
         let other: Vec<&str> = output.stderr.lines().filter(|line| !is_expected(line)).collect();
         assert!(other.is_empty(), "{}", output.transcript());
