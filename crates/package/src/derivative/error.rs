@@ -134,6 +134,16 @@ pub enum DerivativeError {
         /// Why.
         source: UnpackError,
     },
+    /// A prebuilt zip is not there, or cannot be read.
+    #[error("derivative {name}: cannot read {}: {source}", .zip.display())]
+    ZipUnreadable {
+        /// The derivative's name.
+        name: String,
+        /// The zip.
+        zip: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A prebuilt zip is not the one that was pinned.
     #[error("derivative {name}: the sha256 of {} is {found}, project.toml says {pinned}", .zip.display())]
     OtherZip {
@@ -177,7 +187,9 @@ impl DerivativeError {
         let (Self::LockMissing { folder: path, .. }
         | Self::LockStale { path, .. }
         | Self::Read { path, .. }
-        | Self::Write { path, .. }) = &mut self
+        | Self::Write { path, .. }
+        | Self::ZipUnreadable { zip: path, .. }
+        | Self::OtherZip { zip: path, .. }) = &mut self
         else {
             return self;
         };
@@ -212,6 +224,9 @@ impl DerivativeError {
                 help.join("\n")
             }
             Self::Write { source, .. } => return write_help(source),
+            Self::ZipUnreadable { name, .. } => {
+                format!("correct `zip` under `[derivatives.{name}]` in project.toml")
+            }
             Self::OtherZip { name, .. } => {
                 format!("if you trust the new one: mdo derivative pin {name}")
             }

@@ -28,7 +28,7 @@ pub struct Prebuilt {
     /// The zip.
     pub zip: PathBuf,
     /// What its digest has to be; any, if nobody has said so.
-    pub sha256: Option<Sha256>,
+    pub pinned: Option<Sha256>,
     /// The runtime of the functions that use it.
     pub runtime: PythonRuntime,
     /// The processor that the functions run on.
@@ -38,6 +38,22 @@ pub struct Prebuilt {
 }
 
 impl Prebuilt {
+    /// The digest of the zip as it is now.
+    ///
+    /// # Errors
+    /// When it cannot be read, and when it is not the one that was pinned.
+    pub fn sha256(&self) -> Result<Sha256, DerivativeError> {
+        let (name, zip) = (self.name.clone(), self.zip.clone());
+        let found = match digest(&zip) {
+            Ok(found) => found,
+            Err(source) => return Err(DerivativeError::ZipUnreadable { name, zip, source }),
+        };
+        match self.pinned {
+            Some(pinned) if pinned != found => Err(DerivativeError::OtherZip { name, zip, found, pinned }),
+            _ => Ok(found),
+        }
+    }
+
     /// The identity of what becomes of a zip with this digest.
     pub fn inputs(&self, sha256: Sha256) -> Sha256 {
         let inputs = serde_json::json!([
@@ -52,7 +68,7 @@ impl Prebuilt {
     }
 }
 
-/// The derivative, if a zip with this digest has been opened before. The zip need not be there.
+/// The derivative, if a zip with this digest has been opened before. [`Prebuilt::sha256`] tells whether that is the zip.
 pub fn cached_prebuilt(prebuilt: &Prebuilt, sha256: Sha256, cache: &Path, packing: Packing) -> Option<Built> {
     build::find(prebuilt.inputs(sha256), cache, packing)
 }
@@ -69,12 +85,7 @@ pub fn open(
     observe: Observe,
 ) -> Result<Built, DerivativeError> {
     let name = prebuilt.name.as_str();
-    let found = digest(&prebuilt.zip).map_err(|source| DerivativeError::read(name, &prebuilt.zip, source))?;
-    if let Some(pinned) = prebuilt.sha256.filter(|pinned| *pinned != found) {
-        let zip = prebuilt.zip.clone();
-        return Err(DerivativeError::OtherZip { name: name.to_owned(), zip, found, pinned });
-    }
-    let making = Making { name, inputs: prebuilt.inputs(found), cache, abandoned };
+    let making = Making { name, inputs: prebuilt.inputs(prebuilt.sha256()?), cache, abandoned };
     making.make(packing, observe, &mut |workshop, observe| fill(prebuilt, workshop, observe))
 }
 

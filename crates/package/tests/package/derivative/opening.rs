@@ -39,7 +39,7 @@ impl Foreign {
         let prebuilt = Prebuilt {
             name: "sklearn".into(),
             zip: path,
-            sha256: None,
+            pinned: None,
             runtime: "python3.13".parse().unwrap(),
             architecture: Architecture::X86_64,
             exclude: Vec::new(),
@@ -119,24 +119,25 @@ fn leaves_out_what_is_excluded() {
 fn has_to_be_the_zip_that_was_pinned() {
     let mut foreign = Foreign::with(&[("a.py", b"")]);
     let sha256 = Sha256::of(&fs::read(&foreign.prebuilt.zip).unwrap());
-    foreign.prebuilt.sha256 = Some(sha256);
+    foreign.prebuilt.pinned = Some(sha256);
     let built = foreign.open().unwrap();
     let cache = foreign.home.path().join("cache");
     assert_eq!(
         derivative::cached_prebuilt(&foreign.prebuilt, sha256, &cache, Packing::OneZip).unwrap(),
         built
     );
-    foreign.prebuilt.sha256 = Some(Sha256::of(b"another"));
-    let error = foreign.open().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!(
-            "derivative sklearn: the sha256 of {} is {sha256}, project.toml says {}",
-            foreign.prebuilt.zip.display(),
-            Sha256::of(b"another")
-        )
-    );
-    assert_eq!(error.help().unwrap(), "if you trust the new one: mdo derivative pin sklearn");
+    fs::write(&foreign.prebuilt.zip, "another").unwrap();
+    for error in [foreign.open().unwrap_err(), foreign.prebuilt.sha256().unwrap_err()] {
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "derivative sklearn: the sha256 of {} is {}, project.toml says {sha256}",
+                foreign.prebuilt.zip.display(),
+                Sha256::of(b"another")
+            )
+        );
+        assert_eq!(error.help().unwrap(), "if you trust the new one: mdo derivative pin sklearn");
+    }
 }
 
 #[test]
@@ -190,7 +191,7 @@ fn refuses_more_entries_than_packages_have() {
 
 #[test]
 fn refuses_what_is_no_zip_and_what_is_not_there() {
-    let foreign = Foreign::with(&[("a.py", b"")]);
+    let mut foreign = Foreign::with(&[("a.py", b"")]);
     fs::write(&foreign.prebuilt.zip, "no zip").unwrap();
     let error = foreign.open().unwrap_err();
     assert!(
@@ -203,6 +204,13 @@ fn refuses_what_is_no_zip_and_what_is_not_there() {
     foreign.refused(
         "derivative sklearn: cannot read ~/sklearn_numpy_scipy.zip: No such file or directory (os error 2)",
     );
+    foreign.prebuilt.pinned = Some(Sha256::of(b"what was there"));
+    let error = foreign.prebuilt.sha256().unwrap_err().relative_to(foreign.home.path());
+    assert_eq!(
+        error.to_string(),
+        "derivative sklearn: cannot read sklearn_numpy_scipy.zip: No such file or directory (os error 2)"
+    );
+    assert_eq!(error.help().unwrap(), "correct `zip` under `[derivatives.sklearn]` in project.toml");
 }
 
 #[test]
