@@ -181,6 +181,9 @@ pub(super) fn checked(
     if !problems.is_empty() {
         return Err(DerivativeError::Preflight { name: name.to_owned(), problems });
     }
+    if !files.iter().any(|file| distribution::is_importable(&file.name)) {
+        warnings.push("brings nothing that a function can import".to_owned());
+    }
     let distribution::Contents { distributions, owners, modules } = contents;
     Ok(Tree { files, owners, distributions, modules, warnings })
 }

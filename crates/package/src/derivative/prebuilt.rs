@@ -18,7 +18,7 @@ use super::{Observe, bytecode, tree};
 use crate::unpack;
 
 /// Part of every identity, as that of a recipe.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A prebuilt zip, which is on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,21 +110,33 @@ fn fill(prebuilt: &Prebuilt, workshop: &Workshop, observe: Observe) -> Result<Tr
 
 /// The folder of an unpacked zip that holds the packages: itself, or one of those where Lambda looks in a layer.
 fn packages(name: &str, unpacked: &Path, runtime: PythonRuntime) -> Result<PathBuf, DerivativeError> {
-    let python = unpacked.join("python");
-    if !python.is_dir() || python.join("__init__.py").exists() {
-        return Ok(unpacked.to_owned());
-    }
-    let site_packages = python.join(format!("lib/python{}/site-packages", runtime.version()));
-    let chosen = if site_packages.is_dir() { site_packages } else { python };
-    let prefix = chosen.strip_prefix(unpacked).unwrap_or(&chosen).to_string_lossy().into_owned() + "/";
+    let refused =
+        |problem| Err(DerivativeError::Preflight { name: name.to_owned(), problems: vec![problem] });
     let files = tree::list(unpacked).map_err(|source| DerivativeError::read(name, unpacked, source))?;
-    match files.into_iter().find(|file| !file.name.starts_with(&prefix)) {
-        None => Ok(chosen),
-        Some(file) => Err(DerivativeError::Preflight {
-            name: name.to_owned(),
-            problems: vec![DerivativeProblem::BesidePython { file: file.name }],
-        }),
+    let versions = files.iter().filter_map(|file| site_packages(&file.name));
+    let other = versions.clone().find(|(_, version)| *version != runtime.version());
+    if let Some((folder, _)) = other {
+        return refused(DerivativeProblem::OtherPython { folder: folder.to_owned(), runtime });
     }
+    let python = unpacked.join("python");
+    let is_layer = python.is_dir() && !python.join("__init__.py").exists();
+    let own = versions.map(|(folder, _)| folder).next();
+    let prefix = match own.or(is_layer.then_some("python")) {
+        Some(folder) => format!("{folder}/"),
+        None => return Ok(unpacked.to_owned()),
+    };
+    match files.into_iter().find(|file| !file.name.starts_with(&prefix)) {
+        None => Ok(unpacked.join(&prefix)),
+        Some(file) => refused(DerivativeProblem::Beside { file: file.name, folder: prefix }),
+    }
+}
+
+/// The folder of a Python's packages that a file lies in, as layers and virtual environments have it, and that Python's version.
+fn site_packages(file: &str) -> Option<(&str, &str)> {
+    let below = file.strip_prefix("python/").unwrap_or(file);
+    let (version, rest) = below.strip_prefix("lib/python")?.split_once('/')?;
+    let inner = rest.strip_prefix("site-packages/")?;
+    Some((file[..file.len() - inner.len()].trim_end_matches('/'), version))
 }
 
 /// The digest of a zip.

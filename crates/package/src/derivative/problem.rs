@@ -144,11 +144,21 @@ pub enum DerivativeProblem {
         /// The function's memory in MB.
         memory: u32,
     },
-    /// A prebuilt zip with something beside `python/`.
-    #[error("the zip holds {file} beside python/, which functions would not find")]
-    BesidePython {
+    /// A prebuilt zip with the packages of another Python.
+    #[error("the zip holds {folder}, where {runtime} does not look")]
+    OtherPython {
+        /// The folder.
+        folder: String,
+        /// The function's runtime.
+        runtime: PythonRuntime,
+    },
+    /// A prebuilt zip with something beside the folder of its packages.
+    #[error("the zip holds {file} beside {folder}, which functions would not find")]
+    Beside {
         /// The first such file.
         file: String,
+        /// The folder of the packages, with a slash at its end.
+        folder: String,
     },
 }
 
@@ -161,9 +171,10 @@ impl DerivativeProblem {
             | Self::WrongPython { files, .. }
             | Self::TooNew { files, .. }
             | Self::LibraryMissing { files, .. } => files.0.first().map(String::as_str),
-            Self::DamagedElf { file, .. } | Self::ModuleHidden { file, .. } | Self::BesidePython { file } => {
+            Self::DamagedElf { file, .. } | Self::ModuleHidden { file, .. } | Self::Beside { file, .. } => {
                 Some(file)
             }
+            Self::OtherPython { folder, .. } => Some(folder),
             Self::Empty | Self::TooLarge { .. } | Self::NotSplittable { .. } | Self::SlowImports { .. } => {
                 None
             }
@@ -181,7 +192,7 @@ impl DerivativeProblem {
             Self::NotForLinux { .. } => {
                 "name them in `exclude` if nobody imports them, or use a zip that was made for Linux".into()
             }
-            Self::WrongPython { runtime, .. } => {
+            Self::WrongPython { runtime, .. } | Self::OtherPython { runtime, .. } => {
                 format!("use a zip that was made for {runtime}, or change the function's \"runtime\"")
             }
             Self::TooNew { .. } => {
@@ -200,8 +211,8 @@ impl DerivativeProblem {
             }
             Self::ModuleHidden { file, .. } => format!("rename {file}"),
             Self::SlowImports { .. } => format!("set \"memory\": {ENOUGH_MEMORY} or more"),
-            Self::BesidePython { .. } => {
-                "put the packages into python/, or all of them at the root of the zip".into()
+            Self::Beside { folder, .. } => {
+                format!("put the packages into {folder}, or all of them at the root of the zip")
             }
         }
     }

@@ -45,7 +45,8 @@ fn names_files_for_another_system() {
     let help = "name them in `exclude` if nobody imports them, or use a zip that was made for Linux";
     package(&[("fast/core.so", b"\xcf\xfa\xed\xfe".to_vec())])
         .refused("derivative sklearn: fast/core.so is not for Linux: a macOS program", help);
-    let built = package(&[("fast/core.pyd", b"MZ\x90".to_vec())]).build().unwrap();
+    let built =
+        package(&[("fast/__init__.py", Vec::new()), ("fast/core.pyd", b"MZ\x90".to_vec())]).build().unwrap();
     assert_eq!(built.warnings, ["fast/core.pyd is not for Linux: a Windows program"]);
 }
 

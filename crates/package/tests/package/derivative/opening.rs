@@ -12,7 +12,7 @@ use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
 use super::project::names;
-use crate::elf::{AARCH64, Elf};
+use crate::elf::{AARCH64, Elf, X86_64};
 
 /// A zip beside a cache.
 struct Foreign {
@@ -223,6 +223,42 @@ fn refuses_what_functions_would_not_find() {
         foreign.open().unwrap_err().help().unwrap(),
         "put the packages into python/, or all of them at the root of the zip"
     );
+}
+
+#[test]
+fn takes_the_packages_of_a_virtual_environment() {
+    let foreign = Foreign::with(&[("lib/python3.13/site-packages/six.py", b"")]);
+    assert_eq!(names(&foreign.open().unwrap().tree), ["six.py"]);
+}
+
+#[test]
+fn refuses_the_packages_of_another_python() {
+    let own = ("python/lib/python3.13/site-packages/six.py", &b""[..]);
+    for folder in ["python/lib/python3.12/site-packages", "lib/python3.12/site-packages"] {
+        let file = format!("{folder}/six.py");
+        for entries in [vec![(file.as_str(), &b""[..])], vec![own, (file.as_str(), b"")]] {
+            let foreign = Foreign::with(&entries);
+            foreign.refused(&format!(
+                "derivative sklearn: the zip holds {folder}, where python3.13 does not look"
+            ));
+            assert_eq!(
+                foreign.open().unwrap_err().help().unwrap(),
+                "use a zip that was made for python3.13, or change the function's \"runtime\""
+            );
+        }
+    }
+}
+
+#[test]
+fn warns_of_what_brings_no_module() {
+    let nothing = ["brings nothing that a function can import"];
+    for file in ["six-1.17.0.dist-info/METADATA", "python/data.json", "six-master/six.py", "bin2.0/six.py"] {
+        assert_eq!(Foreign::with(&[(file, b"")]).open().unwrap().warnings, nothing, "{file}");
+    }
+    for file in ["six.py", "google/auth/transport.py", "python/_x.cpython-313-x86_64-linux-gnu.so"] {
+        let content = Elf::program(X86_64).bytes();
+        assert_eq!(Foreign::with(&[(file, &content)]).open().unwrap().warnings, [""; 0], "{file}");
+    }
 }
 
 #[test]
