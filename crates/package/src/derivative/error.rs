@@ -242,6 +242,12 @@ impl DerivativeError {
         })
     }
 
+    /// Whether uv's complaint is about a file.
+    pub(super) fn names(&self, file: &Path) -> bool {
+        let Some(file) = file.file_name().map(|file| file.to_string_lossy()) else { return false };
+        matches!(self, Self::Uv { said, .. } if said.iter().any(|line| line.contains(&*file)))
+    }
+
     /// What the preflight found; empty for every other error.
     pub fn problems(&self) -> &[DerivativeProblem] {
         match self {
