@@ -54,6 +54,16 @@ pub enum DerivativeError {
         /// What is wrong with it, as it reads after its path.
         reason: String,
     },
+    /// A package may be built from source, and is not among those that are locked.
+    #[error("derivative {name}: `source` names `{package}`, which its requirements.txt does not pin")]
+    UnknownSource {
+        /// The derivative's name.
+        name: String,
+        /// The package, as it was written.
+        package: String,
+        /// The locked package that was most likely meant.
+        near: Option<String>,
+    },
     /// uv failed.
     #[error("derivative {name}: uv cannot {doing}{}", lines(.said))]
     Uv {
@@ -206,6 +216,10 @@ impl DerivativeError {
             Self::UvNotThere { .. } => "unset MDO_UV, or let it name the uv program".into(),
             Self::LockMissing { name, .. } | Self::LockStale { name, .. } => {
                 format!("mdo derivative lock {name}")
+            }
+            Self::UnknownSource { near: Some(near), .. } => format!("did you mean `{near}`?"),
+            Self::UnknownSource { name, .. } => {
+                format!("take it out of `source` under `[derivatives.{name}]` in project.toml")
             }
             Self::Uv { name, failure, .. } => return uv_help(name, failure),
             Self::NoRuntimePython { runtime, name, needs, .. } => {

@@ -102,10 +102,12 @@ fn fill(prebuilt: &Prebuilt, workshop: &Workshop, observe: Observe) -> Result<Tr
     if unpacked.exists() {
         fs::remove_dir_all(&unpacked).map_err(failed)?;
     }
+    let idle =
+        tree::idle(&tree, &prebuilt.exclude).map_err(|source| DerivativeError::read(name, &tree, source))?;
     tree::clean(&tree, &prebuilt.exclude, &|path| bytecode::is_of_use(path, prebuilt.runtime))
         .map_err(|source| DerivativeError::write(name, &tree, source))?;
     let lambda = Some((prebuilt.runtime, prebuilt.architecture));
-    build::checked(name, workshop, lambda, observe)
+    build::checked(name, workshop, lambda, idle, observe)
 }
 
 /// The folder of an unpacked zip that holds the packages: itself, or one of those where Lambda looks in a layer.

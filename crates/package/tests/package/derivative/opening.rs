@@ -116,6 +116,17 @@ fn leaves_out_what_is_excluded() {
 }
 
 #[test]
+fn warns_of_patterns_that_leave_nothing_out() {
+    let mut foreign = Foreign::with(&[("a/__init__.py", b""), ("a/tests/test_a.py", b"")]);
+    let of_use = ["tests/", "**/tests/**", "*_a.py", "!a/tests/test_a.py"];
+    let idle = ["[", "!__init__.py", "../a", "", "nomatch/**", "./a", "a/*.pyi"];
+    foreign.prebuilt.exclude = of_use.into_iter().chain(idle).map(str::to_owned).collect();
+    let named = idle.map(|pattern| format!("`{pattern}` in `exclude` has no effect"));
+
+    assert_eq!(foreign.open().unwrap().warnings, named);
+}
+
+#[test]
 fn has_to_be_the_zip_that_was_pinned() {
     let mut foreign = Foreign::with(&[("a.py", b"")]);
     let sha256 = Sha256::of(&fs::read(&foreign.prebuilt.zip).unwrap());
