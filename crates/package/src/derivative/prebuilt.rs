@@ -107,7 +107,14 @@ fn fill(prebuilt: &Prebuilt, workshop: &Workshop, observe: Observe) -> Result<Tr
     tree::clean(&tree, &prebuilt.exclude, &|path| bytecode::is_of_use(path, prebuilt.runtime))
         .map_err(|source| DerivativeError::write(name, &tree, source))?;
     let lambda = Some((prebuilt.runtime, prebuilt.architecture));
-    build::checked(name, workshop, lambda, idle, observe)
+    let tree = build::checked(name, workshop, lambda, idle, observe);
+    match tree {
+        // Nothing else can be wrong with no file.
+        Err(DerivativeError::Preflight { name, problems }) if problems == [DerivativeProblem::Empty] => {
+            Err(DerivativeError::Preflight { name, problems: vec![DerivativeProblem::EmptyZip] })
+        }
+        checked => checked,
+    }
 }
 
 /// The folder of an unpacked zip that holds the packages: itself, or one of those where Lambda looks in a layer.

@@ -45,9 +45,12 @@ impl fmt::Display for Files {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DerivativeProblem {
-    /// It holds nothing.
+    /// Its packages hold nothing, or `exclude` leaves nothing of them.
     #[error("holds no file")]
     Empty,
+    /// A prebuilt zip holds nothing, or nothing but what systems and archivers leave.
+    #[error("the zip holds no file of a package")]
+    EmptyZip,
     /// Native files for another processor.
     #[error("{files} {} built for {found}, the function runs on {declared}", .files.verb("is", "are"))]
     WrongArchitecture {
@@ -175,16 +178,19 @@ impl DerivativeProblem {
                 Some(file)
             }
             Self::OtherPython { folder, .. } => Some(folder),
-            Self::Empty | Self::TooLarge { .. } | Self::NotSplittable { .. } | Self::SlowImports { .. } => {
-                None
-            }
+            Self::Empty
+            | Self::EmptyZip
+            | Self::TooLarge { .. }
+            | Self::NotSplittable { .. }
+            | Self::SlowImports { .. } => None,
         }
     }
 
     /// What to do about it.
     pub fn help(&self) -> String {
         match self {
-            Self::Empty => "name a package in requirements.in".into(),
+            Self::Empty => "name a package in requirements.in, or leave less out with `exclude`".into(),
+            Self::EmptyZip => "make the zip again, or leave less out with `exclude`".into(),
             Self::WrongArchitecture { declared, .. } => format!(
                 "take a package that was built on this machine out of `source`, use a prebuilt zip that was made for \
                  {declared}, or name files that nobody loads in `exclude`"

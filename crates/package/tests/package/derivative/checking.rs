@@ -153,7 +153,10 @@ fn reports_all_its_problems_at_once() {
 fn refuses_an_empty_one() {
     let mut project = Project::new().wants("# nothing yet\n").locked();
     project.recipe.bytecode = false;
-    project.refused("derivative sklearn: holds no file", "name a package in requirements.in");
+    project.refused(
+        "derivative sklearn: holds no file",
+        "name a package in requirements.in, or leave less out with `exclude`",
+    );
 }
 
 #[test]
@@ -235,7 +238,7 @@ fn knows_the_runtimes_of_python() {
     for wrong in ["python3.10", "python3.16", "python3.013", "3.13", "provided.al2023"] {
         assert_eq!(
             wrong.parse::<PythonRuntime>().unwrap_err().to_string(),
-            format!("`{wrong}` is not a Python runtime of Lambda: python3.11 to python3.15")
+            format!("mdo builds derivatives for python3.11 to python3.15, not for `{wrong}`")
         );
     }
     assert!(!derivative::runs_here(Architecture::X86_64) || !derivative::runs_here(Architecture::Arm64));

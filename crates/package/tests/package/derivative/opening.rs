@@ -237,6 +237,32 @@ fn refuses_what_functions_would_not_find() {
 }
 
 #[test]
+fn refuses_a_zip_without_packages() {
+    for entries in [&[][..], &[("__MACOSX/._six.py", &b""[..])]] {
+        let foreign = Foreign::with(entries);
+        foreign.refused("derivative sklearn: the zip holds no file of a package");
+        assert_eq!(
+            foreign.open().unwrap_err().help().unwrap(),
+            "make the zip again, or leave less out with `exclude`"
+        );
+    }
+}
+
+#[test]
+fn refuses_what_is_a_file_and_a_folder() {
+    let zip = "derivative sklearn: ~/sklearn_numpy_scipy.zip holds";
+    Foreign::with(&[("six.py", b""), ("six.py/x", b"")])
+        .refused(&format!("{zip} `six.py/x`, which lies below a file"));
+    Foreign::with(&[("six.py/x", b""), ("six.py", b"")])
+        .refused(&format!("{zip} `six.py`, which is a file and a folder"));
+    Foreign::written(|zip| {
+        zip.start_file("six.py", SimpleFileOptions::default()).unwrap();
+        zip.add_directory("six.py/x", SimpleFileOptions::default()).unwrap();
+    })
+    .refused(&format!("{zip} `six.py/x/`, which is a folder in the place of a file"));
+}
+
+#[test]
 fn takes_the_packages_of_a_virtual_environment() {
     let foreign = Foreign::with(&[("lib/python3.13/site-packages/six.py", b"")]);
     assert_eq!(names(&foreign.open().unwrap().tree), ["six.py"]);
