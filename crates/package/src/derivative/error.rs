@@ -137,7 +137,7 @@ pub enum DerivativeError {
         reason: String,
     },
     /// A prebuilt zip cannot be unpacked.
-    #[error("derivative {name}: {source}")]
+    #[error("derivative {name}: {}", with_reason(.source))]
     Unpack {
         /// The derivative's name.
         name: String,
@@ -301,6 +301,14 @@ fn uv_help(name: &str, failure: &UvFailure) -> Option<String> {
 
 fn lines(said: &[String]) -> String {
     said.iter().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("\n  {line}") }).collect()
+}
+
+/// An error with what the system says of it.
+fn with_reason(error: &UnpackError) -> String {
+    match std::error::Error::source(error) {
+        Some(reason) => format!("{error}: {reason}"),
+        None => error.to_string(),
+    }
 }
 
 fn given(version: Option<&str>) -> String {

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use mdo_model::Sha256;
 use mdo_model::project::Architecture;
+use mdo_package::UnpackError;
 use mdo_package::derivative::{self, Built, DerivativeError, Packing, Prebuilt};
 use tempfile::TempDir;
 use zip::CompressionMethod;
@@ -260,6 +261,16 @@ fn refuses_what_is_a_file_and_a_folder() {
         zip.add_directory("six.py/x", SimpleFileOptions::default()).unwrap();
     })
     .refused(&format!("{zip} `six.py/x/`, which is a folder in the place of a file"));
+}
+
+#[test]
+fn says_why_a_file_cannot_be_unpacked() {
+    let source = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    let source = UnpackError::Write { path: "six.py".into(), source };
+    assert_eq!(
+        DerivativeError::Unpack { name: "sklearn".into(), source }.to_string(),
+        "derivative sklearn: cannot write six.py: permission denied"
+    );
 }
 
 #[test]
