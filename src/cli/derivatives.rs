@@ -237,20 +237,11 @@ fn read(root: &Path, id: &DerivativeId, own: &DerivativeSettings) -> Result<Ingr
         .map_err(|error| Failure::new(exit_code::USAGE, format!("derivative {name}: {error}")))?;
     if let Some(zip) = &own.zip {
         let zip = root.join(zip);
-        let sha256 = match own.sha256 {
-            Some(pinned) => pinned,
-            None => derivative::digest(&zip).map_err(|error| {
-                let message = format!("derivative {name}: cannot read {}: {error}", zip.display());
-                Failure::with_help(
-                    exit_code::USAGE,
-                    message,
-                    format!("correct `zip` under [derivatives.{name}] in project.toml"),
-                )
-            })?,
-        };
         let exclude = own.exclude.clone();
         let architecture = id.architecture;
-        let prebuilt = Prebuilt { name, zip, sha256: own.sha256, runtime, architecture, exclude };
+        let prebuilt = Prebuilt { name, zip, pinned: own.sha256, runtime, architecture, exclude };
+        // Read even where it was opened before: another zip may lie in its place since.
+        let sha256 = prebuilt.sha256().map_err(|error| error.relative_to(root))?;
         return Ok(Ingredients::Prebuilt(prebuilt, sha256));
     }
     let lock = derivative::read_lock(&name, &root.join(DERIVATIVES).join(&name), runtime)

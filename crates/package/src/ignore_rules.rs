@@ -197,6 +197,28 @@ impl Patterns {
         Self(IgnoreFile { patterns, base: Base::Within(0) })
     }
 
+    /// Those of the lines that decide nothing about any of these paths, which are told from folders by the flag.
+    pub(super) fn idle(lines: &[String], paths: &[(String, bool)]) -> Vec<String> {
+        let patterns: Vec<_> = lines.iter().map(|line| Pattern::read(line)).collect();
+        let mut is_of_use = vec![false; lines.len()];
+        for (path, is_folder) in paths {
+            let mut is_out = false;
+            for (pattern, is_of_use) in patterns.iter().zip(&mut is_of_use) {
+                let Some(pattern) = pattern.as_ref().filter(|one| one.names(path, *is_folder)) else {
+                    continue;
+                };
+                *is_of_use |= is_out || !pattern.takes_back;
+                is_out = !pattern.takes_back;
+            }
+        }
+        lines
+            .iter()
+            .zip(is_of_use)
+            .filter(|(_, is_of_use)| !is_of_use)
+            .map(|(line, _)| line.clone())
+            .collect()
+    }
+
     /// Whether they name a file or a folder.
     pub(super) fn name(&self, path: &str, is_folder: bool) -> bool {
         self.0.excludes(path, is_folder).unwrap_or(false)

@@ -89,6 +89,10 @@ struct Unpacking<'a> {
 }
 
 impl Unpacking<'_> {
+    fn is_below_a_file(&self, relative: &Path) -> bool {
+        relative.ancestors().skip(1).any(|above| self.seen.contains(above))
+    }
+
     fn entry<R: Read>(&mut self, mut entry: zip::read::ZipFile<'_, R>) -> Result<(), UnpackError> {
         let name = entry.name().map_err(damaged(self.zip))?.into_owned();
         let refuse =
@@ -99,14 +103,24 @@ impl Unpacking<'_> {
         }
         let path = self.into.join(&relative);
         if entry.is_dir() {
+            if self.seen.contains(&relative) || self.is_below_a_file(&relative) {
+                return Err(refuse("is a folder in the place of a file"));
+            }
             return fs::create_dir_all(&path).map_err(failed(&path));
         }
-        if !self.seen.insert(relative) {
+        if self.seen.contains(&relative) {
             return Err(refuse("appears twice"));
+        }
+        if path.is_dir() {
+            return Err(refuse("is a file and a folder"));
+        }
+        if self.is_below_a_file(&relative) {
+            return Err(refuse("lies below a file"));
         }
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(failed(folder))?;
         }
+        self.seen.insert(relative);
         let mut file = File::create_new(&path).map_err(failed(&path))?;
         let mut buffer = vec![0; 64 * 1024];
         loop {

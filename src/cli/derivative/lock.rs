@@ -29,6 +29,9 @@ pub(super) async fn run(names: &[DerivativeName], upgrade: bool) -> Result<(), F
         let runtime = oldest_runtime(&settings, &name)?;
         let locked = lock(&settings, &name, runtime, upgrade).await?;
         let path = locked.path.strip_prefix(&settings.root).unwrap_or(&locked.path).display();
+        if let Some(reason) = locked.distrusted {
+            output::message(&format!("warning: {path} {reason}"));
+        }
         output::data(&match locked.changes.as_slice() {
             [] => format!("{name}  {}, as before  {path}\n", packages(locked.packages.len())),
             changes => {

@@ -215,12 +215,9 @@ fn a_zip_that_is_pinned_is_built_once_and_is_the_only_one() {
     mdo(&project, "plan --local").exits(0);
 
     project.write("colours.zip", "another");
-    mdo(&project, "plan --local").exits(0);
-    project.remove(".mdo");
     let output = mdo(&project, "plan --local").exits(2);
-    let zip = project.path("colours.zip").display().to_string();
     assert_eq!(
-        complained(&output).replace(&zip, "colours.zip"),
+        complained(&output),
         "error: derivative colours: the sha256 of colours.zip is SHA256, project.toml says SHA256
   help: if you trust the new one: mdo derivative pin colours
 "

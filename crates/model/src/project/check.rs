@@ -17,6 +17,7 @@ use super::{FunctionName, StageName, derivative, region, routes, runtime};
 /// Checks `project.toml` by itself.
 pub(super) fn manifest(manifest: &Manifest, document: &Document, problems: &mut Vec<Problem>) {
     half_a_network(manifest.defaults.vpc.as_ref(), document, &["defaults", "vpc"], problems);
+    derivative::check_tables(manifest, document, problems);
 }
 
 /// Checks the functions with what they take from `[defaults]`, and their routes against each other.
@@ -80,6 +81,7 @@ pub(super) fn warnings(project: &Project, today: Date) -> Vec<Problem> {
     for (stage, table) in &manifest.stages {
         warnings.extend(of_region(&table.region, &["stages", stage.as_str(), "region"]));
     }
+    warnings.extend(derivative::warnings(root, manifest, document));
     warnings.extend(of_runtime(manifest.defaults.runtime.as_deref(), document, &["defaults", "runtime"]));
     for (name, function) in functions {
         warnings.extend(of_runtime(

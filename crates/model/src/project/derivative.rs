@@ -8,6 +8,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::document::Document;
 use super::loaded_function::LoadedFunction;
 use super::manifest::Manifest;
 use super::problem::Problem;
@@ -107,6 +108,46 @@ pub(super) fn settings(root: &Path, manifest: &Manifest) -> BTreeMap<DerivativeN
     all
 }
 
+/// Checks the tables of derivatives: keys that need each other, and keys that exclude each other.
+pub(super) fn check_tables(manifest: &Manifest, document: &Document, problems: &mut Vec<Problem>) {
+    for (name, own) in &manifest.derivatives {
+        let mut wrong = |key: &str, message: &str, help: &str| {
+            let place = document.key_place(&["derivatives", name.as_str(), key]);
+            problems.push(Problem::new(format!("derivative {name}: {message}")).at(place).help(help));
+        };
+        if own.zip.is_none() && own.sha256.is_some() {
+            wrong(
+                "sha256",
+                "`sha256` pins a prebuilt zip, and it has none",
+                "set `zip`, or take `sha256` out",
+            );
+        }
+        for (key, is_set) in [("source", !own.source.is_empty()), ("bytecode", own.bytecode.is_some())] {
+            if own.zip.is_some() && is_set {
+                let message = format!("a prebuilt zip is taken as it is, without `{key}`");
+                wrong(key, &message, &format!("take `{key}` or `zip` out"));
+            }
+        }
+    }
+}
+
+/// The tables that belong to nothing, most likely because their name is misspelt.
+pub(super) fn warnings(root: &Path, manifest: &Manifest, document: &Document) -> Vec<Problem> {
+    let has_folder = |name: &DerivativeName| root.join(DERIVATIVES).join(name.as_str()).is_dir();
+    let all = settings(root, manifest);
+    let lost = manifest.derivatives.iter().filter(|(name, own)| own.zip.is_none() && !has_folder(name));
+    let warning = |(name, _): (&DerivativeName, &DerivativeSettings)| {
+        let others = all.keys().filter(|other| has_folder(other)).map(DerivativeName::as_str);
+        Problem::new(format!("`[derivatives.{name}]` has neither a folder {DERIVATIVES}/{name} nor a `zip`"))
+            .at(document.key_place(&["derivatives", name.as_str()]))
+            .help(match super::nearest(name.as_str(), others) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("`mdo derivative create {name} PACKAGE…` makes the folder"),
+            })
+    };
+    lost.map(warning).collect()
+}
+
 /// Checks that the derivatives of a function are there, and that its runtime and its layers let it have them.
 pub(super) fn check(
     root: &Path,
@@ -124,6 +165,14 @@ pub(super) fn check(
         function.document.place(&path).unwrap_or_else(|| function.document.place_of(0))
     };
     for (index, derivative) in wanted.iter().enumerate() {
+        if wanted[..index].contains(derivative) {
+            problems.push(
+                Problem::new(format!("function {name} names the derivative `{derivative}` twice"))
+                    .at(place(Some(index)))
+                    .help("take one of them out"),
+            );
+            continue;
+        }
         if !known.contains_key(derivative) {
             let problem = match root.join(DERIVATIVES).join(derivative.as_str()).is_dir() {
                 true => Problem::new(format!("{DERIVATIVES}/{derivative} has no {REQUIREMENTS}")),

@@ -141,6 +141,9 @@ pub(super) fn environment_value(value: &str) -> Option<Problem> {
 
 /// What is wrong with the path of a prebuilt zip: mdo fetches none.
 fn zip_path(path: &str) -> Option<Problem> {
+    if path.is_empty() {
+        return Some(Problem::new("the path of the zip is empty").help("write it from the project's folder"));
+    }
     path.contains("://").then(|| {
         Problem::new(format!("`{path}` is an address: mdo reads prebuilt zips from this machine"))
             .help("download it, write its path here, and pin what it is: mdo derivative pin NAME")

@@ -2,6 +2,7 @@
 
 mod apex;
 mod bounds;
+mod derivatives;
 mod editing;
 mod environment;
 mod fuzz;

@@ -90,9 +90,9 @@ pub fn build(
     let platform = recipe.runtime.platform(recipe.architecture);
     let making = Making { name: &recipe.name, inputs: recipe.inputs(), cache, abandoned: tools.abandoned };
     making.make(packing, observe, &mut |workshop, observe| {
-        fill(recipe, Some(&platform), workshop, tools, observe)?;
+        let idle = fill(recipe, Some(&platform), workshop, tools, observe)?;
         let (runtime, architecture) = (recipe.runtime, recipe.architecture);
-        checked(&recipe.name, workshop, Some((runtime, architecture)), observe)
+        checked(&recipe.name, workshop, Some((runtime, architecture)), idle, observe)
     })
 }
 
@@ -116,8 +116,8 @@ pub fn build_for_host(
     making.make(Packing::Tree, observe, &mut |workshop, observe| {
         let python = bytecode::runtime_python(&recipe.name, "running it here", recipe.runtime, tools)?;
         let tools = Tools { python, ..*tools };
-        fill(recipe, None, workshop, &tools, observe)?;
-        checked(&recipe.name, workshop, None, observe)
+        let idle = fill(recipe, None, workshop, &tools, observe)?;
+        checked(&recipe.name, workshop, None, idle, observe)
     })
 }
 
@@ -131,14 +131,15 @@ fn host_inputs(recipe: &Recipe) -> Sha256 {
     recipe.identity(&format!("host {} {}", std::env::consts::OS, std::env::consts::ARCH))
 }
 
-/// Installs and compiles the packages of a recipe in a workshop.
+/// Installs and compiles the packages of a recipe in a workshop; gives the patterns of `exclude` that name none of their files.
 fn fill(
     recipe: &Recipe,
     platform: Option<&str>,
     workshop: &Workshop,
     tools: &Tools,
     observe: Observe,
-) -> Result<(), DerivativeError> {
+) -> Result<Vec<String>, DerivativeError> {
+    recipe.check_source()?;
     let python = match recipe.bytecode {
         // Asked for first: it is better to know before the packages are downloaded.
         true => Some(bytecode::runtime_python(&recipe.name, BYTECODE, recipe.runtime, tools)?),
@@ -146,19 +147,23 @@ fn fill(
     };
     install::install(recipe, platform, workshop.out(), tools, observe)?;
     let packages = workshop.out().join("python");
+    let idle = tree::idle(&packages, &recipe.exclude)
+        .map_err(|source| DerivativeError::read(&recipe.name, &packages, source))?;
     tree::clean(&packages, &recipe.exclude, &|_| false)
         .map_err(|source| DerivativeError::write(&recipe.name, &packages, source))?;
-    match python {
-        Some(python) => bytecode::compile(&recipe.name, python, workshop.out(), tools, observe),
-        None => Ok(()),
+    if let Some(python) = python {
+        bytecode::compile(&recipe.name, python, workshop.out(), tools, observe)?;
     }
+    Ok(idle)
 }
 
-/// Describes the tree in a workshop, if it would work on Lambda; for this machine, whatever it is.
+/// Describes the tree in a workshop, if it would work on Lambda; for this machine, whatever it is. `idle` are the patterns of
+/// `exclude` that name nothing.
 pub(super) fn checked(
     name: &str,
     workshop: &Workshop,
     lambda: Option<(PythonRuntime, Architecture)>,
+    idle: Vec<String>,
     observe: Observe,
 ) -> Result<Tree, DerivativeError> {
     observe(Event::Checking);
@@ -167,7 +172,8 @@ pub(super) fn checked(
     let files = tree::list(&packages).map_err(failed)?;
     let contents = distribution::contents(&packages, &files).map_err(failed)?;
     let mut problems = Vec::new();
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<_> =
+        idle.iter().map(|pattern| format!("`{pattern}` in `exclude` has no effect")).collect();
     if files.is_empty() {
         problems.push(DerivativeProblem::Empty);
     }
@@ -180,6 +186,9 @@ pub(super) fn checked(
     }
     if !problems.is_empty() {
         return Err(DerivativeError::Preflight { name: name.to_owned(), problems });
+    }
+    if !files.iter().any(|file| distribution::is_importable(&file.name)) {
+        warnings.push("brings nothing that a function can import".to_owned());
     }
     let distribution::Contents { distributions, owners, modules } = contents;
     Ok(Tree { files, owners, distributions, modules, warnings })

@@ -95,6 +95,13 @@ fn modules(files: &[TreeFile]) -> Vec<String> {
     found.into_iter().collect()
 }
 
+/// Whether a file is a module by its name, in folders that are packages by theirs, with or without an `__init__`.
+pub(super) fn is_importable(name: &str) -> bool {
+    let (folders, file) = name.rsplit_once('/').unwrap_or(("", name));
+    let is_package = folders.is_empty() || folders.split('/').all(is_identifier);
+    is_package && module_file(file).is_some_and(is_identifier)
+}
+
 /// The module that a file name such as `six.py` or `_cffi.cpython-313-x86_64-linux-gnu.so` stands for.
 fn module_file(name: &str) -> Option<&str> {
     let is_module = !name.contains('/') && (name.ends_with(".py") || name.ends_with(".so"));

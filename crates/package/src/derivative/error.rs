@@ -54,6 +54,16 @@ pub enum DerivativeError {
         /// What is wrong with it, as it reads after its path.
         reason: String,
     },
+    /// A package may be built from source, and is not among those that are locked.
+    #[error("derivative {name}: `source` names `{package}`, which its requirements.txt does not pin")]
+    UnknownSource {
+        /// The derivative's name.
+        name: String,
+        /// The package, as it was written.
+        package: String,
+        /// The locked package that was most likely meant.
+        near: Option<String>,
+    },
     /// uv failed.
     #[error("derivative {name}: uv cannot {doing}{}", lines(.said))]
     Uv {
@@ -127,12 +137,22 @@ pub enum DerivativeError {
         reason: String,
     },
     /// A prebuilt zip cannot be unpacked.
-    #[error("derivative {name}: {source}")]
+    #[error("derivative {name}: {}", with_reason(.source))]
     Unpack {
         /// The derivative's name.
         name: String,
         /// Why.
         source: UnpackError,
+    },
+    /// A prebuilt zip is not there, or cannot be read.
+    #[error("derivative {name}: cannot read {}: {source}", .zip.display())]
+    ZipUnreadable {
+        /// The derivative's name.
+        name: String,
+        /// The zip.
+        zip: PathBuf,
+        /// What the system says.
+        source: io::Error,
     },
     /// A prebuilt zip is not the one that was pinned.
     #[error("derivative {name}: the sha256 of {} is {found}, project.toml says {pinned}", .zip.display())]
@@ -177,7 +197,9 @@ impl DerivativeError {
         let (Self::LockMissing { folder: path, .. }
         | Self::LockStale { path, .. }
         | Self::Read { path, .. }
-        | Self::Write { path, .. }) = &mut self
+        | Self::Write { path, .. }
+        | Self::ZipUnreadable { zip: path, .. }
+        | Self::OtherZip { zip: path, .. }) = &mut self
         else {
             return self;
         };
@@ -194,6 +216,10 @@ impl DerivativeError {
             Self::UvNotThere { .. } => "unset MDO_UV, or let it name the uv program".into(),
             Self::LockMissing { name, .. } | Self::LockStale { name, .. } => {
                 format!("mdo derivative lock {name}")
+            }
+            Self::UnknownSource { near: Some(near), .. } => format!("did you mean `{near}`?"),
+            Self::UnknownSource { name, .. } => {
+                format!("take it out of `source` under `[derivatives.{name}]` in project.toml")
             }
             Self::Uv { name, failure, .. } => return uv_help(name, failure),
             Self::NoRuntimePython { runtime, name, needs, .. } => {
@@ -212,6 +238,9 @@ impl DerivativeError {
                 help.join("\n")
             }
             Self::Write { source, .. } => return write_help(source),
+            Self::ZipUnreadable { name, .. } => {
+                format!("correct `zip` under `[derivatives.{name}]` in project.toml")
+            }
             Self::OtherZip { name, .. } => {
                 format!("if you trust the new one: mdo derivative pin {name}")
             }
@@ -225,6 +254,12 @@ impl DerivativeError {
             | Self::Zip { .. }
             | Self::Abandoned { .. } => return None,
         })
+    }
+
+    /// Whether uv's complaint is about a file.
+    pub(super) fn names(&self, file: &Path) -> bool {
+        let Some(file) = file.file_name().map(|file| file.to_string_lossy()) else { return false };
+        matches!(self, Self::Uv { said, .. } if said.iter().any(|line| line.contains(&*file)))
     }
 
     /// What the preflight found; empty for every other error.
@@ -266,6 +301,14 @@ fn uv_help(name: &str, failure: &UvFailure) -> Option<String> {
 
 fn lines(said: &[String]) -> String {
     said.iter().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("\n  {line}") }).collect()
+}
+
+/// An error with what the system says of it.
+fn with_reason(error: &UnpackError) -> String {
+    match std::error::Error::source(error) {
+        Some(reason) => format!("{error}: {reason}"),
+        None => error.to_string(),
+    }
 }
 
 fn given(version: Option<&str>) -> String {

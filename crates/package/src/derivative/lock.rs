@@ -44,6 +44,8 @@ pub struct Locked {
     pub packages: Vec<Pinned>,
     /// What is other than before, by name.
     pub changes: Vec<VersionChange>,
+    /// What was wrong with the lock before, as it reads after its path.
+    pub distrusted: Option<&'static str>,
 }
 
 /// A package whose version is other than before. Displayed as `scikit-learn 1.9.0 → 1.9.1`.
@@ -75,7 +77,8 @@ pub fn is_lockable(folder: &Path) -> bool {
 
 /// Pins what `requirements.in` of the folder wants, with hashes and for every platform, in its `requirements.txt`.
 ///
-/// The versions that are pinned already stay where they still fit, unless an upgrade is asked for.
+/// The versions that are pinned already stay where they still fit, unless an upgrade is asked for. Their hashes stay as
+/// long as nobody has edited the lock.
 ///
 /// # Errors
 /// When `requirements.in` cannot be read, when uv cannot resolve it, or when the lock cannot be written.
@@ -88,19 +91,22 @@ pub fn lock(
 ) -> Result<Locked, DerivativeError> {
     let made_from = made_from(name, folder)?;
     let path = folder.join(LOCK);
-    let before = match fs::read_to_string(&path) {
-        Ok(text) => text,
+    let before = match fs::read(&path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(source) => return Err(DerivativeError::read(name, &path, source)),
     };
+    let known = requirements::pinned(&before);
+    let origin = before.lines().find_map(origin);
+    let is_edited = origin.is_some_and(|origin| !origin.is_of(&before));
+    let is_trusted = !is_edited && origin.is_some_and(|origin| origin.packages.is_some());
+    let mut kept = if is_trusted { before.clone() } else { requirements::versions_alone(&known) };
     // uv reads the versions to keep from the file that it writes to.
     let unfinished = tempfile::Builder::new()
         .prefix(UNFINISHED_LOCK)
         .suffix(".txt")
         .tempfile_in(folder)
         .map_err(|source| DerivativeError::write(name, folder, source))?;
-    let failed = |source| DerivativeError::write(name, unfinished.path(), source);
-    fs::write(unfinished.path(), &before).map_err(failed)?;
     observe(Event::Locking);
     let version = options.runtime.version();
     let mut arguments: Vec<&OsStr> =
@@ -112,18 +118,36 @@ pub fn lock(
     if options.upgrade {
         arguments.push("--upgrade".as_ref());
     }
-    uv::run(name, "lock its requirements", folder, &arguments, tools, observe)?;
+    let mut run = |kept: &str| {
+        fs::write(unfinished.path(), kept)
+            .map_err(|source| DerivativeError::write(name, unfinished.path(), source))?;
+        uv::run(name, "lock its requirements", folder, &arguments, tools, observe)
+    };
+    match run(&kept) {
+        Err(error) if !kept.is_empty() && error.names(unfinished.path()) => {
+            kept.clear();
+            run(&kept)?;
+        }
+        done => done?,
+    }
     let resolved = fs::read_to_string(unfinished.path())
         .map_err(|source| DerivativeError::read(name, unfinished.path(), source))?;
     let text = format!(
         "# Written by `mdo derivative lock {name}`. Change {WANTED}, and lock again.\n\
-         {MADE_FROM}python {version}, {WANTED} sha256 {made_from}\n{resolved}"
+         {MADE_FROM}python {version}, {WANTED} sha256 {made_from}, packages sha256 {}\n{resolved}",
+        digest_of_packages(&resolved)
     );
+    let distrusted = match kept.is_empty() && !requirements::logical_lines(&before).is_empty() {
+        true => Some("cannot be read as a lock: every version is chosen anew"),
+        false => {
+            is_edited.then_some("was edited by hand: its versions stay where they fit, its hashes are new")
+        }
+    };
     if text != before {
         replace(&path, &text).map_err(|source| DerivativeError::write(name, &path, source))?;
     }
     let packages = requirements::pinned(&text);
-    Ok(Locked { path, changes: changes(&requirements::pinned(&before), &packages), packages })
+    Ok(Locked { path, changes: changes(&known, &packages), packages, distrusted })
 }
 
 /// Writes a file at once, readable as the committed file that it is.
@@ -173,6 +197,10 @@ pub fn read_lock(name: &str, folder: &Path, runtime: PythonRuntime) -> Result<St
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(DerivativeError::LockMissing { name: name.to_owned(), folder: folder.to_owned() });
         }
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            let (name, reason) = (name.to_owned(), "is not text".to_owned());
+            return Err(DerivativeError::LockStale { name, path, reason });
+        }
         Err(source) => return Err(DerivativeError::read(name, &path, source)),
     };
     if !folder.join(WANTED).exists() {
@@ -181,23 +209,50 @@ pub fn read_lock(name: &str, folder: &Path, runtime: PythonRuntime) -> Result<St
     let stale = |reason: String| {
         Err(DerivativeError::LockStale { name: name.to_owned(), path: path.clone(), reason })
     };
-    let Some((python, digest)) = text.lines().find_map(origin) else {
+    let Some(origin) = text.lines().find_map(origin) else {
         return stale("does not say which requirements.in it was made from".to_owned());
     };
-    if digest != made_from(name, folder)?.to_string() {
+    if !origin.is_of(&text) {
+        return stale("was edited by hand".to_owned());
+    }
+    if origin.wanted != made_from(name, folder)?.to_string() {
         return stale(format!("was made from another {WANTED}"));
     }
+    let python = origin.python;
     if python > runtime.minor() {
         return stale(format!("was made for Python 3.{python} and later, and the runtime is {runtime}"));
     }
     Ok(text)
 }
 
-/// The Python and the digest in the line that says what a lock was made from.
-fn origin(line: &str) -> Option<(u8, &str)> {
-    let (python, digest) = line.strip_prefix(MADE_FROM)?.split_once(", ")?;
-    let python = python.strip_prefix("python 3.")?.parse().ok()?;
-    Some((python, digest.rsplit(' ').next()?.trim_end()))
+/// What the line in a lock says that tells what it was made from.
+#[derive(Clone, Copy)]
+struct Origin<'a> {
+    /// The minor version of the oldest Python.
+    python: u8,
+    /// The digest of what was wanted.
+    wanted: &'a str,
+    /// The digest of what was locked. Locks of early versions have none.
+    packages: Option<&'a str>,
+}
+
+impl Origin<'_> {
+    /// Whether a lock holds what mdo wrote.
+    fn is_of(&self, lock: &str) -> bool {
+        self.packages.is_none_or(|digest| digest == digest_of_packages(lock).to_string())
+    }
+}
+
+fn origin(line: &str) -> Option<Origin<'_>> {
+    let mut fields = line.strip_prefix(MADE_FROM)?.trim_end().split(", ");
+    let python = fields.next()?.strip_prefix("python 3.")?.parse().ok()?;
+    let mut digest = || fields.next()?.rsplit(' ').next();
+    Some(Origin { python, wanted: digest()?, packages: digest() })
+}
+
+/// The digest of what a lock pins, whatever its comments and line ends.
+fn digest_of_packages(lock: &str) -> Sha256 {
+    Sha256::of(requirements::logical_lines(lock).join("\n").as_bytes())
 }
 
 /// The digest of what decides a lock: `requirements.in` with the files that it includes, whatever their line ends.

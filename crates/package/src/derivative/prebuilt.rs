@@ -18,7 +18,7 @@ use super::{Observe, bytecode, tree};
 use crate::unpack;
 
 /// Part of every identity, as that of a recipe.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A prebuilt zip, which is on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Prebuilt {
     /// The zip.
     pub zip: PathBuf,
     /// What its digest has to be; any, if nobody has said so.
-    pub sha256: Option<Sha256>,
+    pub pinned: Option<Sha256>,
     /// The runtime of the functions that use it.
     pub runtime: PythonRuntime,
     /// The processor that the functions run on.
@@ -38,6 +38,22 @@ pub struct Prebuilt {
 }
 
 impl Prebuilt {
+    /// The digest of the zip as it is now.
+    ///
+    /// # Errors
+    /// When it cannot be read, and when it is not the one that was pinned.
+    pub fn sha256(&self) -> Result<Sha256, DerivativeError> {
+        let (name, zip) = (self.name.clone(), self.zip.clone());
+        let found = match digest(&zip) {
+            Ok(found) => found,
+            Err(source) => return Err(DerivativeError::ZipUnreadable { name, zip, source }),
+        };
+        match self.pinned {
+            Some(pinned) if pinned != found => Err(DerivativeError::OtherZip { name, zip, found, pinned }),
+            _ => Ok(found),
+        }
+    }
+
     /// The identity of what becomes of a zip with this digest.
     pub fn inputs(&self, sha256: Sha256) -> Sha256 {
         let inputs = serde_json::json!([
@@ -52,7 +68,7 @@ impl Prebuilt {
     }
 }
 
-/// The derivative, if a zip with this digest has been opened before. The zip need not be there.
+/// The derivative, if a zip with this digest has been opened before. [`Prebuilt::sha256`] tells whether that is the zip.
 pub fn cached_prebuilt(prebuilt: &Prebuilt, sha256: Sha256, cache: &Path, packing: Packing) -> Option<Built> {
     build::find(prebuilt.inputs(sha256), cache, packing)
 }
@@ -69,12 +85,7 @@ pub fn open(
     observe: Observe,
 ) -> Result<Built, DerivativeError> {
     let name = prebuilt.name.as_str();
-    let found = digest(&prebuilt.zip).map_err(|source| DerivativeError::read(name, &prebuilt.zip, source))?;
-    if let Some(pinned) = prebuilt.sha256.filter(|pinned| *pinned != found) {
-        let zip = prebuilt.zip.clone();
-        return Err(DerivativeError::OtherZip { name: name.to_owned(), zip, found, pinned });
-    }
-    let making = Making { name, inputs: prebuilt.inputs(found), cache, abandoned };
+    let making = Making { name, inputs: prebuilt.inputs(prebuilt.sha256()?), cache, abandoned };
     making.make(packing, observe, &mut |workshop, observe| fill(prebuilt, workshop, observe))
 }
 
@@ -91,29 +102,50 @@ fn fill(prebuilt: &Prebuilt, workshop: &Workshop, observe: Observe) -> Result<Tr
     if unpacked.exists() {
         fs::remove_dir_all(&unpacked).map_err(failed)?;
     }
+    let idle =
+        tree::idle(&tree, &prebuilt.exclude).map_err(|source| DerivativeError::read(name, &tree, source))?;
     tree::clean(&tree, &prebuilt.exclude, &|path| bytecode::is_of_use(path, prebuilt.runtime))
         .map_err(|source| DerivativeError::write(name, &tree, source))?;
     let lambda = Some((prebuilt.runtime, prebuilt.architecture));
-    build::checked(name, workshop, lambda, observe)
+    let tree = build::checked(name, workshop, lambda, idle, observe);
+    match tree {
+        // Nothing else can be wrong with no file.
+        Err(DerivativeError::Preflight { name, problems }) if problems == [DerivativeProblem::Empty] => {
+            Err(DerivativeError::Preflight { name, problems: vec![DerivativeProblem::EmptyZip] })
+        }
+        checked => checked,
+    }
 }
 
 /// The folder of an unpacked zip that holds the packages: itself, or one of those where Lambda looks in a layer.
 fn packages(name: &str, unpacked: &Path, runtime: PythonRuntime) -> Result<PathBuf, DerivativeError> {
-    let python = unpacked.join("python");
-    if !python.is_dir() || python.join("__init__.py").exists() {
-        return Ok(unpacked.to_owned());
-    }
-    let site_packages = python.join(format!("lib/python{}/site-packages", runtime.version()));
-    let chosen = if site_packages.is_dir() { site_packages } else { python };
-    let prefix = chosen.strip_prefix(unpacked).unwrap_or(&chosen).to_string_lossy().into_owned() + "/";
+    let refused =
+        |problem| Err(DerivativeError::Preflight { name: name.to_owned(), problems: vec![problem] });
     let files = tree::list(unpacked).map_err(|source| DerivativeError::read(name, unpacked, source))?;
-    match files.into_iter().find(|file| !file.name.starts_with(&prefix)) {
-        None => Ok(chosen),
-        Some(file) => Err(DerivativeError::Preflight {
-            name: name.to_owned(),
-            problems: vec![DerivativeProblem::BesidePython { file: file.name }],
-        }),
+    let versions = files.iter().filter_map(|file| site_packages(&file.name));
+    let other = versions.clone().find(|(_, version)| *version != runtime.version());
+    if let Some((folder, _)) = other {
+        return refused(DerivativeProblem::OtherPython { folder: folder.to_owned(), runtime });
     }
+    let python = unpacked.join("python");
+    let is_layer = python.is_dir() && !python.join("__init__.py").exists();
+    let own = versions.map(|(folder, _)| folder).next();
+    let prefix = match own.or(is_layer.then_some("python")) {
+        Some(folder) => format!("{folder}/"),
+        None => return Ok(unpacked.to_owned()),
+    };
+    match files.into_iter().find(|file| !file.name.starts_with(&prefix)) {
+        None => Ok(unpacked.join(&prefix)),
+        Some(file) => refused(DerivativeProblem::Beside { file: file.name, folder: prefix }),
+    }
+}
+
+/// The folder of a Python's packages that a file lies in, as layers and virtual environments have it, and that Python's version.
+fn site_packages(file: &str) -> Option<(&str, &str)> {
+    let below = file.strip_prefix("python/").unwrap_or(file);
+    let (version, rest) = below.strip_prefix("lib/python")?.split_once('/')?;
+    let inner = rest.strip_prefix("site-packages/")?;
+    Some((file[..file.len() - inner.len()].trim_end_matches('/'), version))
 }
 
 /// The digest of a zip.

@@ -45,9 +45,12 @@ impl fmt::Display for Files {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DerivativeProblem {
-    /// It holds nothing.
+    /// Its packages hold nothing, or `exclude` leaves nothing of them.
     #[error("holds no file")]
     Empty,
+    /// A prebuilt zip holds nothing, or nothing but what systems and archivers leave.
+    #[error("the zip holds no file of a package")]
+    EmptyZip,
     /// Native files for another processor.
     #[error("{files} {} built for {found}, the function runs on {declared}", .files.verb("is", "are"))]
     WrongArchitecture {
@@ -144,11 +147,21 @@ pub enum DerivativeProblem {
         /// The function's memory in MB.
         memory: u32,
     },
-    /// A prebuilt zip with something beside `python/`.
-    #[error("the zip holds {file} beside python/, which functions would not find")]
-    BesidePython {
+    /// A prebuilt zip with the packages of another Python.
+    #[error("the zip holds {folder}, where {runtime} does not look")]
+    OtherPython {
+        /// The folder.
+        folder: String,
+        /// The function's runtime.
+        runtime: PythonRuntime,
+    },
+    /// A prebuilt zip with something beside the folder of its packages.
+    #[error("the zip holds {file} beside {folder}, which functions would not find")]
+    Beside {
         /// The first such file.
         file: String,
+        /// The folder of the packages, with a slash at its end.
+        folder: String,
     },
 }
 
@@ -161,19 +174,23 @@ impl DerivativeProblem {
             | Self::WrongPython { files, .. }
             | Self::TooNew { files, .. }
             | Self::LibraryMissing { files, .. } => files.0.first().map(String::as_str),
-            Self::DamagedElf { file, .. } | Self::ModuleHidden { file, .. } | Self::BesidePython { file } => {
+            Self::DamagedElf { file, .. } | Self::ModuleHidden { file, .. } | Self::Beside { file, .. } => {
                 Some(file)
             }
-            Self::Empty | Self::TooLarge { .. } | Self::NotSplittable { .. } | Self::SlowImports { .. } => {
-                None
-            }
+            Self::OtherPython { folder, .. } => Some(folder),
+            Self::Empty
+            | Self::EmptyZip
+            | Self::TooLarge { .. }
+            | Self::NotSplittable { .. }
+            | Self::SlowImports { .. } => None,
         }
     }
 
     /// What to do about it.
     pub fn help(&self) -> String {
         match self {
-            Self::Empty => "name a package in requirements.in".into(),
+            Self::Empty => "name a package in requirements.in, or leave less out with `exclude`".into(),
+            Self::EmptyZip => "make the zip again, or leave less out with `exclude`".into(),
             Self::WrongArchitecture { declared, .. } => format!(
                 "take a package that was built on this machine out of `source`, use a prebuilt zip that was made for \
                  {declared}, or name files that nobody loads in `exclude`"
@@ -181,7 +198,7 @@ impl DerivativeProblem {
             Self::NotForLinux { .. } => {
                 "name them in `exclude` if nobody imports them, or use a zip that was made for Linux".into()
             }
-            Self::WrongPython { runtime, .. } => {
+            Self::WrongPython { runtime, .. } | Self::OtherPython { runtime, .. } => {
                 format!("use a zip that was made for {runtime}, or change the function's \"runtime\"")
             }
             Self::TooNew { .. } => {
@@ -200,8 +217,8 @@ impl DerivativeProblem {
             }
             Self::ModuleHidden { file, .. } => format!("rename {file}"),
             Self::SlowImports { .. } => format!("set \"memory\": {ENOUGH_MEMORY} or more"),
-            Self::BesidePython { .. } => {
-                "put the packages into python/, or all of them at the root of the zip".into()
+            Self::Beside { folder, .. } => {
+                format!("put the packages into {folder}, or all of them at the root of the zip")
             }
         }
     }

@@ -3,6 +3,7 @@
 use mdo_model::Sha256;
 use mdo_model::project::Architecture;
 
+use super::error::DerivativeError;
 use super::requirements::{self, Pinned};
 use super::runtime::PythonRuntime;
 
@@ -51,6 +52,20 @@ impl Recipe {
             self.bytecode,
         ]);
         Sha256::of(inputs.to_string().as_bytes())
+    }
+
+    /// Checks that the lock pins every package that may be built from source.
+    pub(super) fn check_source(&self) -> Result<(), DerivativeError> {
+        let pinned: Vec<_> =
+            self.packages().iter().map(|package| requirements::normalized(&package.name)).collect();
+        let is_unknown = |package: &&String| !pinned.contains(&requirements::normalized(package));
+        let Some(package) = self.source.iter().find(is_unknown) else { return Ok(()) };
+        let near = mdo_model::project::nearest(package, pinned.iter().map(String::as_str));
+        Err(DerivativeError::UnknownSource {
+            name: self.name.clone(),
+            package: package.clone(),
+            near: near.map(str::to_owned),
+        })
     }
 
     /// The packages that the lock pins, for every platform, in its order.

@@ -22,6 +22,20 @@ pub fn pinned(text: &str) -> Vec<Pinned> {
     logical_lines(text).iter().filter_map(|line| read(line)).collect()
 }
 
+/// The packages in the versions that they are pinned to, without hashes; what cannot be read as a version is left out.
+pub(super) fn versions_alone(packages: &[Pinned]) -> String {
+    let is_plain = |text: &str, more: &str| {
+        text.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && text.chars().all(|letter| letter.is_ascii_alphanumeric() || more.contains(letter))
+    };
+    let sound = packages.iter().filter(|one| is_plain(&one.name, "-_.") && is_plain(&one.version, "-_.+!"));
+    let line = |Pinned { name, version, marker }: &Pinned| match marker {
+        Some(marker) => format!("{name}=={version} ; {marker}\n"),
+        None => format!("{name}=={version}\n"),
+    };
+    sound.map(line).collect()
+}
+
 /// The lines without comments, each joined with those that continue it.
 pub(super) fn logical_lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();

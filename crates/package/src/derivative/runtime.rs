@@ -13,7 +13,7 @@ pub struct PythonRuntime {
 
 /// The text is not a Python runtime that derivatives are built for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a Python runtime of Lambda: python3.11 to python3.15")]
+#[error("mdo builds derivatives for python3.11 to python3.15, not for `{0}`")]
 pub struct InvalidPythonRuntime(pub String);
 
 impl PythonRuntime {

@@ -25,6 +25,19 @@ const NOTES: [&str; 4] = ["INSTALLER", "REQUESTED", "uv_build.json", "uv_cache.j
 /// What systems and archivers leave in folders.
 const JUNK: [&str; 2] = [".DS_Store", "__MACOSX"];
 
+/// Those of the patterns that change nothing about a tree.
+pub(super) fn idle(tree: &Path, exclude: &[String]) -> io::Result<Vec<String>> {
+    if exclude.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut paths = BTreeSet::new();
+    for TreeFile { name, .. } in list(tree)? {
+        paths.extend(name.match_indices('/').map(|(end, _)| (name[..end].to_owned(), true)));
+        paths.insert((name, false));
+    }
+    Ok(Patterns::idle(exclude, &paths.into_iter().collect::<Vec<_>>()))
+}
+
 /// Removes what must not be shipped, and what `exclude` names; then makes the records name what is left.
 pub(super) fn clean(
     tree: &Path,

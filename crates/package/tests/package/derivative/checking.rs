@@ -45,7 +45,8 @@ fn names_files_for_another_system() {
     let help = "name them in `exclude` if nobody imports them, or use a zip that was made for Linux";
     package(&[("fast/core.so", b"\xcf\xfa\xed\xfe".to_vec())])
         .refused("derivative sklearn: fast/core.so is not for Linux: a macOS program", help);
-    let built = package(&[("fast/core.pyd", b"MZ\x90".to_vec())]).build().unwrap();
+    let built =
+        package(&[("fast/__init__.py", Vec::new()), ("fast/core.pyd", b"MZ\x90".to_vec())]).build().unwrap();
     assert_eq!(built.warnings, ["fast/core.pyd is not for Linux: a Windows program"]);
 }
 
@@ -152,7 +153,10 @@ fn reports_all_its_problems_at_once() {
 fn refuses_an_empty_one() {
     let mut project = Project::new().wants("# nothing yet\n").locked();
     project.recipe.bytecode = false;
-    project.refused("derivative sklearn: holds no file", "name a package in requirements.in");
+    project.refused(
+        "derivative sklearn: holds no file",
+        "name a package in requirements.in, or leave less out with `exclude`",
+    );
 }
 
 #[test]
@@ -234,7 +238,7 @@ fn knows_the_runtimes_of_python() {
     for wrong in ["python3.10", "python3.16", "python3.013", "3.13", "provided.al2023"] {
         assert_eq!(
             wrong.parse::<PythonRuntime>().unwrap_err().to_string(),
-            format!("`{wrong}` is not a Python runtime of Lambda: python3.11 to python3.15")
+            format!("mdo builds derivatives for python3.11 to python3.15, not for `{wrong}`")
         );
     }
     assert!(!derivative::runs_here(Architecture::X86_64) || !derivative::runs_here(Architecture::Arm64));

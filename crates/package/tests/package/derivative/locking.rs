@@ -92,6 +92,77 @@ fn tells_a_missing_lock_and_a_stale_one() {
     );
 }
 
+/// Puts another text in the place of the lock.
+fn edit(project: &Project, edit: impl FnOnce(String) -> String) {
+    let path = project.folder().join("requirements.txt");
+    fs::write(&path, edit(fs::read_to_string(&path).unwrap())).unwrap();
+}
+
+#[test]
+fn tells_a_lock_that_was_edited_and_mends_its_hashes_without_an_upgrade() {
+    let project = Project::new().wheel(Wheel::module("colours", "1.0")).wants("colours\n").locked();
+    let runtime = project.recipe.runtime;
+    let project = project.wheel(Wheel::module("colours", "1.1"));
+    edit(&project, |lock| lock.replace("sha256:", "sha256:0000").replace("# via", "# because of"));
+    assert_eq!(
+        refusal(&project, runtime),
+        (
+            "derivative sklearn: ~/derivatives/sklearn/requirements.txt was edited by hand".to_owned(),
+            "mdo derivative lock sklearn".to_owned()
+        )
+    );
+    let locked = project.lock().unwrap();
+    assert_eq!(locked.changes, []);
+    assert_eq!(
+        locked.distrusted,
+        Some("was edited by hand: its versions stay where they fit, its hashes are new")
+    );
+    let text = derivative::read_lock("sklearn", &project.folder(), runtime).unwrap();
+    assert_eq!(text, project.recipe.lock);
+    assert_eq!(project.lock().unwrap().distrusted, None);
+
+    edit(&project, |lock| lock.replace("colours==1.0", "colours==1.1"));
+    project.lock().unwrap();
+    let mut project = project;
+    project.recipe.lock = derivative::read_lock("sklearn", &project.folder(), runtime).unwrap();
+    assert!(project.recipe.lock.contains("colours==1.1"), "{}", project.recipe.lock);
+    assert_eq!(project.build().unwrap().distributions[0].version, "1.1");
+}
+
+#[test]
+fn does_not_mind_comments_and_line_ends_in_a_lock() {
+    let project = Project::new().wheel(Wheel::module("colours", "1.0")).wants("colours\n").locked();
+    edit(&project, |lock| format!("# looked at by us\n\n{lock}").replace('\n', "\r\n"));
+    derivative::read_lock("sklearn", &project.folder(), project.recipe.runtime).unwrap();
+}
+
+#[test]
+fn locks_afresh_what_cannot_be_read() {
+    let anew = Some("cannot be read as a lock: every version is chosen anew");
+    let unreadable: [&[u8]; 4] =
+        [b"garbage {{\n", b"\xff\xfe\0", b"=======\n>>>>>>> theirs\n", b"colours==1.0 ; on tuesdays\n"];
+    for bytes in unreadable {
+        let project = Project::new().wheel(Wheel::module("colours", "1.0")).wants("colours\n");
+        fs::write(project.folder().join("requirements.txt"), bytes).unwrap();
+        let (_, help) = refusal(&project, project.recipe.runtime);
+        assert_eq!(help, "mdo derivative lock sklearn");
+        assert_eq!(project.lock().unwrap().distrusted, anew, "{bytes:?}");
+        derivative::read_lock("sklearn", &project.folder(), project.recipe.runtime).unwrap();
+    }
+}
+
+#[test]
+fn keeps_the_versions_of_a_lock_in_conflict() {
+    let project = Project::new()
+        .wheel(Wheel::module("colours", "1.0"))
+        .wheel(Wheel::module("shades", "1.0"))
+        .wants("colours\nshades\n")
+        .locked();
+    let project = project.wheel(Wheel::module("colours", "1.1")).wheel(Wheel::module("shades", "1.1"));
+    edit(&project, |lock| lock.replace("shades==", "<<<<<<< ours\nshades==") + ">>>>>>> theirs\n");
+    assert_eq!(project.lock().unwrap().changes, []);
+}
+
 #[test]
 fn tells_a_lock_for_a_newer_python() {
     let project = Project::new().wheel(Wheel::module("colours", "1.0")).wants("colours\n").locked();

@@ -6,13 +6,14 @@ use std::sync::atomic::AtomicBool;
 
 use mdo_model::Sha256;
 use mdo_model::project::Architecture;
+use mdo_package::UnpackError;
 use mdo_package::derivative::{self, Built, DerivativeError, Packing, Prebuilt};
 use tempfile::TempDir;
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
 use super::project::names;
-use crate::elf::{AARCH64, Elf};
+use crate::elf::{AARCH64, Elf, X86_64};
 
 /// A zip beside a cache.
 struct Foreign {
@@ -39,7 +40,7 @@ impl Foreign {
         let prebuilt = Prebuilt {
             name: "sklearn".into(),
             zip: path,
-            sha256: None,
+            pinned: None,
             runtime: "python3.13".parse().unwrap(),
             architecture: Architecture::X86_64,
             exclude: Vec::new(),
@@ -116,27 +117,39 @@ fn leaves_out_what_is_excluded() {
 }
 
 #[test]
+fn warns_of_patterns_that_leave_nothing_out() {
+    let mut foreign = Foreign::with(&[("a/__init__.py", b""), ("a/tests/test_a.py", b"")]);
+    let of_use = ["tests/", "**/tests/**", "*_a.py", "!a/tests/test_a.py"];
+    let idle = ["[", "!__init__.py", "../a", "", "nomatch/**", "./a", "a/*.pyi"];
+    foreign.prebuilt.exclude = of_use.into_iter().chain(idle).map(str::to_owned).collect();
+    let named = idle.map(|pattern| format!("`{pattern}` in `exclude` has no effect"));
+
+    assert_eq!(foreign.open().unwrap().warnings, named);
+}
+
+#[test]
 fn has_to_be_the_zip_that_was_pinned() {
     let mut foreign = Foreign::with(&[("a.py", b"")]);
     let sha256 = Sha256::of(&fs::read(&foreign.prebuilt.zip).unwrap());
-    foreign.prebuilt.sha256 = Some(sha256);
+    foreign.prebuilt.pinned = Some(sha256);
     let built = foreign.open().unwrap();
     let cache = foreign.home.path().join("cache");
     assert_eq!(
         derivative::cached_prebuilt(&foreign.prebuilt, sha256, &cache, Packing::OneZip).unwrap(),
         built
     );
-    foreign.prebuilt.sha256 = Some(Sha256::of(b"another"));
-    let error = foreign.open().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!(
-            "derivative sklearn: the sha256 of {} is {sha256}, project.toml says {}",
-            foreign.prebuilt.zip.display(),
-            Sha256::of(b"another")
-        )
-    );
-    assert_eq!(error.help().unwrap(), "if you trust the new one: mdo derivative pin sklearn");
+    fs::write(&foreign.prebuilt.zip, "another").unwrap();
+    for error in [foreign.open().unwrap_err(), foreign.prebuilt.sha256().unwrap_err()] {
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "derivative sklearn: the sha256 of {} is {}, project.toml says {sha256}",
+                foreign.prebuilt.zip.display(),
+                Sha256::of(b"another")
+            )
+        );
+        assert_eq!(error.help().unwrap(), "if you trust the new one: mdo derivative pin sklearn");
+    }
 }
 
 #[test]
@@ -190,7 +203,7 @@ fn refuses_more_entries_than_packages_have() {
 
 #[test]
 fn refuses_what_is_no_zip_and_what_is_not_there() {
-    let foreign = Foreign::with(&[("a.py", b"")]);
+    let mut foreign = Foreign::with(&[("a.py", b"")]);
     fs::write(&foreign.prebuilt.zip, "no zip").unwrap();
     let error = foreign.open().unwrap_err();
     assert!(
@@ -203,6 +216,13 @@ fn refuses_what_is_no_zip_and_what_is_not_there() {
     foreign.refused(
         "derivative sklearn: cannot read ~/sklearn_numpy_scipy.zip: No such file or directory (os error 2)",
     );
+    foreign.prebuilt.pinned = Some(Sha256::of(b"what was there"));
+    let error = foreign.prebuilt.sha256().unwrap_err().relative_to(foreign.home.path());
+    assert_eq!(
+        error.to_string(),
+        "derivative sklearn: cannot read sklearn_numpy_scipy.zip: No such file or directory (os error 2)"
+    );
+    assert_eq!(error.help().unwrap(), "correct `zip` under `[derivatives.sklearn]` in project.toml");
 }
 
 #[test]
@@ -215,6 +235,78 @@ fn refuses_what_functions_would_not_find() {
         foreign.open().unwrap_err().help().unwrap(),
         "put the packages into python/, or all of them at the root of the zip"
     );
+}
+
+#[test]
+fn refuses_a_zip_without_packages() {
+    for entries in [&[][..], &[("__MACOSX/._six.py", &b""[..])]] {
+        let foreign = Foreign::with(entries);
+        foreign.refused("derivative sklearn: the zip holds no file of a package");
+        assert_eq!(
+            foreign.open().unwrap_err().help().unwrap(),
+            "make the zip again, or leave less out with `exclude`"
+        );
+    }
+}
+
+#[test]
+fn refuses_what_is_a_file_and_a_folder() {
+    let zip = "derivative sklearn: ~/sklearn_numpy_scipy.zip holds";
+    Foreign::with(&[("six.py", b""), ("six.py/x", b"")])
+        .refused(&format!("{zip} `six.py/x`, which lies below a file"));
+    Foreign::with(&[("six.py/x", b""), ("six.py", b"")])
+        .refused(&format!("{zip} `six.py`, which is a file and a folder"));
+    Foreign::written(|zip| {
+        zip.start_file("six.py", SimpleFileOptions::default()).unwrap();
+        zip.add_directory("six.py/x", SimpleFileOptions::default()).unwrap();
+    })
+    .refused(&format!("{zip} `six.py/x/`, which is a folder in the place of a file"));
+}
+
+#[test]
+fn says_why_a_file_cannot_be_unpacked() {
+    let source = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    let source = UnpackError::Write { path: "six.py".into(), source };
+    assert_eq!(
+        DerivativeError::Unpack { name: "sklearn".into(), source }.to_string(),
+        "derivative sklearn: cannot write six.py: permission denied"
+    );
+}
+
+#[test]
+fn takes_the_packages_of_a_virtual_environment() {
+    let foreign = Foreign::with(&[("lib/python3.13/site-packages/six.py", b"")]);
+    assert_eq!(names(&foreign.open().unwrap().tree), ["six.py"]);
+}
+
+#[test]
+fn refuses_the_packages_of_another_python() {
+    let own = ("python/lib/python3.13/site-packages/six.py", &b""[..]);
+    for folder in ["python/lib/python3.12/site-packages", "lib/python3.12/site-packages"] {
+        let file = format!("{folder}/six.py");
+        for entries in [vec![(file.as_str(), &b""[..])], vec![own, (file.as_str(), b"")]] {
+            let foreign = Foreign::with(&entries);
+            foreign.refused(&format!(
+                "derivative sklearn: the zip holds {folder}, where python3.13 does not look"
+            ));
+            assert_eq!(
+                foreign.open().unwrap_err().help().unwrap(),
+                "use a zip that was made for python3.13, or change the function's \"runtime\""
+            );
+        }
+    }
+}
+
+#[test]
+fn warns_of_what_brings_no_module() {
+    let nothing = ["brings nothing that a function can import"];
+    for file in ["six-1.17.0.dist-info/METADATA", "python/data.json", "six-master/six.py", "bin2.0/six.py"] {
+        assert_eq!(Foreign::with(&[(file, b"")]).open().unwrap().warnings, nothing, "{file}");
+    }
+    for file in ["six.py", "google/auth/transport.py", "python/_x.cpython-313-x86_64-linux-gnu.so"] {
+        let content = Elf::program(X86_64).bytes();
+        assert_eq!(Foreign::with(&[(file, &content)]).open().unwrap().warnings, [""; 0], "{file}");
+    }
 }
 
 #[test]

@@ -57,6 +57,24 @@ fn what_is_only_there_as_source_unless_it_may_be_built() {
 }
 
 #[test]
+fn to_build_from_source_what_is_not_locked() {
+    let mut project = Project::colours();
+    for (source, help) in [
+        ("colour", "did you mean `colours`?"),
+        ("nope", "take it out of `source` under `[derivatives.sklearn]` in project.toml"),
+        ("-r x", "take it out of `source` under `[derivatives.sklearn]` in project.toml"),
+    ] {
+        project.recipe.source = vec!["Shades".into(), source.into()];
+        project.refused(
+            &format!(
+                "derivative sklearn: `source` names `{source}`, which its requirements.txt does not pin"
+            ),
+            help,
+        );
+    }
+}
+
+#[test]
 fn a_library_that_a_source_build_made_for_this_machine() {
     let mut project = Project::new().wants("fast\n");
     source_distribution(&project.wheels(), "fast", "1.0", true);
