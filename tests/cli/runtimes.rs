@@ -100,6 +100,16 @@ fn an_event_answers_with_the_error_document_and_the_log_has_the_trace_as_lines()
 }
 
 #[test]
+fn a_module_that_is_missing_is_told_how_to_bring() {
+    let project = project();
+    project.write("functions/sample/pkg/sample.py", "import sklearn.svm\n");
+    mdo(&project, "deploy --local --yes").succeeds();
+    mdo(&project, "invoke sample --local").exits(1).says(
+        "  help: if `sklearn` is of a package, mdo derivative create NAME PACKAGE brings it to functions\n",
+    );
+}
+
+#[test]
 fn an_interpreter_that_is_missing_is_told_at_its_place_before_anything_is_changed() {
     let project = project();
     for (runtime, told, help) in [

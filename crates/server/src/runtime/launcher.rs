@@ -54,8 +54,8 @@ impl Launcher {
         let (mut arguments, mut paths) = (Vec::new(), BTreeMap::new());
         match interpreter {
             Interpreter::Python { .. } => {
-                // Unbuffered, without what the user has installed for other programs, and UTF-8 whatever this machine's locales are.
-                arguments.extend(["-u", "-s", "-X", "utf8", "-c", PYTHON].map(OsString::from));
+                // Unbuffered, without the packages of this machine, and UTF-8 whatever its locales are.
+                arguments.extend(["-u", "-s", "-S", "-X", "utf8", "-c", PYTHON].map(OsString::from));
                 // As arguments: on PYTHONPATH, a module of the function would come before the client's own of the standard library.
                 arguments.push(code.clone().into());
                 arguments.extend(dependencies.iter().map(|folder| folder.clone().into()));

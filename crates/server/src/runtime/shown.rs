@@ -26,6 +26,11 @@ const PATH: &AsciiSet = &CONTROLS
 /// How Lambda indents the lines of a trace, for which CloudWatch would drop blanks.
 const NO_BREAK_SPACE: char = '\u{a0}';
 
+/// How Python and Node.js begin to say that a file is not there; its name follows in quotes.
+const MISSING: [&str; 2] = ["No such file or directory", "no such file or directory"];
+/// The longest text between that and the name: Node.js tells the call, `, copyfile '`.
+const LONGEST_CALL: usize = 16;
+
 /// What to write in place of the unpacked copy's folder.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shown {
@@ -75,11 +80,30 @@ impl Shown {
     fn text(&self, mut text: String) -> String {
         for (from, to) in &self.replaced {
             if text.contains(from) {
-                text = text.replace(from, to);
+                text = replaced(&text, from, to);
             }
         }
         text
     }
+}
+
+/// A text with one path in place of another, but where it says that a file is missing: the user's folder may have it, and the package not.
+fn replaced(text: &str, from: &str, to: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut last = 0;
+    for (at, _) in text.match_indices(from) {
+        let before = &text[last..at];
+        let is_missing = MISSING.iter().any(|missing| {
+            let rest = before.rfind(missing).map(|start| &before[start + missing.len()..]);
+            rest.is_some_and(|rest| {
+                rest.len() <= LONGEST_CALL && rest.ends_with('\'') && !rest.contains('\n')
+            })
+        });
+        shown += before;
+        shown += if is_missing { from } else { to };
+        last = at + from.len();
+    }
+    shown + &text[last..]
 }
 
 #[cfg(test)]
@@ -100,6 +124,25 @@ mod tests {
             assert_eq!(shown.lines(written.as_bytes()), [seen]);
             assert_eq!(shown.document(Bytes::from(written)), seen);
             assert_eq!(Shown::new(Path::new("/x"), None).lines(written.as_bytes()), [written]);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_that_of_the_package() {
+        let shown = Shown::new(Path::new("/code/5ca1"), Some(Path::new("functions/sample")));
+        for (written, seen) in [
+            (
+                "ENOENT: no such file or directory, open '/code/5ca1/a.json' at /code/5ca1/index.mjs:3:9",
+                "ENOENT: no such file or directory, open '/code/5ca1/a.json' at functions/sample/index.mjs:3:9",
+            ),
+            (
+                "[Errno 2] No such file or directory: '/code/5ca1/a.json'",
+                "[Errno 2] No such file or directory: '/code/5ca1/a.json'",
+            ),
+            ("cannot read '/code/5ca1/a.json'", "cannot read 'functions/sample/a.json'"),
+        ] {
+            assert_eq!(shown.lines(written.as_bytes()), [seen]);
+            assert_eq!(shown.document(Bytes::from(written)), seen);
         }
     }
 

@@ -76,6 +76,15 @@ export const handler = async () => {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_error_on_the_console_ends_with_the_functions_own_frame() {
+    let code = "export const handler = async () => { console.error(Object.assign(new Error('no'), { a: 1 })); console.warn('%s', new Error('b').stack, 'end'); };";
+    let outcome = function(24, "index.mjs", code, "index.handler").once("{}").await;
+    let log = outcome.lines.join("\n");
+    assert!(log.contains("at handler (functions/web/index.mjs:1:"), "{log}");
+    assert!(!log.contains("[eval]") && !log.contains("node:internal"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn logs_may_be_documents_of_a_level() {
     let code = "export const handler = async () => { console.log('low'); console.warn('x', 1); console.error(new TypeError('no')); };";
     let function = function(22, "index.mjs", code, "index.handler");

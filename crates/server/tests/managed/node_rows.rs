@@ -242,8 +242,8 @@ pub(crate) fn rows() -> Vec<Row> {
             "index.mjs",
             "export const handler = async () => new Promise(() => {});",
             Error(
-                "Runtime.ExitError",
-                "RequestId: 8d2f5f27-3b5c-4b3e-9a52-0c3a1f0d9d11 Error: Runtime exited without providing a reason",
+                "Runtime.NodeJsExit",
+                "The process would exit while the event runs: the handler returned a promise that was never settled",
             ),
         ),
         row(

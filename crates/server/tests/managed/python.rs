@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mdo_model::project::Interpreter;
 use mdo_server::runtime::{Launcher, Sandboxes};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -99,6 +100,40 @@ async fn a_module_that_is_named_as_one_of_the_standard_library_does_not_reach_th
     assert_eq!(function.run(&runtime, "0").await.payload(), json!([["-c"], 1]));
     assert_eq!(function.run(&runtime, "1").await.error_type(), Some("ValueError"));
     assert_eq!(function.run(&runtime, "0").await.payload(), json!([["-c"], 1]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packages_of_this_machine_are_not_there_but_those_of_lambdas_image() {
+    let base = mdo_package::find_python(minor(), Path::new("/")).unwrap();
+    let environment = tempfile::tempdir().unwrap();
+    let arguments = ["-m", "venv", "--without-pip"].map(std::ffi::OsStr::new);
+    let made = std::process::Command::new(&base).args(arguments).arg(environment.path()).status().unwrap();
+    assert!(made.success());
+    let packages = environment.path().join(format!("lib/{}/site-packages", python().runtime));
+    for name in ["leaky", "boto3"] {
+        std::fs::write(packages.join(format!("{name}.py")), "at = __file__").unwrap();
+    }
+    std::fs::write(packages.join("leaky.pth"), "import leaky\n").unwrap();
+    let code = "import sys, importlib\nexit, help\ndef handle(event, context):\n    import boto3\n    try: import leaky\n    except ImportError as error: return [boto3.at, str(error), 'leaky' in sys.modules]\n    return leaky.at";
+    let own = environment.path().join("bin/python");
+    for program in [own.clone(), base] {
+        let function =
+            Function::new(&folder(&[("sample.py", code)]), &python().runtime, "sample.handle", |code| {
+                Launcher::interpreter(python().interpreter, program.clone(), code, &[])
+            });
+        let outcome = function.once("{}").await;
+        if program == own {
+            let boto3 = packages.join("boto3.py");
+            assert_eq!(outcome.payload(), json!([boto3, "No module named 'leaky'", false]));
+        } else {
+            assert_eq!(outcome.error_type(), Some("ModuleNotFoundError"));
+        }
+    }
+}
+
+fn minor() -> u32 {
+    let Interpreter::Python { minor } = python().interpreter else { unreachable!("it is a Python") };
+    minor
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -59,7 +59,7 @@
     const request = events.getStore();
     const line = logsJson
       ? jsonLine({ timestamp, level, requestId: request }, message, more)
-      : `${timestamp}\t${request}\t${level}\t${format(message, ...more)}`;
+      : `${timestamp}\t${request}\t${level}\t${withoutUs(format(message, ...more))}`;
     // A carriage return ends no event in CloudWatch.
     process.stdout.write(`${line.replace(/\n/g, "\r")}\n`);
   }
@@ -91,12 +91,24 @@
 
   // Errors
 
+  const isOurs = /^\s+at .*\[eval\]:\d+:\d+\)?( \{)?$/;
+
   /** The lines of a stack, without our own frames at its end. */
   function lines(text) {
     if (typeof text !== "string") return [];
     const all = text.split("\n");
-    const ours = all.findIndex((line) => /^\s+at .*\[eval\]:\d+:\d+\)?$/.test(line));
+    const ours = all.findIndex((line) => isOurs.test(line));
     return ours < 0 ? all : all.slice(0, ours);
+  }
+
+  /** A text that holds stacks, without the frames of each that are ours or come after them. */
+  function withoutUs(text) {
+    let isBelow = false;
+    const isKept = (line) => {
+      isBelow = /^\s+at /.test(line) && (isBelow || isOurs.test(line));
+      return !isBelow;
+    };
+    return text.includes("[eval]:") ? text.split("\n").filter(isKept).join("\n") : text;
   }
 
   function described(error) {
@@ -127,6 +139,17 @@
   }
 
   let running;
+  /** Waits for a promise of the function. Once nothing is left that could settle it, the process would end without a word. */
+  function settled(promise) {
+    const message = "The process would exit while the event runs: the handler returned a promise that was never settled";
+    const idle = new Promise((_, reject) => {
+      const fault = new Fault("NodeJsExit", message, `Runtime.NodeJsExit: ${message}`);
+      // A callback that waits until nothing is left answers now.
+      process.once("beforeExit", () => setImmediate(reject, fault));
+    });
+    return Promise.race([promise, idle]);
+  }
+
   process.on("uncaughtException", (error) => end("Uncaught Exception", error, 129));
   process.on("unhandledRejection", (reason) => {
     const error = new Fault("UnhandledPromiseRejection", String(reason), reason?.stack);
@@ -236,9 +259,9 @@
     const chunks = [];
     stream.on("data", (chunk) => chunks.push(chunk));
     const ended = new Promise((resolve, reject) => stream.on("end", resolve).on("error", reject));
-    await handler(event, stream, context);
+    await settled(handler(event, stream, context));
     stream.end();
-    await ended;
+    await settled(ended);
     const body = Buffer.concat(chunks);
     return stream.metadata ? JSON.stringify({ ...stream.metadata, body: body.toString() }) : body;
   }
@@ -246,7 +269,7 @@
   async function answerOf(handler, event, context) {
     if (handler[streaming]) return collected(handler, event, context);
     const run = takesCallbacks ? withCallback : (handler, event, context) => handler(event, context);
-    const answer = await run(handler, event, context);
+    const answer = await settled(run(handler, event, context));
     try {
       return JSON.stringify(answer === undefined ? null : answer) ?? "null";
     } catch {

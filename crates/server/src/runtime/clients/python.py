@@ -9,11 +9,12 @@ import sys
 # With -c, Python looks into the working folder first, where a module of the function may be named as one that is needed here.
 sys.path[:1] = [] if sys.path[:1] == [""] else sys.path[:1]
 
-import importlib
+import importlib.machinery
 import json
 import logging
 import math
 import os
+import site
 import time
 import traceback
 
@@ -313,6 +314,21 @@ class LambdaContext(Named):
 
 # The function
 
+# The packages that Lambda's image has of its own, which a function may import without bringing them.
+OF_THE_IMAGE = {"boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3"}
+
+
+class Image:
+    """Finds, of the packages of this machine, what Lambda's image has too: a function is not to find any other here."""
+
+    def __init__(self):
+        environment = os.path.dirname(os.path.dirname(sys.executable))
+        self.folders = site.getsitepackages([environment, sys.base_prefix])
+
+    def find_spec(self, name, path=None, target=None):
+        if path is None and name in OF_THE_IMAGE:
+            return importlib.machinery.PathFinder.find_spec(name, self.folders, target)
+
 
 def load():
     module, dot, function = HANDLER.rpartition(".")
@@ -387,6 +403,11 @@ def last_words(kind, error, trace):
 
 
 sys.excepthook = last_words
+# Without the packages of this machine, Python does not give a function these either.
+site.setquit()
+site.setcopyright()
+site.sethelper()
+sys.meta_path.append(Image())
 sys.path[:0] = sys.argv[1:]
 del sys.argv[1:]
 main()
