@@ -11,7 +11,7 @@ mod text;
 pub(crate) use documents::{
     DerivativeBuildDocument, DerivativeEntry, DerivativeListDocument, DerivativeListEntry,
     DestroyAllDocument, FailureDocument, KeysDocument, ListDocument, PlanDocument, WarmDocument, WarmEntry,
-    schema,
+    ZipState, schema,
 };
 pub(crate) use failure::{Complaint, ErrorCode, Failure};
 pub(crate) use human::{

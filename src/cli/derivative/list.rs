@@ -6,7 +6,7 @@ use mdo_package::derivative;
 
 use super::super::derivatives::Derivatives;
 use super::{ids_of, open};
-use crate::output::{self, DerivativeListDocument, DerivativeListEntry, Failure, table};
+use crate::output::{self, DerivativeListDocument, DerivativeListEntry, Failure, ZipState, table};
 
 pub(super) fn run(json: bool) -> Result<(), Failure> {
     let (_, settings) = open()?;
@@ -24,14 +24,23 @@ pub(super) fn run(json: bool) -> Result<(), Failure> {
         let or_none = |texts: &[String]| if texts.is_empty() { "-".to_owned() } else { texts.join(", ") };
         rows.push(vec![
             entry.name,
-            entry.packages.len().to_string(),
+            if entry.zip.is_some() { "zip".to_owned() } else { entry.packages.len().to_string() },
             or_none(&entry.platforms),
             or_none(&entry.functions),
-            entry.problem.unwrap_or_else(|| "up to date".to_owned()),
+            entry.problem.unwrap_or_else(|| state(entry.zip.as_ref()).to_owned()),
         ]);
     }
     output::data(&table(&rows));
     Ok(())
+}
+
+/// What there is to say of a lock, or of a prebuilt zip in its place.
+fn state(zip: Option<&ZipState>) -> &'static str {
+    match zip {
+        None => "up to date",
+        Some(ZipState { pinned: true, .. }) => "pinned",
+        Some(ZipState { pinned: false, .. }) => "not pinned",
+    }
 }
 
 fn entry(settings: &Settings, name: &DerivativeName) -> DerivativeListEntry {
@@ -55,6 +64,10 @@ fn entry(settings: &Settings, name: &DerivativeName) -> DerivativeListEntry {
         platforms: ids.iter().map(|id| format!("{} {}", id.runtime, id.architecture)).collect(),
         packages: pinned.into_iter().map(|package| (package.name, package.version)).collect(),
         functions,
+        zip: settings
+            .derivatives
+            .get(name)
+            .and_then(|own| Some(ZipState { path: own.zip.clone()?, pinned: own.sha256.is_some() })),
         inputs: read.as_ref().map(|read| read.inputs().into_iter().map(text).collect()).unwrap_or_default(),
         problem: read.err().and_then(|failure| {
             let message = &failure.complaints.first()?.message;

@@ -19,7 +19,11 @@ pub(super) fn run(name: &DerivativeName) -> Result<(), Failure> {
     };
     let path = settings.root.join(zip);
     let sha256 = derivative::digest(&path).map_err(|error| {
-        Failure::new(exit_code::FAILED, format!("derivative {name}: cannot read {}: {error}", path.display()))
+        Failure::with_help(
+            exit_code::USAGE,
+            format!("derivative {name}: cannot read {zip}: {error}"),
+            format!("correct `zip` under [derivatives.{name}] in project.toml"),
+        )
     })?;
     let file = settings.root.join(PROJECT_FILE);
     let before = std::fs::read_to_string(&file)?;

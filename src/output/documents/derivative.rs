@@ -78,12 +78,23 @@ pub(crate) struct DerivativeListEntry {
     pub platforms: Vec<String>,
     /// The packages that its lock pins, with their versions.
     pub packages: BTreeMap<String, String>,
+    /// The prebuilt zip that it is; null for packages that are locked.
+    pub zip: Option<ZipState>,
     /// The functions that run with it.
     pub functions: Vec<String>,
     /// The digest of everything that it is built from, by runtime and architecture.
     pub inputs: BTreeMap<String, String>,
     /// Why it cannot be built; null where it can.
     pub problem: Option<String>,
+}
+
+/// A zip that somebody else has built.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ZipState {
+    /// Where it is, from the project's folder.
+    pub path: String,
+    /// Whether project.toml has its SHA-256.
+    pub pinned: bool,
 }
 
 impl DerivativeBuildDocument {

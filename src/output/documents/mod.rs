@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use derivative::{
-    DerivativeBuildDocument, DerivativeEntry, DerivativeListDocument, DerivativeListEntry,
+    DerivativeBuildDocument, DerivativeEntry, DerivativeListDocument, DerivativeListEntry, ZipState,
 };
 pub(crate) use failure::{DestroyAllDocument, FailureDocument};
 pub(crate) use live::{KeysDocument, ListDocument, WarmDocument, WarmEntry};

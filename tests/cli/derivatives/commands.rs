@@ -55,16 +55,6 @@ fn one_that_a_function_names_already_is_created_as_its_error_says() {
 }
 
 #[test]
-fn what_is_no_package_is_refused_before_anything_is_written() {
-    let project = project_that_wants("colours\n");
-    for odd in ["-r", "--index-url=http://127.0.0.1:9/", ""] {
-        let output = project.mdo_with(&["derivative", "create", "paint", "--", odd]).exits(2);
-        output.says("is not a package; nothing was written");
-        assert!(!project.path("derivatives/paint").exists(), "{odd}");
-    }
-}
-
-#[test]
 fn nothing_is_left_behind_where_a_package_does_not_exist() {
     let project = project();
     let before = settings(&project, "sample");
@@ -170,6 +160,7 @@ fn the_list_tells_packages_functions_and_what_is_wrong() {
                     "name": "colours",
                     "platforms": [platform],
                     "packages": {"colours": "1.0", "shades": "0.3"},
+                    "zip": null,
                     "functions": ["sample"],
                     "inputs": inputs,
                     "problem": null,
@@ -178,6 +169,7 @@ fn the_list_tells_packages_functions_and_what_is_wrong() {
                     "name": "paint",
                     "platforms": [platform],
                     "packages": {},
+                    "zip": null,
                     "functions": [],
                     "inputs": {},
                     "problem": "derivatives/paint has no requirements.txt",
@@ -212,6 +204,9 @@ fn a_zip_that_is_pinned_is_built_once_and_is_the_only_one() {
     assert_eq!(printed(&output), "pinned colours to sha256 SHA256 in project.toml\n");
     let pinned = format!("sha256 = {}\n", zip["sha256"]);
     assert!(project.read("project.toml").ends_with(&pinned), "{}", project.read("project.toml"));
+    let listed = mdo(&project, "derivative list").succeeds().stdout;
+    let row: Vec<&str> = listed.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!((row[1], row[row.len() - 1]), ("zip", "pinned"), "{listed}");
     mdo(&project, "plan --local").exits(0);
 
     project.write("colours.zip", "another");
