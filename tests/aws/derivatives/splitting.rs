@@ -67,10 +67,10 @@ fn a_derivative_above_8_mb_goes_through_the_projects_bucket_once() {
     let project = Painting::project(emulator.account());
     heavy(&project, &[("oils", 9)]);
     Painting::wants(&project, "colours", "colours==1.0\noils");
-    Painting::settings(&project, "[artifacts]\nbucket = \"shop-artifacts\"\nprefix = \"mdo\"\n");
+    Painting::settings(&project, "[artifacts]\nbucket = \"shop-layers\"\nprefix = \"mdo\"\n");
     let layers = Layers::of(&project);
     let place = json!({"LocationConstraint": "eu-west-1"});
-    let bucket = json!({"Bucket": "shop-artifacts", "CreateBucketConfiguration": place});
+    let bucket = json!({"Bucket": "shop-layers", "CreateBucketConfiguration": place});
     layers.0.call("s3", "create_bucket", bucket);
     let proxy = Proxy::start(emulator.address(), Duration::ZERO);
     project.mdo("deploy").through(&proxy).succeeds();
@@ -79,7 +79,7 @@ fn a_derivative_above_8_mb_goes_through_the_projects_bucket_once() {
         recording.calls().iter().find(|call| call.operation.name == "PublishLayerVersion").unwrap();
     assert!(published.sent < 2048, "{} bytes", published.sent);
     let objects =
-        items(&layers.0.call("s3", "list_objects_v2", json!({"Bucket": "shop-artifacts"}))["Contents"]);
+        items(&layers.0.call("s3", "list_objects_v2", json!({"Bucket": "shop-layers"}))["Contents"]);
     assert_eq!(objects.len(), 1, "{objects:?}");
     assert_eq!(layers.0.echo("paint"), Painting::answer("1.0", 1));
     project.is_settled("");
