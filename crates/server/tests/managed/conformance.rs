@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::cases::{CASES, Case};
+use crate::cases::{self, Case};
 use crate::function::{Function, Outcome, folder};
 use crate::installed::{Python, python};
 
@@ -29,7 +29,7 @@ async fn our_client_does_what_lambdas_own_does() {
     let python = python();
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
-    for case in CASES {
+    for case in cases::all() {
         let turns = Arc::clone(&turns);
         running.spawn(async move {
             let _turn = turns.acquire().await;
@@ -190,7 +190,7 @@ fn without_counts(text: &str) -> String {
 #[test]
 fn no_two_cases_have_one_name() {
     let mut names = BTreeMap::new();
-    for case in CASES {
+    for case in cases::all() {
         assert_eq!(names.insert(case.name, ()), None, "{}", case.name);
     }
 }
