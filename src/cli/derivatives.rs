@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use mdo_engine::{DerivativePackage, DerivativePart};
 use mdo_model::Sha256;
 use mdo_model::project::{DERIVATIVES, DerivativeId, DerivativeSettings, Interpreter, Settings};
-use mdo_model::stack::{Action, Kind, Plan, Resource, Selection};
+use mdo_model::stack::{Action, Kind, Plan, Resource, ResourceId, Selection};
 use mdo_package::OwnFolder;
 use mdo_package::derivative::{
     self, Built, DerivativeError, Event, Packing, Prebuilt, PythonRuntime, Recipe, Tools, UvFailure,
@@ -14,7 +14,7 @@ use mdo_package::derivative::{
 
 use super::abandoned::Waiting;
 use super::session::Session;
-use crate::output::{Complaint, DerivativeSize, ErrorCode, Failure, Steps, exit_code};
+use crate::output::{Complaint, DerivativeSize, ErrorCode, Failure, Steps, count, exit_code};
 
 /// The oldest and the newest Python that uv may run with; it is not particular.
 const PYTHONS: std::ops::RangeInclusive<u32> = 11..=15;
@@ -193,11 +193,9 @@ impl Derivatives {
         plan: &Plan,
     ) -> BTreeMap<DerivativeId, DerivativeSize> {
         let size = |(id, built): (&DerivativeId, &Built)| {
-            let before = plan.changes.iter().find(|change| change.id.name == id.to_string());
-            let before = before.and_then(|change| match change.before {
-                Some(Resource::Derivative(ref before)) => {
-                    derivative::distributions(&self.cache, before.inputs)
-                }
+            let change = plan.change(&ResourceId::new(Kind::Derivative, id));
+            let before = change.and_then(|change| match &change.before {
+                Some(Resource::Derivative(before)) => derivative::distributions(&self.cache, before.inputs),
                 _ => None,
             });
             let versions = |distributions: &[derivative::Distribution]| -> BTreeMap<String, String> {
@@ -222,19 +220,12 @@ pub(super) fn package(built: &Built) -> DerivativePackage {
         sha256: part.sha256,
         size: part.size,
     };
-    DerivativePackage {
-        parts: built.parts.iter().map(part).collect(),
-        unzipped: built.raw_size,
-        tree: built.tree.clone(),
-    }
+    DerivativePackage { parts: built.parts.iter().map(part).collect(), unzipped: built.raw_size }
 }
 
 fn read(root: &Path, id: &DerivativeId, own: &DerivativeSettings) -> Result<Ingredients, Failure> {
     let name = id.name.to_string();
-    let runtime: PythonRuntime = id
-        .runtime
-        .parse()
-        .map_err(|error| Failure::new(exit_code::USAGE, format!("derivative {name}: {error}")))?;
+    let runtime = runtime_of(id)?;
     if let Some(zip) = &own.zip {
         let zip = root.join(zip);
         let exclude = own.exclude.clone();
@@ -255,6 +246,12 @@ fn read(root: &Path, id: &DerivativeId, own: &DerivativeSettings) -> Result<Ingr
         source: own.source.iter().cloned().collect(),
         bytecode: own.bytecode.unwrap_or(true),
     }))
+}
+
+/// The runtime that a derivative is for.
+pub(super) fn runtime_of(id: &DerivativeId) -> Result<PythonRuntime, Failure> {
+    let runtime = id.runtime.parse();
+    runtime.map_err(|error| Failure::new(exit_code::USAGE, format!("derivative {}: {error}", id.name)))
 }
 
 /// The programs that building needs, as this machine has them.
@@ -295,8 +292,7 @@ impl Needed {
 pub(super) fn tell(steps: &Steps, event: Event<'_>) {
     match event {
         Event::Locking => steps.next("resolving what is wanted"),
-        Event::Installing { packages: 1 } => steps.next("installing 1 package"),
-        Event::Installing { packages } => steps.next(&format!("installing {packages} packages")),
+        Event::Installing { packages } => steps.next(&format!("installing {}", count(packages, "package"))),
         Event::Said(line) => steps.detail(line),
         Event::Compiling => steps.next("compiling"),
         Event::Checking => steps.next("checking"),

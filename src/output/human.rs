@@ -13,7 +13,7 @@ use mdo_package::Bytes;
 
 use super::failure::render;
 use super::fields;
-use super::text::seconds;
+use super::text::{count, seconds};
 use super::thousands;
 
 /// How large the new things of a plan are.
@@ -335,8 +335,4 @@ fn kept_suffix(kept: &[Kept]) -> String {
         let _ = write!(text, "; left {} switched off", disabled.join(", "));
     }
     text
-}
-
-fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }

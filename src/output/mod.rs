@@ -19,7 +19,7 @@ pub(crate) use human::{
 };
 pub(crate) use mdo_model::thousands;
 pub(crate) use progress::{Progress, Steps};
-pub(crate) use text::table;
+pub(crate) use text::{count, table};
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};

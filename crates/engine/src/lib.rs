@@ -143,8 +143,6 @@ pub struct DerivativePackage {
     pub parts: Vec<DerivativePart>,
     /// The size of its files, in bytes.
     pub unzipped: u64,
-    /// Where its packages lie unpacked, for functions that run on this machine.
-    pub tree: PathBuf,
 }
 
 /// One zip of a derivative.

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mdo_model::project::{DerivativeId, DerivativeName, Settings};
 use mdo_package::Bytes;
-use mdo_package::derivative::{self, Built, Imported, Packing, PythonRuntime};
+use mdo_package::derivative::{self, Built, Imported, Packing};
 
 use super::super::abandoned::Waiting;
-use super::super::derivatives::{Derivatives, Make, Needed, tell};
-use super::lock::packages;
+use super::super::derivatives::{Derivatives, Make, Needed, runtime_of, tell};
 use super::{chosen, ids_of, open};
-use crate::output::{self, DerivativeBuildDocument, DerivativeEntry, Failure, Steps, exit_code};
+use crate::output::{self, DerivativeBuildDocument, DerivativeEntry, Failure, Steps};
 
 pub(super) async fn run(names: &[DerivativeName], json: bool) -> Result<(), Failure> {
     let (_, settings) = open()?;
@@ -51,10 +50,7 @@ pub(super) async fn import(
     let abandoned = waiting.abandoned();
     let (root, id, built) = (settings.root.clone(), id.clone(), built.clone());
     let importing = move || {
-        let runtime: PythonRuntime = id
-            .runtime
-            .parse()
-            .map_err(|error| Failure::new(exit_code::USAGE, format!("derivative {}: {error}", id.name)))?;
+        let runtime = runtime_of(&id)?;
         let needed = Needed::find(runtime, &root)?;
         let name = id.name.to_string();
         let steps = Steps::begin(format!("derivative {name}"));
@@ -69,7 +65,7 @@ pub(super) async fn import(
 pub(super) fn text(settings: &Settings, id: &DerivativeId, built: &Built, imported: &Imported) -> String {
     let DerivativeId { name, runtime, architecture } = id;
     let zipped: u64 = built.parts.iter().map(|part| part.size).sum();
-    let packages = packages(built.distributions.len());
+    let packages = output::count(built.distributions.len(), "package");
     let layers = match built.parts.len() {
         0 | 1 => String::new(),
         count => format!(" in {count} layers"),

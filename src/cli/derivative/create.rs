@@ -81,7 +81,7 @@ pub(super) async fn run(
         }
         None => output::data(&format!(
             "\n{}. A function runs with it by `\"derivatives\": [\"{name}\"]` in its function.json\n",
-            lock::packages(locked.packages.len())
+            output::count(locked.packages.len(), "package")
         )),
     }
     Ok(())

@@ -33,10 +33,14 @@ pub(super) async fn run(names: &[DerivativeName], upgrade: bool) -> Result<(), F
             output::message(&format!("warning: {path} {reason}"));
         }
         output::data(&match locked.changes.as_slice() {
-            [] => format!("{name}  {}, as before  {path}\n", packages(locked.packages.len())),
+            [] => format!("{name}  {}, as before  {path}\n", output::count(locked.packages.len(), "package")),
             changes => {
                 let changes: Vec<_> = changes.iter().map(|change| format!("  {change}\n")).collect();
-                format!("{name}  {}  {path}\n{}", packages(locked.packages.len()), changes.concat())
+                format!(
+                    "{name}  {}  {path}\n{}",
+                    output::count(locked.packages.len(), "package"),
+                    changes.concat()
+                )
             }
         });
     }
@@ -55,14 +59,12 @@ pub(in super::super) async fn lock_first(settings: &Settings, selection: &Select
         let runtime = oldest_runtime(settings, &name)?;
         let locked = lock(settings, &name, runtime, false).await?;
         let path = locked.path.strip_prefix(&settings.root).unwrap_or(&locked.path).display();
-        output::message(&format!("locked {name}: {}, {path}", packages(locked.packages.len())));
+        output::message(&format!(
+            "locked {name}: {}, {path}",
+            output::count(locked.packages.len(), "package")
+        ));
     }
     Ok(())
-}
-
-/// `1 package`, `7 packages`.
-pub(super) fn packages(count: usize) -> String {
-    if count == 1 { "1 package".to_owned() } else { format!("{count} packages") }
 }
 
 /// Locks one derivative.

@@ -18,6 +18,7 @@ use mdo_package::derivative::PythonRuntime;
 
 pub(super) use self::lock::lock_first;
 use super::arguments::StackArgs;
+use super::derivatives::runtime_of;
 use super::session;
 use crate::output::{Failure, exit_code};
 
@@ -163,9 +164,6 @@ fn usual_runtime(settings: &Settings) -> String {
 
 /// The oldest runtime that a lock has to serve.
 fn oldest_runtime(settings: &Settings, name: &DerivativeName) -> Result<PythonRuntime, Failure> {
-    let runtimes = ids_of(settings, name).into_iter().map(|id| id.runtime.parse::<PythonRuntime>());
-    let runtimes: Vec<_> = runtimes
-        .collect::<Result<_, _>>()
-        .map_err(|error| Failure::new(exit_code::USAGE, format!("derivative {name}: {error}")))?;
+    let runtimes: Vec<_> = ids_of(settings, name).iter().map(runtime_of).collect::<Result<_, _>>()?;
     runtimes.into_iter().min().ok_or_else(|| unknown(settings, name))
 }
