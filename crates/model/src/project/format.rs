@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::api_timeout::ApiTimeout;
 use super::problem::Problem;
 use super::{
-    AccountId, DerivativeName, MediaType, ProjectName, Rate, Route, StageName, region, route, runtime,
+    AccountId, DerivativeName, MediaType, ProjectName, Rate, Route, StageName, region, route, runtime, server,
 };
 use crate::Sha256;
 
@@ -49,6 +49,22 @@ pub(super) fn check(format: &str, text: &str) -> Option<Problem> {
             &[("sqs", ""), ("sns", "")],
             "arn:aws:sqs:us-east-1:123456789012:name",
         ),
+        "certificate-arn" => arn(
+            text,
+            "a certificate",
+            &[("acm", "certificate/")],
+            "arn:aws:acm:us-east-1:123456789012:certificate/id",
+        ),
+        "secret-arn" => arn(
+            text,
+            "a secret or a parameter",
+            &[("secretsmanager", "secret:"), ("ssm", "parameter/")],
+            "arn:aws:secretsmanager:us-east-1:123456789012:secret:name",
+        ),
+        "domain" => server::domain(text),
+        "image-reference" => server::image_reference(text),
+        "image-source" => server::image_source(text),
+        "url-path" => server::url_path(text),
         "subnet-id" => id(text, "a subnet", "subnet-"),
         "security-group-id" => id(text, "a security group", "sg-"),
         _ => None,

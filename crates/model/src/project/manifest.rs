@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::api_timeout::ApiTimeout;
 use super::function_file::{self, Common};
+use super::server::{Hosting, ServerTable};
 use super::shape::{Environment, OrOff, WarmSetting};
 use super::{
     AccountId, Artifacts, DerivativeName, DerivativeSettings, MediaType, Period, ProjectName, Rate, Security,
@@ -59,6 +60,9 @@ pub(super) struct Manifest {
     #[schemars(with = "BTreeMap<String, DerivativeSettings>")]
     #[schemars(extend("propertyNames" = {"format": "derivative-name", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,47}$"}))]
     pub derivatives: BTreeMap<DerivativeName, DerivativeSettings>,
+    /// How stages with `hosting = "server"` are served.
+    #[serde(default)]
+    pub server: ServerTable,
     /// A bucket for packages that are above Lambda's limit for direct uploads, 50 MB.
     pub artifacts: Option<Artifacts>,
 }
@@ -126,6 +130,13 @@ pub(super) struct StageTable {
     /// Refuses whatever would delete something at this stage, `mdo destroy` included.
     #[schemars(extend("default" = false))]
     pub protect: Option<bool>,
+    /// How this stage is served: `serverless` is Lambda behind API Gateway, `server` the same functions in containers behind a
+    /// load balancer, as `[server]` says.
+    #[schemars(extend("default" = "serverless"))]
+    pub hosting: Option<Hosting>,
+    /// Settings of the server at this stage; what is left out is as in `[server]`.
+    #[serde(default)]
+    pub server: ServerTable,
     /// Environment variables of every function at this stage.
     #[serde(default)]
     pub environment: Environment,
@@ -169,6 +180,9 @@ pub(super) fn hint(path: &str) -> Option<&'static str> {
             "write it under `[defaults]`"
         }
         "security" | "throttle" | "quota" | "cors" | "binary_media_types" => "write it under `[api]`",
+        "hosting" => "write it under `[stages.<name>]`",
+        "cpu" | "tasks" | "certificate" | "http" | "domain" | "drain" | "base" | "dockerfile" | "image"
+        | "health" | "task_role" | "secrets" | "spot" => "write it under `[server]`",
         "retention_days" => "write it under `[logs]`",
         "hooks" | "routes" | "warm" | "required_environment" | "concurrency" => {
             "write it in the function.json of each function"

@@ -29,6 +29,7 @@ mod routes;
 mod runtime;
 mod schema;
 mod secret;
+mod server;
 mod settings;
 mod shape;
 mod suggest;
@@ -53,6 +54,7 @@ pub use route::{InvalidRoute, Method, Route};
 pub use runtime::replacement_of_closed_runtime;
 pub use schema::{SchemaKind, reference, schema};
 pub use secret::{FINGERPRINT_PREFIX, Secret};
+pub use server::{Base, Container, Entry, Hosting, ServerSettings, TaskSize, Tasks};
 pub use settings::{
     ApiSettings, Artifacts, FunctionSettings, Period, Quota, RouteSettings, Security, Settings, Throttle,
     Tracing, Vpc, Warm,

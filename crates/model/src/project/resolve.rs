@@ -10,7 +10,7 @@ use super::shape::{OrOff, WarmSetting};
 use super::written::Project;
 use super::{
     ApiSettings, FunctionConfiguration, FunctionName, FunctionSettings, Names, Period, Quota, RouteSettings,
-    Security, Settings, StageName, Throttle, Warm, derivative, format, routes,
+    Security, Settings, StageName, Throttle, Warm, derivative, format, routes, server,
 };
 
 /// How to set a variable, with `{}` in place of its name.
@@ -91,7 +91,7 @@ impl Project {
         let manifest = &self.manifest;
         let no_overrides = StageTable::default();
         let table = manifest.stages.get(stage).unwrap_or(&no_overrides);
-        let api = api_settings(&manifest.api, &table.api);
+        let mut api = api_settings(&manifest.api, &table.api);
         let security = table.api.security.or(manifest.api.security).unwrap_or(Security::Key);
         if api.cors {
             routes::check_cors(&self.functions, &mut problems);
@@ -110,6 +110,10 @@ impl Project {
                 (name.clone(), settings)
             })
             .collect();
+        let server = server::settings(self, stage, table, &functions, &mut problems);
+        if server.is_some() {
+            api.quota = None;
+        }
         let settings = Settings {
             root: self.root.clone(),
             project: manifest.name.clone(),
@@ -140,6 +144,7 @@ impl Project {
             log_retention_days: manifest.logs.retention_days.unwrap_or(30),
             artifacts: manifest.artifacts.clone(),
             api,
+            server,
             derivatives: derivative::settings(&self.root, manifest),
             functions,
         };

@@ -99,7 +99,7 @@ fn drop_null_type(object: &mut Map<String, Value>) {
 /// Every key of a kind of file as a row of a Markdown table: key, type, default, description.
 ///
 /// The rows are sorted by key; a key inside a table is written with its path, as in `api.timeout`. The overrides of
-/// `[api]` at a stage are one row, since they have the same keys.
+/// `[api]` and `[server]` at a stage are one row each, since they have the same keys.
 pub fn reference(kind: SchemaKind) -> String {
     let mut rows = BTreeMap::new();
     collect_rows(cached(kind), "", &mut rows);
@@ -124,7 +124,7 @@ fn collect_rows(schema: &Value, prefix: &str, rows: &mut BTreeMap<String, String
         let description = description.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
         let row = format!("| `{path}` | {} | {default} | {description} |", kind_of(property));
         rows.insert(path.clone(), row);
-        if path == "stages.<name>.api" {
+        if ["stages.<name>.api", "stages.<name>.server"].contains(&path.as_str()) {
             continue;
         }
         for branch in branches(property) {

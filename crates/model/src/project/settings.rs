@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AccountId, DerivativeId, DerivativeName, DerivativeSettings, FunctionConfiguration, FunctionName,
-    MediaType, ProjectName, Rate, Route, StageName,
+    MediaType, ProjectName, Rate, Route, ServerSettings, StageName,
 };
 
 /// A project at one stage, resolved and valid.
@@ -43,6 +43,8 @@ pub struct Settings {
     pub artifacts: Option<Artifacts>,
     /// Settings of the API at this stage.
     pub api: ApiSettings,
+    /// How servers answer the stage; `None` where Lambda and API Gateway do.
+    pub server: Option<ServerSettings>,
     /// Every derivative of the project, by name.
     pub derivatives: BTreeMap<DerivativeName, DerivativeSettings>,
     /// Every function of the project, by name.
@@ -67,7 +69,7 @@ pub struct Artifacts {
 pub struct ApiSettings {
     /// Requests per second and burst of the stage's usage plan.
     pub throttle: Option<Throttle>,
-    /// Requests per period of the stage's usage plan.
+    /// Requests per period of the stage's usage plan; a hosted stage has none.
     pub quota: Option<Quota>,
     /// Whether browsers on other origins may call the API.
     pub cors: bool,

@@ -11,4 +11,5 @@ mod loading;
 mod names;
 mod routes;
 mod schema;
+mod server;
 mod stages;
