@@ -128,8 +128,18 @@ async fn shared(
     let (before, after) = (observed.stack.resources(&names), desired.resources(&names));
     let goes = |id: &&ResourceId| !after.contains_key(*id);
     // Derivatives are, too, but no deploy takes one away.
-    let is_project_wide =
-        |id: &&ResourceId| matches!(id.kind, Kind::Role | Kind::Api | Kind::Function | Kind::LogGroup);
+    let is_project_wide = |id: &&ResourceId| {
+        matches!(
+            id.kind,
+            Kind::Role
+                | Kind::Api
+                | Kind::Function
+                | Kind::LogGroup
+                | Kind::ServerRole
+                | Kind::Repository
+                | Kind::LoadBalancer
+        )
+    };
     if !before.keys().filter(goes).any(|id| is_project_wide(&id)) {
         return Ok(BTreeSet::new());
     }

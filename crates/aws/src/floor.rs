@@ -14,7 +14,15 @@ pub(crate) fn of(plan: &Plan) -> Duration {
 
 fn calls(change: &Change) -> Vec<&'static str> {
     match (change.id.kind, change.action) {
-        (Kind::Role | Kind::LogGroup, _) => Vec::new(),
+        (
+            Kind::Role
+            | Kind::LogGroup
+            | Kind::ServerRole
+            | Kind::Repository
+            | Kind::LoadBalancer
+            | Kind::Server,
+            _,
+        ) => Vec::new(),
         (Kind::Derivative, Action::Delete) => vec!["lambda:ListLayerVersions", "lambda:DeleteLayerVersion"],
         (Kind::Derivative, _) => vec!["lambda:PublishLayerVersion"],
         (Kind::Function, Action::Create) => {

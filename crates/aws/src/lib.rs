@@ -170,6 +170,9 @@ impl AwsProvider {
                 api_gateway::apply(&self.aws, &self.names, &self.gateway, change, run).await
             }
             Kind::WarmRule => events::apply(&self.aws, &self.names, &self.rules, change, run).await,
+            Kind::ServerRole | Kind::Repository | Kind::LoadBalancer | Kind::Server => {
+                Err(unexpected(change))
+            }
         }
     }
 

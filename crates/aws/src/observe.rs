@@ -253,6 +253,7 @@ impl AwsProvider {
             stage: rest.api.stage,
             keys: rest.api.keys,
             warm_rules: rest.rules,
+            ..Stack::default()
         };
         {
             let mut state = self.state();

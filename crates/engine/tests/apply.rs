@@ -66,6 +66,7 @@ fn stack() -> Stack {
                 input: serde_json::json!({}),
             },
         )]),
+        ..Stack::default()
     }
 }
 

@@ -301,6 +301,15 @@ impl Provider for LocalProvider {
                 })
                 .await
             }
+            (
+                Some(
+                    Resource::ServerRole(_)
+                    | Resource::Repository(_)
+                    | Resource::LoadBalancer(_)
+                    | Resource::Server(_),
+                ),
+                kind,
+            ) => Err(Error::new(Cause::Other, format!("this machine has no {kind}"))),
             (None, Kind::Function) => self.remove_function(named(change)?).await,
             (None, kind) => {
                 let name = change.id.name.clone();
@@ -313,7 +322,11 @@ impl Provider for LocalProvider {
                         Kind::Stage => state.stage = None,
                         Kind::Key => state.keys.retain(|key, _| key.as_str() != name),
                         Kind::WarmRule => state.warm_rules.retain(|function, _| function.as_str() != name),
-                        Kind::Function => {}
+                        Kind::Function
+                        | Kind::ServerRole
+                        | Kind::Repository
+                        | Kind::LoadBalancer
+                        | Kind::Server => {}
                     }
                     Ok(())
                 })

@@ -107,6 +107,7 @@ impl StoredStack {
             stage: self.stage.clone(),
             keys: self.keys.iter().map(|(name, key)| (name.clone(), key.resource.clone())).collect(),
             warm_rules: self.warm_rules.clone(),
+            ..Stack::default()
         }
     }
 

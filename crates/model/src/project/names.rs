@@ -1,5 +1,7 @@
 //! What everything is called on a provider: the one place that composes names.
 
+use sha2::Digest;
+
 use super::{DerivativeId, FunctionName, KeyName, ProjectName, StageName};
 
 /// The names of one stack's resources.
@@ -97,5 +99,93 @@ impl Names {
     /// The statement that lets the warm rule call an alias.
     pub fn warm_statement(&self) -> String {
         format!("mdo-warm-{}", self.stage)
+    }
+
+    /// The role that starts the tasks of hosted stages.
+    pub fn server_role(&self) -> String {
+        format!("{}_server", self.project)
+    }
+
+    /// The repository of the images of hosted stages. ECR takes small letters, and one separator at a time.
+    pub fn repository(&self) -> String {
+        let small = self.project.as_str().to_lowercase();
+        let is_fine = small.split(['_', '-']).all(|part| !part.is_empty());
+        if is_fine { small } else { shortened(&small, usize::MAX) }
+    }
+
+    /// The load balancer of hosted stages. Elastic Load Balancing takes letters, digits and `-`.
+    pub fn load_balancer(&self) -> String {
+        shortened(self.project.as_str(), Self::SHORT)
+    }
+
+    /// The group of what the load balancer asks for the stage.
+    pub fn target_group(&self) -> String {
+        shortened(&self.service(), Self::SHORT)
+    }
+
+    /// The longest name that Elastic Load Balancing accepts, in characters.
+    const SHORT: usize = 32;
+
+    /// The security group of the load balancer.
+    pub fn load_balancer_group(&self) -> String {
+        format!("{}-lb", self.project)
+    }
+
+    /// The cluster of hosted stages.
+    pub fn cluster(&self) -> String {
+        self.project.to_string()
+    }
+
+    /// The service of a hosted stage, and the family of its task definitions; its security group is called the same.
+    pub fn service(&self) -> String {
+        format!("{}-{}", self.project, self.stage)
+    }
+
+    /// The log group of a hosted stage.
+    pub fn server_log_group(&self) -> String {
+        format!("/mdo/{}/{}", self.project, self.stage)
+    }
+}
+
+/// A name in small letters, digits and single `-`. One of which something was left out ends in a part of its digest.
+fn shortened(name: &str, most: usize) -> String {
+    let plain: Vec<String> = name
+        .to_lowercase()
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect();
+    let plain = plain.join("-");
+    let is_whole = plain.len() <= most && plain.len() == name.len();
+    if is_whole {
+        return plain;
+    }
+    let digest: String =
+        sha2::Sha256::digest(name).iter().take(3).map(|byte| format!("{byte:02x}")).collect();
+    let kept: String = plain.chars().take(most.min(64).saturating_sub(digest.len() + 1)).collect();
+    format!("{}-{digest}", kept.trim_end_matches('-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(project: &str, stage: &str) -> Names {
+        Names { project: project.parse().unwrap(), stage: stage.parse().unwrap() }
+    }
+
+    #[test]
+    fn names_fit_what_each_service_takes() {
+        let usual = names("ml_api", "prod");
+        assert_eq!(usual.load_balancer(), "ml-api");
+        assert_eq!(usual.target_group(), "ml-api-prod");
+        assert_eq!(usual.repository(), "ml_api");
+        let odd = names("Ml__Api_", "prod");
+        assert_eq!(odd.load_balancer(), "ml-api-251f32");
+        assert_eq!(odd.repository(), "ml-api-2642e2");
+        let long = names(&"p".repeat(32), &"s".repeat(32));
+        assert_eq!(long.load_balancer().len(), 32);
+        assert_eq!(long.target_group().len(), 32);
+        assert_ne!(long.target_group(), names(&"p".repeat(32), "other").target_group());
     }
 }

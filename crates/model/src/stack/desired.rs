@@ -70,7 +70,7 @@ pub fn desired(
         .flat_map(|(_, function)| function.derivative_ids())
         .collect();
     let uses_own_role = functions.values().any(|function| function.role == names.role());
-    let definition = desired_definition(settings, &functions);
+    let definition = desired_definition(settings, |name| functions.contains_key(name));
     let is_keyed =
         |definition: &Definition| definition.routes.values().any(|route| route.security == Security::Key);
     let keys = match DEFAULT_KEY.parse::<KeyName>() {
@@ -79,7 +79,9 @@ pub fn desired(
         }
         _ => BTreeMap::new(),
     };
-    let warm_rules = functions.keys().filter_map(|name| {
+    // Servers do not go cold.
+    let warmed = functions.keys().filter(|_| settings.server.is_none());
+    let warm_rules = warmed.filter_map(|name| {
         Some((name.clone(), warm_rule(&names, name, settings.functions.get(name)?.warm?)))
     });
     let log_group = LogGroup { retention_days: Some(settings.log_retention_days) };
@@ -101,6 +103,7 @@ pub fn desired(
             quota: settings.api.quota,
         }),
         keys,
+        ..Stack::default()
     }
 }
 
@@ -139,7 +142,7 @@ fn desired_function(
     if !function.routes.is_empty() {
         invokers.insert(Invoker::Api);
     }
-    if function.warm.is_some() {
+    if function.warm.is_some() && settings.server.is_none() {
         invokers.insert(Invoker::WarmRule);
     }
     let role = function.role.as_ref().or(settings.role.as_ref());
@@ -157,14 +160,15 @@ fn desired_function(
     }
 }
 
-fn desired_definition(
+/// What the routes of the functions come to that `is_there` says are there; nothing without a route.
+pub(super) fn desired_definition(
     settings: &Settings,
-    functions: &BTreeMap<FunctionName, Function>,
+    is_there: impl Fn(&FunctionName) -> bool,
 ) -> Option<Definition> {
     let routes: BTreeMap<_, _> = settings
         .functions
         .iter()
-        .filter(|(name, _)| functions.contains_key(*name))
+        .filter(|(name, _)| is_there(name))
         .flat_map(|(name, function)| function.routes.iter().map(move |route| (name, route)))
         .map(|(name, route)| {
             let target = ApiRoute {

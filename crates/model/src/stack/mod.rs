@@ -1,13 +1,20 @@
 //! The model: what one project owns in one stage, what it should own, and the difference as a plan. Pure: no I/O, no
 //! clock, no terminal, no provider.
 
+mod cost;
 mod desired;
 mod diff;
+mod hosted;
 mod plan;
 mod resource;
 
+pub use cost::{MonthlyCost, PRICES_IN, PRICES_OF};
 pub use desired::{DEFAULT_KEY, Selection, WARM_HOLD_MS, desired, warm_rule};
 pub use diff::{FieldChange, HIDDEN};
+pub use hosted::{
+    HEALTH_COUNT, HEALTH_INTERVAL, HEALTH_PATH, HostedFunction, IMAGES_KEPT, LAME_DUCK, LoadBalancer,
+    Repository, Server, ServerRole, hosted,
+};
 pub use plan::{Action, Change, Kept, KeptKind, Plan, Summary, destroy, plan};
 pub use resource::{
     Api, ApiRoute, ApiStage, Definition, Derivative, Function, Invoker, Key, Kind, LogGroup, Resource,

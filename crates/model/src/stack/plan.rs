@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::desired::Selection;
 use super::diff::{FieldChange, diff};
 use super::resource::{Key, Kind, Resource, ResourceId, Stack};
-use crate::project::{FunctionName, Names};
+use crate::project::{FunctionName, Names, Secret};
 
 /// What has to change, in an order that respects every dependency.
 #[derive(Clone, Debug)]
@@ -255,19 +255,25 @@ fn keep(desired: &mut Stack, observed: &Stack, unset: &BTreeSet<String>) -> Vec<
             continue;
         };
         let environment = &mut function.configuration.environment;
-        for (key, value) in &live.configuration.environment {
-            if !environment.contains_key(key) && !unset.contains(key) {
-                environment.insert(key.clone(), value.clone());
-                let resource = ResourceId::new(Kind::Function, name);
-                kept.push(Kept { kind: KeptKind::Variable, resource, name: key.clone() });
-            }
+        let resource = ResourceId::new(Kind::Function, name);
+        keep_environment(environment, &live.configuration.environment, unset, &resource, &mut kept);
+    }
+    if let (Some(server), Some(live)) = (&mut desired.server, &observed.server) {
+        for (name, function) in &mut server.functions {
+            let Some(live) = live.functions.get(name) else { continue };
+            let resource = ResourceId::new(Kind::Function, name);
+            keep_environment(&mut function.environment, &live.environment, unset, &resource, &mut kept);
         }
+    }
+    if let (Some(role), Some(live)) = (&mut desired.server_role, &observed.server_role) {
+        role.secrets.extend(live.secrets.iter().cloned());
     }
     // The role is that of every stage, and another stage's functions may need what this one's do not.
     if let (Some(role), Some(live)) = (&mut desired.role, &observed.role) {
         role.grants.extend(live.grants.iter().cloned());
     }
-    if desired.stage.is_some() {
+    if desired.stage.is_some() || desired.server.is_some() {
+        let is_hosted = desired.server.is_some();
         for (name, live) in &observed.keys {
             let kind = match (desired.keys.get_mut(name), live.enabled) {
                 (Some(_), true) => continue,
@@ -284,8 +290,37 @@ fn keep(desired: &mut Stack, observed: &Stack, unset: &BTreeSet<String>) -> Vec<
             let resource = ResourceId::new(Kind::Key, name);
             kept.push(Kept { kind, resource, name: name.to_string() });
         }
+        if is_hosted {
+            link_to_server(desired, observed);
+        }
     }
     kept
+}
+
+/// A server knows its keys itself, so that it does not matter whether a usage plan holds them too.
+fn link_to_server(desired: &mut Stack, observed: &Stack) {
+    for (name, key) in &mut desired.keys {
+        key.linked = observed.keys.get(name).is_some_and(|live| live.linked);
+    }
+    if let Some(server) = &mut desired.server {
+        let enabled = desired.keys.iter().filter(|(_, key)| key.enabled).map(|(name, _)| name.clone());
+        server.keys = enabled.collect();
+    }
+}
+
+fn keep_environment(
+    desired: &mut BTreeMap<String, Secret>,
+    live: &BTreeMap<String, Secret>,
+    unset: &BTreeSet<String>,
+    function: &ResourceId,
+    kept: &mut Vec<Kept>,
+) {
+    for (key, value) in live {
+        if !desired.contains_key(key) && !unset.contains(key) {
+            desired.insert(key.clone(), value.clone());
+            kept.push(Kept { kind: KeptKind::Variable, resource: function.clone(), name: key.clone() });
+        }
+    }
 }
 
 fn change(id: ResourceId, before: Option<&Resource>, after: Option<&Resource>) -> Option<Change> {
@@ -333,7 +368,10 @@ fn ordered(mut changes: Vec<Change>) -> Vec<Change> {
 fn needs(id: &ResourceId, action: Action, actions: &BTreeMap<ResourceId, Action>) -> Vec<ResourceId> {
     let wants = |other: &ResourceId, other_action: Action| {
         use Action::{Create, Delete, Update};
-        use Kind::{Api, Derivative, Function, Key, LogGroup, Role, Stage, WarmRule};
+        use Kind::{
+            Api, Derivative, Function, Key, LoadBalancer, LogGroup, Repository, Role, Server, ServerRole,
+            Stage, WarmRule,
+        };
         let same_name = other.name == id.name;
         let other_goes = other_action == Delete;
         match (id.kind, action, other.kind) {
@@ -344,6 +382,13 @@ fn needs(id: &ResourceId, action: Action, actions: &BTreeMap<ResourceId, Action>
             (Stage, Update, Function) => !other_goes,
             (Key, Create | Update, Stage) => true,
             (WarmRule, Create | Update, Function) => same_name,
+            // Tasks are told the digests of the keys, and a load balancer has to know whom it asks.
+            (Server, Create | Update, ServerRole | Repository | LoadBalancer | Key) => !other_goes,
+            // Whichever way a stage is hosted from now on, it answers before the other way goes.
+            (Stage | WarmRule, Delete, Server) => !other_goes,
+            (Server, Delete, Stage) => !other_goes,
+            (ServerRole | Repository | LoadBalancer, Delete, Server) => true,
+            (Key, Delete, Server) => true,
             // Deletion: from who calls towards what is called.
             (Function, Delete, Api | Stage) => true,
             (Function, Delete, WarmRule) => same_name,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Digest;
 
+use super::hosted::{LoadBalancer, Repository, Server, ServerRole};
 use crate::Sha256;
 use crate::project::{
     DerivativeId, DerivativeName, FunctionConfiguration, FunctionName, KeyName, MediaType, Names, Quota,
@@ -35,6 +36,18 @@ pub struct Stack {
     pub keys: BTreeMap<KeyName, Key>,
     /// The warm rules, by function.
     pub warm_rules: BTreeMap<FunctionName, WarmRule>,
+    /// The role that starts the tasks of hosted stages.
+    #[serde(default)]
+    pub server_role: Option<ServerRole>,
+    /// The repository of the images of hosted stages.
+    #[serde(default)]
+    pub repository: Option<Repository>,
+    /// The load balancer of hosted stages.
+    #[serde(default)]
+    pub load_balancer: Option<LoadBalancer>,
+    /// What answers the stage, where servers do.
+    #[serde(default)]
+    pub server: Option<Server>,
 }
 
 /// The role that Lambda assumes, with its inline least-privilege policy.
@@ -195,6 +208,10 @@ pub enum Kind {
     Stage,
     Key,
     WarmRule,
+    ServerRole,
+    Repository,
+    LoadBalancer,
+    Server,
 }
 
 impl fmt::Display for Kind {
@@ -208,14 +225,18 @@ impl fmt::Display for Kind {
             Self::Stage => "stage",
             Self::Key => "key",
             Self::WarmRule => "warm rule",
+            Self::ServerRole => "server role",
+            Self::Repository => "repository",
+            Self::LoadBalancer => "load balancer",
+            Self::Server => "server",
         })
     }
 }
 
 /// The identity of a resource within a stack.
 ///
-/// `name` is the short one that files and commands use: the function's, the key's; the project's for role and API; the
-/// stage's for the stage.
+/// `name` is the short one that files and commands use: the function's, the key's; the stage's for stage and server; the
+/// project's for what its stages share.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResourceId {
     /// Its kind.
@@ -244,6 +265,10 @@ impl ResourceId {
             Kind::Function => function().map(|name| names.function(&name)),
             Kind::WarmRule => function().map(|name| names.warm_rule(&name)),
             Kind::Key => self.name.parse().map(|name| names.key(&name)),
+            Kind::ServerRole => Ok(names.server_role()),
+            Kind::Repository => Ok(names.repository()),
+            Kind::LoadBalancer => Ok(names.load_balancer()),
+            Kind::Server => Ok(names.service()),
         };
         full.unwrap_or_else(|_| self.name.clone())
     }
@@ -268,6 +293,10 @@ pub enum Resource {
     Api(Api),
     WarmRule(WarmRule),
     Key(Key),
+    Server(Box<Server>),
+    LoadBalancer(LoadBalancer),
+    ServerRole(ServerRole),
+    Repository(Repository),
 }
 
 impl Stack {
@@ -297,6 +326,20 @@ impl Stack {
         }
         for (name, rule) in &self.warm_rules {
             all.insert(ResourceId::new(Kind::WarmRule, name), Resource::WarmRule(rule.clone()));
+        }
+        let project = |kind| ResourceId::new(kind, &names.project);
+        if let Some(role) = &self.server_role {
+            all.insert(project(Kind::ServerRole), Resource::ServerRole(role.clone()));
+        }
+        if let Some(repository) = &self.repository {
+            all.insert(project(Kind::Repository), Resource::Repository(repository.clone()));
+        }
+        if let Some(load_balancer) = &self.load_balancer {
+            all.insert(project(Kind::LoadBalancer), Resource::LoadBalancer(load_balancer.clone()));
+        }
+        if let Some(server) = &self.server {
+            let id = ResourceId::new(Kind::Server, &names.stage);
+            all.insert(id, Resource::Server(Box::new(server.clone())));
         }
         all
     }

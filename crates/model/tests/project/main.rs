@@ -7,6 +7,7 @@ mod editing;
 mod environment;
 mod fuzz;
 mod given;
+mod hosting;
 mod loading;
 mod names;
 mod routes;

@@ -1,0 +1,83 @@
+//! What a hosted stage costs, from AWS's price lists of `us-east-1` as of 1 November 2026: AWS Fargate (Linux), Elastic Load
+//! Balancing (Application Load Balancer) and Amazon VPC (public IPv4 addresses).
+
+use super::hosted::Server;
+use crate::project::Architecture;
+
+/// The day of the prices below.
+pub const PRICES_OF: &str = "November 2026";
+
+/// The region of the prices below.
+pub const PRICES_IN: &str = "us-east-1";
+
+/// The hours of a month, as AWS's own calculator counts them.
+const HOURS: f64 = 730.0;
+
+/// An hour of a load balancer, without what it is used for, in dollars.
+const LOAD_BALANCER: f64 = 0.0225;
+
+/// An hour of a public IPv4 address, in dollars.
+const ADDRESS: f64 = 0.005;
+
+/// The addresses of a load balancer: one for each of its two zones.
+const LOAD_BALANCER_ADDRESSES: f64 = 2.0;
+
+/// An hour of one vCPU and one of one GB of memory, in dollars.
+fn task_prices(architecture: Architecture) -> (f64, f64) {
+    match architecture {
+        Architecture::X86_64 => (0.04048, 0.004_445),
+        Architecture::Arm64 => (0.03238, 0.003_56),
+    }
+}
+
+/// What a hosted stage costs in a month, in dollars: without traffic, logs and what Spot saves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MonthlyCost {
+    /// With as few tasks as the stage may have.
+    pub least: f64,
+    /// With as many as it may have.
+    pub most: f64,
+    /// What of both is the load balancer's, which the project's hosted stages share.
+    pub load_balancer: f64,
+}
+
+impl MonthlyCost {
+    /// The cost of a server.
+    pub fn of(server: &Server) -> Self {
+        let (cpu, memory) = task_prices(server.architecture);
+        let task = server.size.vcpu() * cpu + f64::from(server.size.memory) / 1024.0 * memory + ADDRESS;
+        let load_balancer = (LOAD_BALANCER + LOAD_BALANCER_ADDRESSES * ADDRESS) * HOURS;
+        let of = |tasks: u16| f64::from(tasks) * task * HOURS + load_balancer;
+        Self { least: of(server.tasks.min), most: of(server.tasks.max), load_balancer }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::{TaskSize, Tasks};
+
+    fn server(tasks: Tasks, architecture: Architecture) -> Server {
+        let server = serde_json::json!({
+            "image": "sha256:0", "cpu": 256, "memory": 512, "architecture": architecture,
+            "tasks": tasks, "description": "", "routes": {}, "cors": false, "functions": {}, "keys": [],
+            "throttle": null, "security_groups": [], "subnets": null, "health": "/-/health", "drain": 30,
+            "stop_timeout": 46, "task_role": null, "secrets": {}, "spot": false, "log_retention_days": 30,
+            "rolls_back": true, "owned": true,
+        });
+        let server: Server = serde_json::from_value(server).unwrap();
+        assert_eq!(server.size, TaskSize::SMALLEST);
+        server
+    }
+
+    #[test]
+    fn two_of_the_smallest_tasks_cost_49_dollars_a_month_and_one_36() {
+        let cost =
+            |min, max, architecture| MonthlyCost::of(&server(Tasks { min, max, cpu: None }, architecture));
+        assert_eq!(cost(2, 2, Architecture::X86_64).least.round(), 49.0);
+        assert_eq!(cost(1, 10, Architecture::X86_64).least.round(), 36.0);
+        assert_eq!(cost(1, 10, Architecture::X86_64).most.round(), 150.0);
+        assert!(cost(2, 2, Architecture::Arm64).least < cost(2, 2, Architecture::X86_64).least);
+        assert_eq!(cost(2, 2, Architecture::X86_64).load_balancer.round(), 24.0);
+    }
+}

@@ -1,0 +1,202 @@
+//! The resources of a stage that servers answer, and the stack that its settings ask for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::desired::{DEFAULT_KEY, desired_definition};
+use super::resource::{Definition, Key, Stack};
+use crate::project::{
+    Architecture, Container, Entry, FunctionConfiguration, FunctionName, KeyName, Secret, Security,
+    ServerSettings, Settings, TaskSize, Tasks, Throttle,
+};
+
+/// The role that ECS assumes to start tasks: it pulls the image, writes logs, and reads the named secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerRole {
+    /// Who may assume it.
+    pub trusted_service: String,
+    /// The ARNs of the secrets that it may read.
+    pub secrets: BTreeSet<String>,
+    /// Whether it says whose it is. One that is being adopted does not yet.
+    pub owned: bool,
+}
+
+/// The repository of the project's images.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repository {
+    /// Whether a tag stays on the image that it was given to.
+    pub immutable: bool,
+    /// How many images are kept; `None` stands for a lifecycle that mdo would not write.
+    pub keeps: Option<u32>,
+    /// Whether it says whose it is.
+    pub owned: bool,
+}
+
+/// The load balancer that the project's hosted stages share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadBalancer {
+    /// How clients reach it; `None` for listeners that mdo would not make.
+    pub entry: Option<Entry>,
+    /// Its subnets; `None` stands for the public ones of the default VPC.
+    pub subnets: Option<BTreeSet<String>>,
+    /// Whether the internet reaches it.
+    pub internet_facing: bool,
+    /// How long it keeps an idle connection, in seconds.
+    pub idle_timeout: u32,
+    /// Whether it drops headers that HTTP does not allow.
+    pub drops_invalid_headers: bool,
+    /// Whether it says whose it is.
+    pub owned: bool,
+}
+
+/// What answers a hosted stage: tasks of one image, the service that keeps them, and the load balancer's way to them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Server {
+    /// The digest of the image, `sha256:…`.
+    pub image: String,
+    /// Processor and memory of each task.
+    #[serde(flatten)]
+    pub size: TaskSize,
+    /// The instruction set of the tasks.
+    pub architecture: Architecture,
+    /// How many tasks run.
+    pub tasks: Tasks,
+    /// What the image answers; empty for an image that is not mdo's.
+    #[serde(flatten)]
+    pub definition: Definition,
+    /// The functions' environments.
+    pub functions: BTreeMap<FunctionName, HostedFunction>,
+    /// The keys that it lets in.
+    pub keys: BTreeSet<KeyName>,
+    /// Requests per second and burst of all tasks together.
+    pub throttle: Option<Throttle>,
+    /// Security groups of the tasks beside the stage's own.
+    pub security_groups: BTreeSet<String>,
+    /// The subnets of the tasks; `None` stands for the public ones of the default VPC.
+    pub subnets: Option<BTreeSet<String>>,
+    /// The path that tells whether a task can serve.
+    pub health: String,
+    /// How long a task that goes may finish what it has begun, in seconds.
+    pub drain: u16,
+    /// How long a task has between being told to stop and being stopped, in seconds.
+    pub stop_timeout: u16,
+    /// The ARN of the role that the functions have.
+    pub task_role: Option<String>,
+    /// The ARNs of secrets by the environment variables that hold their values.
+    pub secrets: BTreeMap<String, String>,
+    /// Whether tasks run on spare capacity.
+    pub spot: bool,
+    /// How long its log group keeps logs, in days; `None` keeps them for ever.
+    pub log_retention_days: Option<u16>,
+    /// Whether a deploy that does not come up is rolled back.
+    pub rolls_back: bool,
+    /// Whether it says whose it is.
+    pub owned: bool,
+}
+
+/// A function of a hosted stage, as far as it is not in the image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostedFunction {
+    /// Its environment.
+    pub environment: BTreeMap<String, Secret>,
+}
+
+/// How often the load balancer asks for the health of a task, in seconds.
+pub const HEALTH_INTERVAL: u16 = 5;
+
+/// After how many answers in a row a task counts as healthy, or as not.
+pub const HEALTH_COUNT: u16 = 2;
+
+/// How long a task that is told to stop goes on serving while it says that it is not well, in seconds: until the load balancer
+/// has noticed.
+pub const LAME_DUCK: u16 = HEALTH_INTERVAL * HEALTH_COUNT + 1;
+
+/// The longest time that Fargate gives a task to stop, in seconds.
+const LONGEST_STOP: u16 = 120;
+
+/// Where the server program says how it is.
+pub const HEALTH_PATH: &str = "/-/health";
+
+/// How many images a repository keeps.
+pub const IMAGES_KEPT: u32 = 20;
+
+/// The stack of a hosted stage whose containers run the image with the digest `image`; nothing where servers do not host it.
+pub fn hosted(settings: &Settings, image: &str) -> Option<Stack> {
+    let server = settings.server.as_ref()?;
+    let runs_functions = matches!(server.container, Container::Functions { .. });
+    let definition = match runs_functions {
+        true => desired_definition(settings, |_| true).unwrap_or_default(),
+        false => Definition::default(),
+    };
+    let is_keyed = definition.routes.values().any(|route| route.security == Security::Key);
+    let default: Option<KeyName> = DEFAULT_KEY.parse().ok().filter(|_| is_keyed);
+    Some(Stack {
+        server_role: Some(ServerRole {
+            trusted_service: "ecs-tasks.amazonaws.com".to_owned(),
+            secrets: server.secrets.values().cloned().collect(),
+            owned: true,
+        }),
+        repository: Some(Repository { immutable: true, keeps: Some(IMAGES_KEPT), owned: true }),
+        load_balancer: Some(LoadBalancer {
+            entry: Some(server.entry.clone()),
+            subnets: server.subnets.clone(),
+            internet_facing: true,
+            idle_timeout: 60,
+            drops_invalid_headers: true,
+            owned: true,
+        }),
+        keys: default.iter().map(|name| (name.clone(), Key { enabled: true, linked: false })).collect(),
+        server: Some(desired_server(settings, server, image, definition, default)),
+        ..Stack::default()
+    })
+}
+
+fn desired_server(
+    settings: &Settings,
+    server: &ServerSettings,
+    image: &str,
+    definition: Definition,
+    default_key: Option<KeyName>,
+) -> Server {
+    let runs_functions = matches!(server.container, Container::Functions { .. });
+    let configurations = || settings.functions.values().map(|function| &function.configuration);
+    Server {
+        image: image.to_owned(),
+        size: server.size,
+        architecture: configurations().map(|one| one.architecture).next().unwrap_or_default(),
+        tasks: server.tasks,
+        functions: settings
+            .functions
+            .iter()
+            .map(|(name, function)| {
+                let environment = function.configuration.environment.clone();
+                (name.clone(), HostedFunction { environment })
+            })
+            .collect(),
+        keys: default_key.into_iter().collect(),
+        throttle: settings.api.throttle.filter(|_| runs_functions),
+        definition,
+        security_groups: server.security_groups.clone(),
+        subnets: server.subnets.clone(),
+        health: match &server.container {
+            Container::Functions { .. } => HEALTH_PATH.to_owned(),
+            Container::Dockerfile { health, .. } | Container::Image { health, .. } => health.clone(),
+        },
+        drain: server.drain,
+        stop_timeout: stop_timeout(configurations()),
+        task_role: server.task_role.clone(),
+        secrets: server.secrets.clone(),
+        spot: server.spot,
+        log_retention_days: Some(settings.log_retention_days),
+        rolls_back: true,
+        owned: true,
+    }
+}
+
+/// The time that the slowest function needs to finish, and the load balancer to notice, as far as Fargate gives it.
+fn stop_timeout<'a>(functions: impl Iterator<Item = &'a FunctionConfiguration>) -> u16 {
+    let longest = functions.map(|function| function.timeout).max().unwrap_or(0);
+    let wanted = u32::from(LAME_DUCK) + longest + 5;
+    u16::try_from(wanted).unwrap_or(LONGEST_STOP).min(LONGEST_STOP)
+}
