@@ -44,6 +44,7 @@ pub(super) fn show(execution: &Execution<'_>, json: bool) {
         let heading = Heading { names: &execution.plan.names, location: execution.location };
         output::data(&output::plan(&heading, execution.plan, execution.sizes));
         output::data(&output::floor(execution.provider.floor(execution.plan)));
+        output::data(&output::cost(execution.plan));
         output::data("\n");
     }
 }

@@ -126,12 +126,12 @@ fn unchanged(session: &Session, planned: &Planned, json: bool) {
 /// Where to go from here: the URLs, the key, and a line to paste.
 pub(super) fn closing(session: &Session, planned: &Planned, endpoint: &str) -> String {
     let stack = after(planned);
-    let Some(stage) = &stack.stage else {
+    let Some(served) = stack.served() else {
         return String::new();
     };
     let keyed = stack.keys.keys().any(|key| key.as_str() == DEFAULT_KEY);
     let show_key = format!("{} key show {DEFAULT_KEY}{}", program(), session.flags());
-    next_steps(endpoint, &stage.definition, keyed.then_some(&show_key))
+    next_steps(endpoint, served, keyed.then_some(&show_key))
 }
 
 /// How many URLs are listed in the end.
@@ -164,14 +164,21 @@ fn next_steps(endpoint: &str, definition: &Definition, show_key: Option<&String>
     text
 }
 
-/// The stage and keys as they are when the plan is done.
+/// What is served and the keys as they are when the plan is done.
 fn after(planned: &Planned) -> Stack {
     let observed = &planned.observed.stack;
-    let mut stack = Stack { stage: observed.stage.clone(), keys: observed.keys.clone(), ..Stack::default() };
+    let mut stack = Stack {
+        stage: observed.stage.clone(),
+        keys: observed.keys.clone(),
+        server: observed.server.clone(),
+        ..Stack::default()
+    };
     for change in &planned.plan.changes {
         match (&change.after, change.id.name.parse()) {
             (Some(Resource::Stage(stage)), _) => stack.stage = Some(stage.clone()),
+            (Some(Resource::Server(server)), _) => stack.server = Some(server.as_ref().clone()),
             (None, _) if change.id.kind == Kind::Stage => stack.stage = None,
+            (None, _) if change.id.kind == Kind::Server => stack.server = None,
             (Some(Resource::Key(key)), Ok(name)) => {
                 stack.keys.insert(name, key.clone());
             }

@@ -3,7 +3,7 @@
 use clap::Parser;
 use mdo_engine::Observed;
 use mdo_model::project::{FunctionName, Route};
-use mdo_model::stack::{ApiRoute, Definition, Stack};
+use mdo_model::stack::{ApiRoute, Server, Stack};
 
 use super::arguments::StackArgs;
 use super::session::Session;
@@ -30,20 +30,23 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         return Ok(());
     }
     output::data(&Heading { names: &names, location: &location }.to_string());
-    let Stack { functions, stage, keys, warm_rules, .. } = &observed.stack;
+    let Stack { functions, stage, keys, warm_rules, server, .. } = &observed.stack;
     // What the stages share, role and API, may be there for another one.
-    if functions.is_empty() && stage.is_none() && keys.is_empty() && warm_rules.is_empty() {
+    if functions.is_empty() && stage.is_none() && keys.is_empty() && warm_rules.is_empty() && server.is_none()
+    {
         let others = session.other_stages().await?;
         output::data(&format!("  nothing is deployed here{others}\n"));
         return Ok(());
     }
-    if observed.stack.functions.is_empty() {
+    if let Some(server) = server {
+        output::data(&format!("\n{}", output::table(&[server_row(server)])));
+    } else if observed.stack.functions.is_empty() {
         output::data("  no function is deployed here\n");
     } else {
         let functions = observed.stack.functions.keys().map(|name| function_row(name, &observed));
         output::data(&format!("\n{}", output::table(&functions.collect::<Vec<_>>())));
     }
-    if let (Some(definition), Some(endpoint)) = (served(&observed), &endpoint) {
+    if let (Some(definition), Some(endpoint)) = (observed.stack.served(), &endpoint) {
         let route = |(route, target): (&Route, &ApiRoute)| {
             let url = format!("{endpoint}{}", route.path());
             vec![
@@ -70,9 +73,10 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the stage serves: what its deployment holds, which may not be what the files say.
-fn served(observed: &Observed) -> Option<&Definition> {
-    observed.stack.stage.as_ref().map(|stage| &stage.definition)
+fn server_row(server: &Server) -> Vec<String> {
+    let functions: Vec<&str> = server.functions.keys().map(FunctionName::as_str).collect();
+    let digest: String = server.image.trim_start_matches("sha256:").chars().take(12).collect();
+    vec!["server".to_owned(), format!("image {digest}"), output::server_size(server), functions.join(", ")]
 }
 
 fn function_row(name: &FunctionName, observed: &Observed) -> Vec<String> {

@@ -36,6 +36,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     } else {
         output::data(&output::plan(&heading, &planned.plan, &planned.sizes));
         output::data(&output::floor(session.provider.floor(&planned.plan)));
+        output::data(&output::cost(&planned.plan));
     }
     if args.exit_code && !planned.plan.is_empty() {
         return Err(Failure::reported(exit_code::CHANGES_PENDING));

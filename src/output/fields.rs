@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mdo_model::project::Route;
-use mdo_model::stack::{Action, ApiRoute, ApiStage, Change, FieldChange, Kind, Plan, Resource};
+use mdo_model::stack::{Action, ApiRoute, Change, Definition, FieldChange, Kind, Plan, Resource};
 use serde_json::Value;
 
 use super::thousands;
 
 /// The lines worth showing: what an update changes, and the environment of a new function.
 pub(super) fn lines(change: &Change, plan: &Plan) -> Vec<String> {
-    let environment = |field: &&FieldChange| field.path.starts_with("environment");
+    let environment = |field: &&FieldChange| field.path.contains("environment");
     match change.action {
         Action::Delete => Vec::new(),
         Action::Create => change.fields.iter().filter(environment).filter_map(environment_line).collect(),
@@ -26,8 +26,14 @@ fn updated(change: &Change, plan: &Plan) -> Vec<String> {
             lines.push(line(field, change.id.kind));
         }
     }
-    if let (Some(Resource::Stage(before)), Some(Resource::Stage(after))) = (&change.before, &change.after) {
-        lines.extend(routes(before, after));
+    match (&change.before, &change.after) {
+        (Some(Resource::Stage(before)), Some(Resource::Stage(after))) => {
+            lines.extend(routes(&before.definition, &after.definition));
+        }
+        (Some(Resource::Server(before)), Some(Resource::Server(after))) => {
+            lines.extend(routes(&before.definition, &after.definition));
+        }
+        _ => {}
     }
     lines
 }
@@ -57,8 +63,8 @@ fn follows(field: &FieldChange, change: &Change, plan: &Plan) -> bool {
 }
 
 /// What becomes of each route that is not served as before: `- GET /x`, `+ GET /y → cart (key)`, `~ GET /z  security  key → open`.
-fn routes(before: &ApiStage, after: &ApiStage) -> Vec<String> {
-    let (before, after) = (&before.definition.routes, &after.definition.routes);
+fn routes(before: &Definition, after: &Definition) -> Vec<String> {
+    let (before, after) = (&before.routes, &after.routes);
     let all: BTreeSet<&Route> = before.keys().chain(after.keys()).collect();
     let line = |route: &Route| match (before.get(route), after.get(route)) {
         (Some(_), None) => Some(format!("- {route}")),
@@ -99,6 +105,7 @@ fn line(field: &FieldChange, kind: Kind) -> String {
     }
     let (before, after) = (&field.before, &field.after);
     match (kind, field.path.as_str()) {
+        (Kind::Server, "image") => format!("image  {} → {}", image(before), image(after)),
         (_, "code") => format!("code  {} → {}", short(before), short(after)),
         (Kind::Function, path) if path.starts_with("derivatives") => {
             let name = path.trim_start_matches("derivatives").trim_matches(['.', '[', ']', '"']);
@@ -120,6 +127,12 @@ fn unit(kind: Kind, path: &str) -> &'static str {
         (Kind::Stage, "throttle.rate") => " requests/s",
         (Kind::Stage, "throttle.burst" | "quota.limit") => " requests",
         (Kind::WarmRule, "concurrency") => " at once",
+        (Kind::Server, "cpu") => " CPU units",
+        (Kind::Server, "memory") => " MB",
+        (Kind::Server, "drain" | "stop_timeout") | (Kind::LoadBalancer, "idle_timeout") => " s",
+        (Kind::Server, "log_retention_days") => " days",
+        (Kind::Server, "throttle.rate") => " requests/s",
+        (Kind::Server, "throttle.burst") => " requests",
         _ => "",
     }
 }
@@ -129,6 +142,7 @@ fn unit(kind: Kind, path: &str) -> &'static str {
 fn words(path: &str) -> String {
     let path = match path {
         "retention_days" => "retention",
+        "log_retention_days" => "log retention",
         path => path,
     };
     let part = |(index, part): (usize, &str)| match index % 2 {
@@ -138,15 +152,23 @@ fn words(path: &str) -> String {
     path.split('"').enumerate().map(part).collect()
 }
 
-/// `environment  + NAME`, with a sign for added, changed, or removed; the value is never shown.
+/// `environment  + NAME`, with a sign for added, changed, or removed; the value is never shown. Of a server's function, with the
+/// function: `environment of hello  + NAME`.
 fn environment_line(field: &FieldChange) -> Option<String> {
-    let name = field.path.strip_prefix("environment.")?;
+    let (function, name) = match field.path.strip_prefix("functions") {
+        None => (None, field.path.strip_prefix("environment.")?),
+        Some(rest) => {
+            let (function, name) = rest.split_once(".environment.")?;
+            (Some(function.trim_matches(['.', '[', ']', '"'])), name)
+        }
+    };
     let sign = match (&field.before, &field.after) {
         (Value::Null, _) => '+',
         (_, Value::Null) => '-',
         _ => '~',
     };
-    Some(format!("environment  {sign} {name}"))
+    let of_function = function.map(|function| format!(" of {function}")).unwrap_or_default();
+    Some(format!("environment{of_function}  {sign} {name}"))
 }
 
 /// `the API, the warm rule` of the callers that a function lets in.
@@ -162,6 +184,13 @@ fn callers(value: &Value) -> String {
         })
         .collect();
     if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
+}
+
+/// The first digits of an image's digest.
+fn image(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| plain(value), |text| text.trim_start_matches("sha256:").chars().take(12).collect())
 }
 
 fn short(value: &Value) -> String {

@@ -13,6 +13,7 @@ use mdo_package::Bytes;
 
 use super::failure::render;
 use super::fields;
+use super::hosted;
 use super::text::{count, seconds};
 use super::thousands;
 
@@ -242,6 +243,13 @@ fn created(change: &Change, plan: &Plan, sizes: &Sizes) -> String {
             let limits = usage_plan(stage.throttle, stage.quota);
             let is_new_api = plan.changes.iter().any(|change| change.id.kind == Kind::Api);
             if is_new_api { limits } else { format!("{}; {limits}", routes_to_be(plan)) }
+        }
+        Some(Resource::Repository(repository)) => hosted::repository(repository),
+        Some(Resource::LoadBalancer(load_balancer)) => hosted::load_balancer(load_balancer),
+        Some(Resource::Server(server)) => {
+            let limits = usage_plan(server.throttle, None);
+            let limits = if limits.is_empty() { limits } else { format!("; {limits}") };
+            format!("{}{limits}", hosted::server(server))
         }
         Some(Resource::WarmRule(rule)) => match (rule.rate, rule.concurrency) {
             (Some(rate), 0 | 1) => rate.to_string(),

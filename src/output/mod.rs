@@ -4,6 +4,7 @@ mod documents;
 pub(crate) mod exit_code;
 mod failure;
 mod fields;
+mod hosted;
 mod human;
 mod progress;
 mod text;
@@ -14,6 +15,7 @@ pub(crate) use documents::{
     ZipState, schema,
 };
 pub(crate) use failure::{Complaint, ErrorCode, Failure};
+pub(crate) use hosted::{cost, notes, size as server_size};
 pub(crate) use human::{
     DerivativeSize, Heading, Sizes, deployed, floor, nothing_to_do, plan, report, warnings,
 };

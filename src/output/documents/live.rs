@@ -89,11 +89,11 @@ impl ListDocument {
             security: word(target.security),
             timeout_ms: target.timeout_ms,
         };
-        let routes = stack.stage.iter().flat_map(|stage| &stage.definition.routes);
+        let routes = stack.served().into_iter().flat_map(|definition| &definition.routes);
         Self {
             head: Head::new(names, provider),
             api_id: provider.site().api_id,
-            url: provider.endpoint().filter(|_| stack.stage.is_some()),
+            url: provider.endpoint().filter(|_| stack.served().is_some()),
             functions: stack.functions.iter().map(function).collect(),
             routes: routes.map(|(route, target)| (route.to_string(), entry(target))).collect(),
             keys: stack.keys.keys().map(ToString::to_string).collect(),

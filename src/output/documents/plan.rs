@@ -32,7 +32,8 @@ pub(crate) struct PlanDocument {
 /// One resource that changes.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ChangeEntry {
-    /// `role`, `function`, `log_group`, `api`, `stage`, `key` or `warm_rule`.
+    /// `role`, `derivative`, `function`, `log_group`, `api`, `stage`, `key`, `warm_rule`, `server_role`, `repository`,
+    /// `load_balancer` or `server`.
     resource: Value,
     /// What the provider calls it.
     name: String,

@@ -300,6 +300,12 @@ pub enum Resource {
 }
 
 impl Stack {
+    /// What the stage answers, whichever way it is hosted; nothing where it answers nothing.
+    pub fn served(&self) -> Option<&Definition> {
+        let by_server = self.server.as_ref().map(|server| &server.definition);
+        self.stage.as_ref().map(|stage| &stage.definition).or(by_server)
+    }
+
     /// Every resource with its id, in the order in which plans list them.
     pub fn resources(&self, names: &Names) -> BTreeMap<ResourceId, Resource> {
         let mut all = BTreeMap::new();

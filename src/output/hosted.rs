@@ -1,0 +1,109 @@
+//! A hosted stage as people read it: what is new, what it costs, and what a server does without.
+
+use mdo_model::project::{Entry, Settings, Tasks};
+use mdo_model::stack::{
+    Change, LoadBalancer, MonthlyCost, PRICES_IN, PRICES_OF, Plan, Repository, Resource, Server,
+};
+
+use super::text::count;
+
+/// What a new repository is.
+pub(super) fn repository(repository: &Repository) -> String {
+    repository.keeps.map(|keeps| format!("keeps {keeps} images")).unwrap_or_default()
+}
+
+/// What a new load balancer is.
+pub(super) fn load_balancer(load_balancer: &LoadBalancer) -> String {
+    match &load_balancer.entry {
+        Some(Entry::Https(_)) => "HTTPS, and plain HTTP is sent on to it".to_owned(),
+        Some(Entry::Http) => "plain HTTP: keys and answers travel in clear".to_owned(),
+        None => String::new(),
+    }
+}
+
+/// What a new server is.
+pub(super) fn server(server: &Server) -> String {
+    let routes = server.definition.routes.iter();
+    let routes: Vec<String> =
+        routes.map(|(route, target)| format!("{route} ({})", target.security)).collect();
+    let routes = if routes.is_empty() { String::new() } else { format!("; {}", routes.join(", ")) };
+    format!("{}{routes}", size(server))
+}
+
+/// `2 tasks of 0.25 vCPU, 512 MB, x86_64`.
+pub(crate) fn size(server: &Server) -> String {
+    format!("{} of {}, {}", tasks(server.tasks), server.size, server.architecture)
+}
+
+fn tasks(tasks: Tasks) -> String {
+    match tasks {
+        Tasks { min, max, cpu: Some(cpu) } => format!("{min} to {max} tasks by {cpu} % of the processor"),
+        Tasks { min, .. } => count(min.into(), "task"),
+    }
+}
+
+/// A line that says what a plan's server costs a month, where the plan changes that.
+pub(crate) fn cost(plan: &Plan) -> String {
+    let cost = |resource: &Option<Resource>| match resource {
+        Some(Resource::Server(server)) => Some((MonthlyCost::of(server), server.spot, server.tasks)),
+        _ => None,
+    };
+    let of_change = |change: &Change| Some((cost(&change.before), cost(&change.after)?));
+    let Some((before, (after, spot, tasks))) = plan.changes.iter().find_map(of_change) else {
+        return String::new();
+    };
+    if before.is_some_and(|(before, was_spot, _)| (before, was_spot) == (after, spot)) {
+        return String::new();
+    }
+    let was = before.map(|(before, ..)| format!("{} → ", range(before))).unwrap_or_default();
+    let less = if spot { ", less on Spot" } else { "" };
+    let of_tasks = after.least - after.load_balancer;
+    format!(
+        "  costs about {was}{} a month{less}: ${:.0} the load balancer, ${of_tasks:.0} {}; without traffic and logs, at prices of {PRICES_IN} in {PRICES_OF}\n",
+        range(after),
+        after.load_balancer,
+        count(tasks.min.into(), "task"),
+    )
+}
+
+fn range(cost: MonthlyCost) -> String {
+    match (cost.least.round(), cost.most.round()) {
+        (least, most) if least == most => format!("${least}"),
+        (least, most) => format!("${least} to ${most}"),
+    }
+}
+
+/// What the files say that a server does without, and what it does not keep to exactly: one line each.
+pub(crate) fn notes(settings: &Settings) -> Vec<String> {
+    let Some(server) = &settings.server else { return Vec::new() };
+    let mut notes = Vec::new();
+    let mut left_out =
+        |what: &str, why: &str, is_set: &dyn Fn(&mdo_model::project::FunctionSettings) -> bool| {
+            let functions: Vec<&str> = settings
+                .functions
+                .iter()
+                .filter(|(_, function)| is_set(function))
+                .map(|(name, _)| name.as_str())
+                .collect();
+            if !functions.is_empty() {
+                notes.push(format!("note: {what} of {} {why}", functions.join(", ")));
+            }
+        };
+    left_out("the warm rule", "is left out: a server does not go cold", &|function| function.warm.is_some());
+    left_out("the role", "is left out: a server's functions have its `task_role`", &|function| {
+        function.role.is_some()
+    });
+    left_out("the network", "is left out: a server's functions are in its `subnets`", &|function| {
+        function.configuration.vpc.is_some()
+    });
+    let Tasks { min, max, .. } = server.tasks;
+    if let (Some(throttle), true) = (settings.api.throttle, max > min) {
+        notes.push(format!(
+            "note: {} requests/s are divided among {}: with {max} tasks up to {} requests/s get through",
+            throttle.rate,
+            count(min.into(), "task"),
+            throttle.rate * f64::from(max) / f64::from(min),
+        ));
+    }
+    notes
+}
