@@ -1,5 +1,7 @@
-//! What the user wrote ([`project`]) and what should be ([`stack`]). It reads the project's files and does no other I/O.
+//! What the user wrote ([`project`]), what should be ([`stack`]) and what a container is told of it ([`hosted`]). It reads the
+//! project's files and does no other I/O.
 
+pub mod hosted;
 mod number;
 pub mod project;
 pub mod quotas;
