@@ -21,6 +21,7 @@ mod invoke;
 mod key;
 mod list;
 mod oversized;
+mod packaging;
 mod plan;
 mod planning;
 mod renamed;
