@@ -1,4 +1,4 @@
-//! Turns a function's folder into a deterministic, preflighted zip; it uploads nothing and knows no project or stack.
+//! Turns a function's folder into a deterministic, preflighted zip, and zips into an image; it uploads nothing and knows no project or stack.
 
 mod archive;
 mod base_image;
@@ -9,6 +9,7 @@ mod error;
 mod handler;
 mod hooks;
 mod ignore_rules;
+pub mod image;
 mod interpreter;
 mod memory;
 mod own_folder;

@@ -17,7 +17,7 @@ mod recipe;
 mod requirements;
 mod runtime;
 mod store;
-mod tree;
+pub(super) mod tree;
 mod uv;
 
 use std::path::Path;

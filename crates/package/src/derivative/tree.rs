@@ -11,7 +11,7 @@ use crate::ignore_rules::Patterns;
 
 /// One file of a tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct TreeFile {
+pub(crate) struct TreeFile {
     /// Relative to the folder that holds the packages, with `/`.
     pub name: String,
     /// In bytes.
@@ -134,7 +134,7 @@ pub(super) fn recorded(line: &str) -> Option<String> {
 }
 
 /// Lists the files, sorted by the bytes of their names.
-pub(super) fn list(tree: &Path) -> io::Result<Vec<TreeFile>> {
+pub(crate) fn list(tree: &Path) -> io::Result<Vec<TreeFile>> {
     let mut files = Vec::new();
     walk(tree, "", &mut files)?;
     files.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));

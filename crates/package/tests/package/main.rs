@@ -11,6 +11,7 @@ mod derivative;
 mod elf;
 mod function;
 mod hooks;
+mod image;
 mod memory;
 mod own_folder;
 mod unpacking;
