@@ -160,8 +160,12 @@ impl Registry {
             let (scheme, host) = (from.scheme_str().unwrap_or("https"), from.authority());
             format!("{scheme}://{}", host.map_or("", |host| host.as_str()))
         };
+        let has_scheme = |text: &str| {
+            let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+            scheme.is_some_and(|scheme| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        };
         let whole = match text {
-            _ if text.contains("://") => text.to_owned(),
+            _ if has_scheme(text) => text.to_owned(),
             _ if text.starts_with("//") => format!("{}:{text}", from.scheme_str().unwrap_or("https")),
             _ if text.starts_with('/') => format!("{}{text}", origin()),
             _ => {
@@ -171,7 +175,7 @@ impl Registry {
         };
         let address: Uri =
             whole.parse().map_err(|_| self.malformed("an answer has no valid Location".to_owned()))?;
-        if !is_private(&address) {
+        if !self.may_reach(&address) {
             return Err(self.malformed("an answer leads to an address without encryption".to_owned()));
         }
         Ok(address)
@@ -194,9 +198,18 @@ impl Registry {
 
     /// Whether an address is the registry's own.
     fn is_own(&self, address: &Uri) -> bool {
-        let own = self.repository.origin();
-        let (scheme, host) = (address.scheme_str().unwrap_or_default(), address.authority());
-        host.is_some_and(|host| format!("{scheme}://{host}").eq_ignore_ascii_case(&own))
+        let own = self.repository.origin().parse();
+        own.is_ok_and(|own: Uri| place(&own) == place(address))
+    }
+
+    /// Whether an address that the registry has named may be gone to: an encrypted one, or one of this machine for a registry of
+    /// this machine.
+    fn may_reach(&self, address: &Uri) -> bool {
+        match address.scheme_str() {
+            Some("https") => true,
+            Some("http") => is_loopback(self.repository.serving_host()) && is_loopback(&host_of(address)),
+            _ => false,
+        }
     }
 
     async fn once(&self, call: &Call) -> Result<Answer, Error> {
@@ -241,7 +254,7 @@ impl Registry {
         let address: Uri = address
             .parse()
             .ok()
-            .filter(is_private)
+            .filter(|address| self.may_reach(address))
             .ok_or_else(|| self.malformed("it names no valid address for tokens".to_owned()))?;
         let call = Call::new(Method::GET, address.clone(), "token");
         let body = Payload::Nothing.open(&Arc::default()).await?;
@@ -298,13 +311,14 @@ impl Registry {
     }
 }
 
-/// Whether what goes there is encrypted or stays on this machine.
-fn is_private(address: &Uri) -> bool {
-    match address.scheme_str() {
-        Some("https") => true,
-        Some("http") => address.authority().is_some_and(|host| is_loopback(host.as_str())),
-        _ => false,
-    }
+/// Scheme, host and port of an address, the usual port included.
+fn place(address: &Uri) -> (Option<&str>, Option<String>, Option<u16>) {
+    let usual = match address.scheme_str() {
+        Some("https") => Some(443),
+        Some("http") => Some(80),
+        _ => None,
+    };
+    (address.scheme_str(), address.host().map(str::to_ascii_lowercase), address.port_u16().or(usual))
 }
 
 pub(crate) fn host_of(address: &Uri) -> String {

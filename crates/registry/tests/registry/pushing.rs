@@ -210,6 +210,22 @@ async fn an_upload_at_another_host_is_sent_without_the_login() {
 }
 
 #[tokio::test]
+async fn an_upload_may_begin_at_an_address_that_is_relative() {
+    for location in ["an-upload?state=a%3Db", "/v2/team/shop/blobs/uploads/an-upload?state=a%3Db"] {
+        let served = HandMade::start(move |seen| {
+            let headers = vec![("location", location.to_owned())];
+            (seen.method == "POST").then(|| Reply::Answer(202, headers, String::new()))
+        })
+        .await;
+        let small = Small::new();
+        push(&registry(&served.host, Credentials::anonymous()), &small.outgoing).await.unwrap();
+        let digest = format!("sha256:{}", small.outgoing.blobs[1].digest);
+        let put = format!("PUT /v2/team/shop/blobs/uploads/an-upload?state=a%3Db&digest={digest}");
+        assert!(served.seen().contains(&put), "{:#?}", served.seen());
+    }
+}
+
+#[tokio::test]
 async fn who_cancels_is_answered_at_once() {
     let cancel = CancellationToken::new();
     let (token, small) = (cancel.clone(), Small::new());

@@ -141,7 +141,7 @@ async fn a_server_that_is_no_registry() {
         error.to_string(),
         format!("{} does not answer as a registry: an answer has no Location", served.host)
     );
-    // What it says must not lead to an address where everybody can listen.
+    // What it says must not lead to an address where everybody can listen, however it is spelt.
     let (error, served) = refused(|seen| {
         let location = "http://registry.example/upload".to_owned();
         (seen.method == "POST").then(|| Reply::Answer(202, vec![("location", location)], String::new()))
