@@ -136,6 +136,7 @@ impl LocalProvider {
             version: stored.alias,
             shown: Some(Path::new("functions").join(name.as_str())),
             launcher: self.launcher(function, &code),
+            surroundings: Default::default(),
             code,
         };
         Some(ServedFunction::start(site, function, logs))

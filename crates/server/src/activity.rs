@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::{Method, Uri};
 use mdo_model::project::{FunctionName, KeyName};
 
 use crate::runtime::LogLine;
@@ -13,42 +15,71 @@ use crate::teller::Teller;
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Activity {
-    /// A request was answered.
-    Request {
-        /// The HTTP method.
-        method: String,
-        /// The path as it was sent, with its stage and without its query.
-        path: String,
-        /// The status that was answered.
-        status: u16,
-        /// Why no function answered.
-        why: Option<Cow<'static, str>>,
-        /// From the request's head to the answer.
-        took: Duration,
-        /// The function that its route calls.
-        function: Option<FunctionName>,
-        /// The key that let it in.
-        key: Option<KeyName>,
-    },
-    /// A request that is not answered any more. Where its client went away, its function goes on.
-    Abandoned {
-        /// The HTTP method.
-        method: String,
-        /// The path as it was sent, with its stage and without its query.
-        path: String,
-        /// Whether the client went away; else the server ended.
-        by_client: bool,
-        /// From the request's head to the end.
-        took: Duration,
-        /// The function that its route calls.
-        function: Option<FunctionName>,
-        /// The key that let it in.
-        key: Option<KeyName>,
-    },
+    /// A request came to its end.
+    Request(Box<Request>),
     /// A line of a function's log.
     Log(LogLine),
     /// Something that the user may have to look into.
     Problem(String),
+}
+
+/// A request that came to its end.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Its id, which is that of its function's event too.
+    pub id: String,
+    /// The HTTP method.
+    pub method: Method,
+    /// What was asked for, with its stage.
+    pub uri: Uri,
+    /// The path of its route as it is configured, without the stage.
+    pub route: Option<String>,
+    /// The address of the client.
+    pub source_ip: IpAddr,
+    /// From the request's head to its end.
+    pub took: Duration,
+    /// The function that its route calls.
+    pub function: Option<FunctionName>,
+    /// The key that let it in.
+    pub key: Option<KeyName>,
+    /// What the function did, if it came to an end with an event.
+    pub run: Option<Run>,
+    /// Whether the function was not called because it is as busy as it may be.
+    pub throttled: bool,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// It was answered.
+    Answered {
+        /// The status.
+        status: u16,
+        /// Why no function answered, or what its answer suffered.
+        why: Option<Cow<'static, str>>,
+        /// The size of the answer's body.
+        bytes: usize,
+    },
+    /// It is not answered any more. Where its client went away, its function goes on.
+    Abandoned {
+        /// Whether the client went away; else the server ended.
+        by_client: bool,
+    },
+}
+
+/// What a function did with an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The initialisation that the event waited for.
+    pub init: Option<Duration>,
+    /// From the event's delivery to its answer.
+    pub duration: Duration,
+    /// Whether it failed.
+    pub failed: bool,
+    /// The most memory that its sandbox took so far, in MB; 0 where it is not known.
+    pub max_memory_mb: u64,
 }
 
 /// Somebody who is told what happens. It must not block.
@@ -67,38 +98,31 @@ impl Activity {
 impl fmt::Display for Activity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Request { method, path, status, why, took, function, key } => {
-                write!(f, "{method} {path} {status} ")?;
-                if let Some(why) = why {
-                    write!(f, "{why} · ")?;
-                }
-                details(f, *took, function.as_ref(), key.as_ref())
-            }
-            Self::Abandoned { method, path, by_client, took, function, key } => {
-                let end = if *by_client { "client went away" } else { "server ended" };
-                write!(f, "{method} {path} {end} before the answer · ")?;
-                details(f, *took, function.as_ref(), key.as_ref())
-            }
+            Self::Request(request) => request.fmt(f),
             Self::Log(line) => write!(f, "{} {}", line.function, line.text),
             Self::Problem(what) => f.write_str(what),
         }
     }
 }
 
-fn details(
-    f: &mut fmt::Formatter<'_>,
-    took: Duration,
-    function: Option<&FunctionName>,
-    key: Option<&KeyName>,
-) -> fmt::Result {
-    write!(f, "{}", Milliseconds(took))?;
-    if let Some(function) = function {
-        write!(f, " {function}")?;
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ", self.method, self.uri.path())?;
+        match &self.end {
+            End::Answered { status, why: Some(why), .. } => write!(f, "{status} {why} · ")?,
+            End::Answered { status, why: None, .. } => write!(f, "{status} ")?,
+            End::Abandoned { by_client: true } => f.write_str("client went away before the answer · ")?,
+            End::Abandoned { by_client: false } => f.write_str("server ended before the answer · ")?,
+        }
+        write!(f, "{}", Milliseconds(self.took))?;
+        if let Some(function) = &self.function {
+            write!(f, " {function}")?;
+        }
+        if let Some(key) = &self.key {
+            write!(f, " key {key}")?;
+        }
+        Ok(())
     }
-    if let Some(key) = key {
-        write!(f, " key {key}")?;
-    }
-    Ok(())
 }
 
 /// A duration as `0.4 ms`.

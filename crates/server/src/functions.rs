@@ -12,7 +12,7 @@ use mdo_model::stack::{Function, Invoker};
 
 use crate::gateway::{Functions, NotRun};
 use crate::runtime::{
-    FunctionRuntime, FunctionSpec, InvokeContext, InvokeResult, Launcher, LogSink, Sandboxes,
+    FunctionRuntime, FunctionSpec, InvokeContext, InvokeResult, Launcher, LogSink, Sandboxes, Surroundings,
 };
 
 /// How many sandboxes a function without reserved concurrency may have: more than the guide's usage plan lets in at once.
@@ -38,6 +38,8 @@ pub struct FunctionSite<'a> {
     pub shown: Option<PathBuf>,
     /// How its process is started.
     pub launcher: Launcher,
+    /// What the program around gives it.
+    pub surroundings: Surroundings,
 }
 
 /// A function that runs. Clones are the same sandboxes.
@@ -111,7 +113,7 @@ pub fn obstacle(function: &Function, has_interpreter: bool) -> Option<String> {
 }
 
 fn spec(site: FunctionSite<'_>, function: &Function) -> FunctionSpec {
-    let FunctionSite { names, region, name, version, code, shown, launcher } = site;
+    let FunctionSite { names, region, name, version, code, shown, launcher, surroundings } = site;
     let region = region.unwrap_or(REGION).to_owned();
     let full = names.function(name);
     FunctionSpec {
@@ -130,8 +132,11 @@ fn spec(site: FunctionSite<'_>, function: &Function) -> FunctionSpec {
         region,
         sandboxes: match function.concurrency {
             Some(reserved) => Sandboxes::Reserved(reserved as usize),
+            // Memory alone bounds them.
+            None if surroundings.memory.is_some() => Sandboxes::Shared(usize::MAX),
             None => Sandboxes::Shared(SANDBOXES),
         },
         trace: function.configuration.tracing == Tracing::Active,
+        surroundings,
     }
 }

@@ -3,17 +3,16 @@
 
 mod activity;
 mod connection;
-mod frozen;
 mod functions;
 pub mod gateway;
+pub mod hosted;
 mod listen;
 pub mod runtime;
 mod sent_head;
 mod stall;
 mod teller;
 
-pub use activity::{Activity, Milliseconds, Observer};
-pub use frozen::{Frozen, serve_frozen};
+pub use activity::{Activity, End, Milliseconds, Observer, Request, Run};
 pub use functions::{FunctionSite, ServedFunction, ServedFunctions, obstacle};
-pub use listen::{GRACE, accept};
-pub use teller::Teller;
+pub use listen::{GRACE, Patience, accept, accept_with};
+pub use teller::{Teller, Told};

@@ -22,6 +22,29 @@ use crate::sent_head::MAX_HEAD;
 /// How long requests in flight are given at the end.
 pub const GRACE: Duration = Duration::from_secs(5);
 
+/// How long a server waits for its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How long a connection may be idle, and how long the head of a request may take to come.
+    pub idle: Duration,
+    /// How long requests in flight are given at the end.
+    pub grace: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(30), grace: GRACE }
+    }
+}
+
+impl Patience {
+    /// With a load balancer as the client. It keeps an idle connection for 60 s and sends its next request on it: whoever hangs up
+    /// before that fails a request.
+    pub fn with_balancer(grace: Duration) -> Self {
+        Self { idle: Duration::from_secs(75), grace }
+    }
+}
+
 /// More headers than clients send: the gateway bounds how large they are together. hyper makes room for as many at every request.
 const MAX_HEADERS: usize = 512;
 
@@ -45,10 +68,22 @@ where
     H: Fn(Request<Incoming>, SocketAddr) -> Answer + Clone + Send + 'static,
     Answer: Future<Output = Response<Full<Bytes>>> + Send,
 {
+    accept_with(Patience::default(), listener, handler, stop).await;
+}
+
+/// As [`accept`], with a patience of one's own.
+pub async fn accept_with<H, Answer>(
+    patience: Patience,
+    listener: TcpListener,
+    handler: H,
+    stop: impl Future<Output = ()>,
+) where
+    H: Fn(Request<Incoming>, SocketAddr) -> Answer + Clone + Send + 'static,
+    Answer: Future<Output = Response<Full<Bytes>>> + Send,
+{
     let graceful = GracefulShutdown::new();
     let end = ServerEnd::default();
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
+    let http = protocol(patience);
     tokio::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -78,6 +113,61 @@ where
         tokio::spawn(async move { drop(connection.await) });
     }
     drop(listener);
-    let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+    let _ = tokio::time::timeout(patience.grace, graceful.shutdown()).await;
     end.0.store(true, Ordering::Relaxed);
+}
+
+fn protocol(patience: Patience) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(patience.idle);
+    http.max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
+    http
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    use super::*;
+
+    /// The client's end of a connection that is served with some patience.
+    fn connect(patience: Patience) -> DuplexStream {
+        let (client, server) = tokio::io::duplex(4096);
+        let answer = service_fn(|_: Request<Incoming>| async {
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"ok"))))
+        });
+        let connection = protocol(patience).serve_connection(TokioIo::new(server), answer);
+        tokio::spawn(async move { drop(connection.await) });
+        client
+    }
+
+    /// Whether a request is answered.
+    async fn is_answered(client: &mut DuplexStream) -> bool {
+        // A connection that is hung up on takes nothing.
+        if client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.is_err() {
+            return false;
+        }
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\nok") {
+            if client.read_buf(&mut answer).await.unwrap() == 0 {
+                return false;
+            }
+        }
+        true
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_outlives_the_60_seconds_of_a_load_balancer() {
+        for (patience, idle, lives) in [
+            (Patience::with_balancer(GRACE), 74, true),
+            (Patience::with_balancer(GRACE), 76, false),
+            (Patience::default(), 29, true),
+            (Patience::default(), 31, false),
+        ] {
+            let mut client = connect(patience);
+            assert!(is_answered(&mut client).await);
+            tokio::time::sleep(Duration::from_secs(idle)).await;
+            assert_eq!(is_answered(&mut client).await, lives, "{patience:?} after {idle} s");
+        }
+    }
 }

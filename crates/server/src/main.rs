@@ -1,52 +1,58 @@
-//! `mdo-server STACK.json`: serves a frozen stage; what a container of a hosted stage runs.
+//! `mdo-server [--listen ADDRESS] [STACK.json]`: serves a hosted stage; what a container of it runs.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use mdo_server::{Activity, Frozen, Teller, serve_frozen};
+use mdo_model::hosted::{PORT, STACK_FILE};
+use mdo_server::hosted::{Hosted, Log, Stop, serve};
+use mdo_server::runtime::reap_orphans;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
-/// Where it listens when `MDO_LISTEN` does not say.
-const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+const USAGE: &str = "usage: mdo-server [--listen ADDRESS] [STACK.json]
 
-const USAGE: &str = "usage: mdo-server STACK.json    (MDO_LISTEN=ADDRESS:PORT, default 127.0.0.1:8080)";
+It serves STACK.json (default /stack.json) at the stage that MDO_STAGE describes, on the port PORT (default 8080) of ADDRESS (default
+127.0.0.1; 0.0.0.0 for everybody). MDO_LISTEN=ADDRESS:PORT wins over both.";
 
-/// The exit code of what the user has to change: the command line, the file or `MDO_LISTEN`. As that of `mdo`.
+/// The exit code of what the user has to change: the command line, the file or the environment. As that of `mdo`.
 const UNACCEPTABLE: u8 = 2;
+
+/// The exit code after a second signal.
+const INTERRUPTED: u8 = 130;
 
 /// How long the end of the log is given to be read.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Why the program ends without having served.
+/// Why the program ends in another way than after an orderly stop.
 enum Failure {
     /// The command line is not one of ours.
     Usage,
-    /// The file or the address is not acceptable.
+    /// The file or the environment is not acceptable.
     Configuration(String),
     /// The system does not let it.
     System(String),
+    /// It was told to end a second time.
+    Interrupted,
+}
+
+/// The command line.
+struct Arguments {
+    address: IpAddr,
+    stack: PathBuf,
 }
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Usage) => {
-            say(USAGE);
-            ExitCode::from(UNACCEPTABLE)
-        }
-        Err(Failure::Configuration(why)) => {
-            say(&format!("error: {why}"));
-            ExitCode::from(UNACCEPTABLE)
-        }
-        Err(Failure::System(why)) => {
-            say(&format!("error: {why}"));
-            ExitCode::FAILURE
-        }
-    }
+    let (code, why) = match run() {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Usage) => (UNACCEPTABLE, USAGE.to_owned()),
+        Err(Failure::Configuration(why)) => (UNACCEPTABLE, format!("error: {why}")),
+        Err(Failure::System(why)) => (1, format!("error: {why}")),
+        Err(Failure::Interrupted) => return ExitCode::from(INTERRUPTED),
+    };
+    say(&why);
+    ExitCode::from(code)
 }
 
 impl From<std::io::Error> for Failure {
@@ -55,44 +61,88 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-#[tokio::main]
-async fn run() -> Result<(), Failure> {
-    let mut arguments = std::env::args_os().skip(1);
-    let (Some(path), None) = (arguments.next(), arguments.next()) else { return Err(Failure::Usage) };
-    let frozen = Frozen::read(Path::new(&path)).map_err(|error| Failure::Configuration(error.to_string()))?;
-    let listen = listen_address()?;
+fn run() -> Result<(), Failure> {
+    let arguments = Arguments::parse(std::env::args_os().skip(1)).ok_or(Failure::Usage)?;
+    let variable = |name: &str| std::env::var_os(name);
+    let hosted = Hosted::read(&arguments.stack, variable)
+        .map_err(|error| Failure::Configuration(error.to_string()))?;
+    let listen = listen_address(arguments.address, variable)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(run_server(&hosted, listen));
+    // A second signal does not wait for whatever still runs.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn run_server(hosted: &Hosted, listen: SocketAddr) -> Result<(), Failure> {
+    let (mut first, mut again) = (Stop::listen()?, Stop::listen()?);
+    reap_orphans()?;
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| Failure::System(format!("cannot listen on {listen}: {error}")))?;
-    say(&format!("serving stage {} on http://{}", frozen.stage, listener.local_addr()?));
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let log = Log::start(hosted.names());
+    log.server("serving", Some(&format!("http://{}", listener.local_addr()?)));
+    let second = async {
+        again.asked().await;
+        again.asked().await;
+    };
+    let outcome = tokio::select! {
+        () = serve(hosted, listener, &log, first.asked()) => {
+            log.server("stopped", None);
+            Ok(())
+        }
+        () = second => {
+            log.server("interrupted", Some("a second signal: what was running is lost"));
+            Err(Failure::Interrupted)
         }
     };
-    let teller = Teller::start(say);
-    let observer = teller.clone();
-    serve_frozen(&frozen, listener, Arc::new(move |activity: Activity| activity.tell(&observer)), stop).await;
-    teller.finish(LAST_WORDS);
-    Ok(())
+    log.finish(LAST_WORDS);
+    outcome
+}
+
+impl Arguments {
+    fn parse(mut given: impl Iterator<Item = OsString>) -> Option<Self> {
+        let (mut address, mut stack) = (None, None);
+        while let Some(argument) = given.next() {
+            if argument == "--listen" && address.is_none() {
+                address = Some(given.next()?.to_str()?.parse().ok()?);
+            } else if stack.is_none() && !argument.as_encoded_bytes().starts_with(b"-") {
+                stack = Some(PathBuf::from(argument));
+            } else {
+                return None;
+            }
+        }
+        Some(Self {
+            address: address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            stack: stack.unwrap_or_else(|| Path::new(STACK_FILE).to_owned()),
+        })
+    }
 }
 
 /// Where to listen: an address as it is, because a name may stand for several.
-fn listen_address() -> Result<SocketAddr, Failure> {
-    let Some(given) = std::env::var_os("MDO_LISTEN") else { return Ok(LISTEN) };
-    let address = given.to_str().and_then(|given| given.parse().ok());
-    address.ok_or_else(|| {
-        let given = given.display();
-        Failure::Configuration(format!(
-            "MDO_LISTEN is `{given}`, not an IP address with a port, as in 0.0.0.0:8080"
-        ))
-    })
+fn listen_address(
+    address: IpAddr,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<SocketAddr, Failure> {
+    let fault = |name: &str, given: &OsString, wanted: &str| {
+        Failure::Configuration(format!("{name} is `{}`, not {wanted}", given.display()))
+    };
+    if let Some(given) = variable("MDO_LISTEN") {
+        let address = given.to_str().and_then(|given| given.parse().ok());
+        return address
+            .ok_or_else(|| fault("MDO_LISTEN", &given, "an IP address with a port, as in 0.0.0.0:8080"));
+    }
+    let port = match variable("PORT") {
+        None => PORT,
+        Some(given) => {
+            let port = given.to_str().and_then(|given| given.parse().ok());
+            port.ok_or_else(|| fault("PORT", &given, "a port from 0 to 65535"))?
+        }
+    };
+    Ok(SocketAddr::new(address, port))
 }
 
-#[expect(clippy::print_stderr, reason = "the program's log")]
+#[expect(clippy::print_stderr, reason = "why the program does not serve")]
 fn say(line: &str) {
     eprintln!("{line}");
 }

@@ -11,6 +11,9 @@ const LOGS: usize = 4 * 1024 * 1024;
 /// How much of everything may wait, in bytes: beyond what logs may take, there is room for what the platform says itself.
 const ALL: usize = 2 * LOGS;
 
+/// How much is printed in one go, in bytes.
+const BATCH: usize = 64 * 1024;
+
 /// What a line takes beyond its text, about.
 const OVERHEAD: usize = 64;
 
@@ -21,30 +24,45 @@ pub struct Teller(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
-    changed: Condvar,
+    /// Something is there to be printed.
+    told: Condvar,
+    /// Something was printed.
+    printed: Condvar,
 }
 
 #[derive(Default)]
 struct Queue {
-    lines: VecDeque<Line>,
+    lines: VecDeque<Told>,
     bytes: usize,
     is_printing: bool,
+    /// Whether the thread waits for a line: waking it takes a system call.
+    is_waiting: bool,
 }
 
-enum Line {
+/// What is to be printed.
+pub enum Told {
+    /// A line, without its end.
     Text(String),
     /// So many lines for which there was no room.
     Dropped(u64),
 }
 
 impl Teller {
-    /// Starts the thread that prints.
+    /// Starts the thread that prints, line by line.
     pub fn start(print: impl Fn(&str) + Send + 'static) -> Self {
+        Self::start_batches(move |lines| lines.iter().for_each(|line| print(&line.to_string())))
+    }
+
+    /// Starts the thread that prints, as many lines at a time as are there, within [`BATCH`] bytes.
+    pub fn start_batches(mut print: impl FnMut(&[Told]) + Send + 'static) -> Self {
         let teller = Self::default();
         let shared = Arc::clone(&teller.0);
         std::thread::spawn(move || {
+            let mut batch = Vec::new();
             loop {
-                print(&shared.next().to_string());
+                shared.next(&mut batch);
+                print(&batch);
+                batch.clear();
             }
         });
         teller
@@ -65,7 +83,7 @@ impl Teller {
     pub fn finish(&self, patience: Duration) {
         let busy = |queue: &mut Queue| queue.is_printing || !queue.lines.is_empty();
         // Late or not, the process ends next.
-        drop(self.0.changed.wait_timeout_while(self.0.lock(), patience, busy));
+        drop(self.0.printed.wait_timeout_while(self.0.lock(), patience, busy));
     }
 }
 
@@ -76,37 +94,44 @@ impl Shared {
 
     fn push(&self, line: String, room: usize, after_gap: usize) {
         let mut queue = self.lock();
-        let is_gap = matches!(queue.lines.back(), Some(Line::Dropped(_)));
+        let is_gap = matches!(queue.lines.back(), Some(Told::Dropped(_)));
         let room = if is_gap { after_gap } else { room };
         if queue.bytes + line.len() + OVERHEAD <= room {
             queue.bytes += line.len() + OVERHEAD;
-            queue.lines.push_back(Line::Text(line));
-        } else if let Some(Line::Dropped(count)) = queue.lines.back_mut() {
+            queue.lines.push_back(Told::Text(line));
+        } else if let Some(Told::Dropped(count)) = queue.lines.back_mut() {
             *count += 1;
         } else {
-            queue.lines.push_back(Line::Dropped(1));
+            queue.lines.push_back(Told::Dropped(1));
         }
-        self.changed.notify_all();
+        if std::mem::take(&mut queue.is_waiting) {
+            self.told.notify_one();
+        }
     }
 
-    fn next(&self) -> Line {
+    fn next(&self, batch: &mut Vec<Told>) {
         let mut queue = self.lock();
         queue.is_printing = false;
-        self.changed.notify_all();
-        loop {
-            if let Some(line) = queue.lines.pop_front() {
-                if let Line::Text(text) = &line {
-                    queue.bytes -= text.len() + OVERHEAD;
-                }
-                queue.is_printing = true;
-                return line;
-            }
-            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        self.printed.notify_all();
+        while queue.lines.is_empty() {
+            queue.is_waiting = true;
+            queue = self.told.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
+        let mut bytes = 0;
+        while bytes < BATCH
+            && let Some(line) = queue.lines.pop_front()
+        {
+            if let Told::Text(text) = &line {
+                bytes += text.len() + OVERHEAD;
+            }
+            batch.push(line);
+        }
+        queue.bytes -= bytes;
+        queue.is_printing = true;
     }
 }
 
-impl std::fmt::Display for Line {
+impl std::fmt::Display for Told {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),

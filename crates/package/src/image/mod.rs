@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use mdo_model::Sha256;
+use mdo_model::hosted::{CODE_FOLDER, ENTRYPOINT, PORT};
 use mdo_model::project::{Architecture, FunctionName};
 
 use oci::{Config, Descriptor, Digest, History, Manifest, Nothing, RootFs, Run};
@@ -37,18 +38,11 @@ pub use error::ImageError;
 pub use parts::{derivative_folder, function_folder};
 pub use store::ImageStore;
 
-/// Where the server program lies and what it is told to serve.
-const ENTRYPOINT: [&str; 2] = ["/mdo-server", "/stack.json"];
-
 /// The user that everything runs as; the files are root's.
 const USER: &str = "65532:65532";
 
 /// Where programs are looked for if the base does not say.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// A container is reached from outside only if its program listens on every address.
-const LISTEN: &str = "MDO_LISTEN=0.0.0.0:8080";
-const PORT: &str = "8080/tcp";
 
 /// The digest of what an image is based on, as OCI's annotations name it.
 const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
@@ -237,8 +231,6 @@ fn config(parts: &Parts, layers: &[Layer]) -> Config {
     if !env.iter().any(|entry| entry.starts_with("PATH=")) {
         env.insert(0, PATH.to_owned());
     }
-    env.retain(|entry| !entry.starts_with("MDO_LISTEN="));
-    env.push(LISTEN.to_owned());
     let mut labels = parts.labels.clone();
     if let Some(base) = parts.base {
         labels.insert(BASE_DIGEST.to_owned(), format!("sha256:{}", base.digest));
@@ -256,10 +248,10 @@ fn config(parts: &Parts, layers: &[Layer]) -> Config {
         os: oci::LINUX.to_owned(),
         config: Run {
             user: USER.to_owned(),
-            exposed_ports: BTreeMap::from([(PORT.to_owned(), Nothing {})]),
+            exposed_ports: BTreeMap::from([(format!("{PORT}/tcp"), Nothing {})]),
             env,
             entrypoint: ENTRYPOINT.map(str::to_owned).to_vec(),
-            working_dir: format!("/{}", parts::FUNCTIONS),
+            working_dir: CODE_FOLDER.to_owned(),
             labels,
             stop_signal: "SIGTERM".to_owned(),
         },

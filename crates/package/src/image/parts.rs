@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use mdo_model::Sha256;
+use mdo_model::hosted::{CODE_FOLDER, ENTRYPOINT, STACK_FILE};
 use mdo_model::project::{Architecture, FunctionName};
 
 use super::file_tree::{GROUP, PASSWD};
@@ -16,12 +17,8 @@ use super::{Base, DerivativePart, FunctionPart, ImageError, Parts, What, needs};
 use crate::derivative::{digest, tree};
 use crate::unpack;
 
-/// The folder of the functions, without `/` at its start.
-pub(super) const FUNCTIONS: &str = "srv";
-
-const DERIVATIVES: &str = "opt/derivatives";
-const SERVER: &str = "mdo-server";
-const STACK: &str = "stack.json";
+/// The folder of the derivatives.
+const DERIVATIVES: &str = "/opt/derivatives";
 
 /// A folder that everybody may write to, and remove only his own from.
 const STICKY: u32 = 0o1777;
@@ -33,12 +30,17 @@ const GROUPS: [(&str, &str); 2] = [("root", "root:x:0:"), ("mdo", "mdo:x:65532:"
 
 /// Where a function's code lies in an image.
 pub fn function_folder(name: &FunctionName) -> String {
-    format!("/{FUNCTIONS}/{name}")
+    format!("{CODE_FOLDER}/{name}")
 }
 
 /// Where a derivative's packages lie in an image.
 pub fn derivative_folder(name: &str) -> String {
-    format!("/{DERIVATIVES}/{name}")
+    format!("{DERIVATIVES}/{name}")
+}
+
+/// A path as a layer names it: without `/` at its start.
+fn inside(path: &str) -> String {
+    path.trim_start_matches('/').to_owned()
 }
 
 /// A layer that is to be made.
@@ -79,7 +81,7 @@ pub(super) fn jobs<'a>(parts: &Parts<'a>) -> Result<Vec<Job<'a>>, ImageError> {
         }
         jobs.push(Job {
             what: What::Derivative(part.name.clone()),
-            place: format!("{DERIVATIVES}/{}", part.name),
+            place: inside(&derivative_folder(&part.name)),
             key: layer::key(&["derivative", &part.name, &part.inputs.to_string()]),
             from: From::Derivative(part),
         });
@@ -88,7 +90,7 @@ pub(super) fn jobs<'a>(parts: &Parts<'a>) -> Result<Vec<Job<'a>>, ImageError> {
     functions.sort_by(|a, b| a.name.cmp(&b.name));
     jobs.extend(functions.into_iter().map(|part| Job {
         what: What::Function(part.name.clone()),
-        place: format!("{FUNCTIONS}/{}", part.name),
+        place: inside(&function_folder(&part.name)),
         key: layer::key(&[
             "function",
             parts.architecture.as_str(),
@@ -99,7 +101,7 @@ pub(super) fn jobs<'a>(parts: &Parts<'a>) -> Result<Vec<Job<'a>>, ImageError> {
     }));
     jobs.push(Job {
         what: What::Stack,
-        place: STACK.to_owned(),
+        place: inside(STACK_FILE),
         key: layer::key(&["stack", &Sha256::of(parts.stack).to_string()]),
         from: From::Stack(parts.stack),
     });
@@ -117,7 +119,7 @@ fn server<'a>(
     let groups = with_lines(text(GROUP), &GROUPS);
     Ok(Job {
         what: What::Server,
-        place: SERVER.to_owned(),
+        place: inside(ENTRYPOINT[0]),
         key: layer::key(&["server", architecture.as_str(), &sha256.to_string(), &users, &groups]),
         from: From::Server { program, users, groups },
     })
@@ -181,10 +183,10 @@ fn one(job: &Job, parts: &Parts, store: &Open) -> Result<(Stored, bool), ImageEr
     match &job.from {
         From::Server { program, users, groups } => {
             needs = needs::of_server(program, parts.architecture)?;
-            entries.file(SERVER, true, Content::File(program.to_path_buf()));
+            entries.file(&job.place, true, Content::File(program.to_path_buf()));
             entries.file(PASSWD, false, Content::Bytes(users.clone().into_bytes()));
             entries.file(GROUP, false, Content::Bytes(groups.clone().into_bytes()));
-            entries.plain_folder(FUNCTIONS);
+            entries.plain_folder(&inside(CODE_FOLDER));
             entries.folder("tmp", STICKY);
         }
         From::Derivative(part) => add_tree(&mut entries, &job.place, &part.tree)?,
@@ -200,7 +202,7 @@ fn one(job: &Job, parts: &Parts, store: &Open) -> Result<(Stored, bool), ImageEr
             add_tree(&mut entries, &job.place, &code)?;
             _unpacked = workshop;
         }
-        From::Stack(text) => entries.file(STACK, false, Content::Bytes(text.to_vec())),
+        From::Stack(text) => entries.file(&job.place, false, Content::Bytes(text.to_vec())),
     }
     let stored = layer::write(&entries, needs, store, parts.abandoned)?;
     store.note_down(job.key, &stored)?;

@@ -19,6 +19,9 @@ const MAX_BODY: usize = MAX_REQUEST;
 /// How much all bodies may hold together until their functions have answered, in bytes.
 const ROOM: usize = 64 * 1024 * 1024;
 
+/// The same in a container, where the server has 64 MB for everything: a body and its event, for two of the largest requests.
+const ROOM_OF_CONTAINER: usize = 16 * 1024 * 1024;
+
 /// How long a body may pause.
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -49,15 +52,25 @@ pub(super) struct Held<'a> {
 /// The room for bodies. Only what has come takes any: an announcement costs nothing.
 pub(super) struct Bodies {
     room: Semaphore,
+    bytes: usize,
 }
 
 impl Default for Bodies {
     fn default() -> Self {
-        Self { room: Semaphore::new(ROOM) }
+        Self::of(ROOM)
     }
 }
 
 impl Bodies {
+    /// The room of a container.
+    pub(super) fn of_container() -> Self {
+        Self::of(ROOM_OF_CONTAINER)
+    }
+
+    fn of(bytes: usize) -> Self {
+        Self { room: Semaphore::new(bytes), bytes }
+    }
+
     /// The whole body.
     pub(super) async fn collect(&self, headers: &HeaderMap, body: &mut Incoming) -> Result<Held<'_>, NoBody> {
         let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
@@ -84,7 +97,7 @@ impl Bodies {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         // Who waited for room would hold what it has meanwhile, and all of them could wait for each other.
         self.room.try_acquire_many(bytes).map_err(|_| {
-            let why = format!("the bodies of all requests together are above {ROOM} bytes");
+            let why = format!("the bodies of all requests together are above {} bytes", self.bytes);
             NoBody::Declined(Refusal::Unavailable.because(why))
         })
     }

@@ -9,6 +9,7 @@ use mdo_model::stack::ApiRoute;
 use super::record::Record;
 use super::refusal::{Declined, Refusal};
 use super::{Call, Gateway, NotRun, answer, binary, put};
+use crate::activity::Run;
 use crate::runtime::{InvokeContext, Refused, one_line};
 
 impl Gateway {
@@ -20,15 +21,28 @@ impl Gateway {
         record: &mut Record<'_>,
     ) -> Result<Response<Bytes>, Declined> {
         let name = &route.function;
-        let context =
-            InvokeContext { trace_id: Some(call.identity.trace_id.clone()), ..InvokeContext::default() };
+        let context = InvokeContext {
+            // One id for both: so a request in the log leads to what its function wrote.
+            request_id: Some(call.identity.request_id.clone()),
+            trace_id: Some(call.identity.trace_id.clone()),
+            ..InvokeContext::default()
+        };
         let limit = Duration::from_millis(u64::from(route.timeout_ms));
         // The function goes on when nobody waits for it any more, as on Lambda.
         let running = call.served.functions.invoke(name, Bytes::from(event), context);
         let result = match tokio::time::timeout(limit, running).await {
             Err(_) => return Err(Refusal::TimedOut.because(format!("no answer within {limit:?}"))),
-            Ok(result) => result.map_err(|not_run| declined(not_run, name.as_str()))?,
+            Ok(result) => result.map_err(|not_run| {
+                record.throttled = matches!(not_run, NotRun::Refused(Refused::Throttled | Refused::Crowded));
+                declined(not_run, name.as_str())
+            })?,
         };
+        record.run = Some(Run {
+            init: result.init,
+            duration: result.duration,
+            failed: result.error.is_some(),
+            max_memory_mb: result.max_memory_mb,
+        });
         if let Some(failure) = result.failure() {
             return Err(Refusal::BadGateway.because(format!("function {name} failed: {failure}")));
         }
@@ -59,6 +73,9 @@ fn declined(not_run: NotRun, name: &str) -> Declined {
         NotRun::Refused(refused @ Refused::TooLarge) => Refusal::RequestTooLong.because(refused.to_string()),
         NotRun::Refused(Refused::Throttled) => {
             Refusal::NotCalled.because(format!("every sandbox reserved for function {name} is busy"))
+        }
+        NotRun::Refused(refused @ Refused::Crowded) => {
+            Refusal::TooManyRequests.because(format!("function {name} was not called: {refused}"))
         }
         NotRun::Refused(refused @ Refused::Retired) => {
             Refusal::BadGateway.because(format!("function {name} was not called: {refused}"))

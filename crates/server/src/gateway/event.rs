@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +14,7 @@ use time::macros::format_description;
 
 use super::identity::Identity;
 use super::keys::Known;
+use super::origin::Origin;
 use super::text;
 use crate::sent_head::SentHead;
 
@@ -70,8 +70,7 @@ pub(super) struct Facts<'a> {
     /// The head as the client wrote it, where it is known.
     pub(super) head: Option<&'a SentHead>,
     pub(super) key: Option<(&'a Known, &'a str)>,
-    pub(super) peer: SocketAddr,
-    pub(super) port: u16,
+    pub(super) origin: &'a Origin<'a>,
     pub(super) identity: &'a Identity,
     pub(super) at: OffsetDateTime,
     pub(super) body: &'a [u8],
@@ -181,7 +180,7 @@ impl Facts<'_> {
                 identity: Caller {
                     api_key: self.key.map(|(_, value)| value),
                     api_key_id: self.key.map(|(key, _)| key.id.as_str()),
-                    source_ip: self.peer.ip().to_string(),
+                    source_ip: self.origin.ip.to_string(),
                     user_agent: self.header(USER_AGENT),
                     ..Caller::default()
                 },
@@ -224,14 +223,10 @@ impl Facts<'_> {
             let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()));
             all.insert(self.spelling(name), values.collect());
         }
-        let ip = self.peer.ip();
-        let forwarded = match all.get("X-Forwarded-For").and_then(|values| values.last()) {
-            Some(before) => format!("{before}, {ip}"),
-            None => ip.to_string(),
-        };
-        all.insert("X-Forwarded-For".to_owned(), vec![forwarded.into()]);
-        all.insert("X-Forwarded-Port".to_owned(), vec![self.port.to_string().into()]);
-        all.insert("X-Forwarded-Proto".to_owned(), vec!["http".into()]);
+        let Origin { forwarded_for, port, protocol, .. } = self.origin;
+        all.insert("X-Forwarded-For".to_owned(), vec![Cow::Borrowed(forwarded_for)]);
+        all.insert("X-Forwarded-Port".to_owned(), vec![Cow::Borrowed(port)]);
+        all.insert("X-Forwarded-Proto".to_owned(), vec![Cow::Borrowed(protocol)]);
         all.insert("X-Amzn-Trace-Id".to_owned(), vec![self.identity.trace_id.as_str().into()]);
         all
     }

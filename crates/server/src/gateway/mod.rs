@@ -11,6 +11,7 @@ mod head;
 mod identity;
 mod keys;
 mod meter;
+mod origin;
 mod record;
 mod refusal;
 mod router;
@@ -41,6 +42,7 @@ use self::event::Facts;
 use self::identity::Identity;
 use self::keys::Known;
 use self::meter::Moment;
+use self::origin::Origin;
 use self::record::Record;
 use self::refusal::{Declined, Refusal};
 use self::router::Resource;
@@ -104,6 +106,7 @@ pub struct Gateway {
     observer: Observer,
     bodies: Bodies,
     port: u16,
+    has_balancer: bool,
     started: Instant,
 }
 
@@ -112,7 +115,7 @@ struct Call<'a> {
     parts: &'a Parts,
     /// What the request means, which a POST may say in a header.
     method: HttpMethod,
-    peer: SocketAddr,
+    origin: &'a Origin<'a>,
     /// The path below the stage, as it was sent.
     path: &'a str,
     served: &'a Served,
@@ -130,14 +133,23 @@ impl Gateway {
         port: u16,
     ) -> Self {
         let bodies = Bodies::default();
-        Self { source, names, meter, observer, bodies, port, started: Instant::now() }
+        Self { source, names, meter, observer, bodies, port, has_balancer: false, started: Instant::now() }
+    }
+
+    /// The same behind a load balancer, which says where requests come from, and in a container, whose memory is small.
+    pub fn behind_balancer(self) -> Self {
+        Self { bodies: Bodies::of_container(), has_balancer: true, ..self }
     }
 
     /// Answers one request and tells of it.
     pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
         let (parts, mut body) = request.into_parts();
-        let mut record = Record::new(&self.observer, &parts);
-        let response = self.answer(&parts, &mut body, peer, &mut record).await;
+        let origin = match self.has_balancer {
+            true => Origin::balanced(&parts.headers, peer, self.port),
+            false => Origin::direct(&parts.headers, peer, self.port),
+        };
+        let mut record = Record::new(&self.observer, &parts, origin.ip);
+        let response = self.answer(&parts, &mut body, &origin, &mut record).await;
         // Who was too slow sends no more, and who asks before it sends sees the answer anyway.
         let is_sending =
             response.status() != StatusCode::REQUEST_TIMEOUT && !parts.headers.contains_key(EXPECT);
@@ -151,17 +163,18 @@ impl Gateway {
         &self,
         parts: &Parts,
         body: &mut Incoming,
-        peer: SocketAddr,
+        origin: &Origin<'_>,
         record: &mut Record<'_>,
     ) -> Response<Bytes> {
         let served = self.source.current().await;
         let at = OffsetDateTime::now_utc();
         let identity = Identity::new(&parts.headers, at.unix_timestamp());
+        record.request_id.clone_from(&identity.request_id);
         let answered = match self.path(parts, &served) {
             Err(declined) => Err(NoBody::Declined(declined)),
             Ok(path) => {
                 let method = head::method(parts);
-                let call = Call { parts, method, peer, path, served: &served, identity: &identity, at };
+                let call = Call { parts, method, origin, path, served: &served, identity: &identity, at };
                 self.route(&call, body, record).await
             }
         };
@@ -181,6 +194,7 @@ impl Gateway {
             Err(NoBody::Abandoned) => return Refusal::BadRequest.response(cors),
         };
         record.status = Some(response.status());
+        record.bytes = response.body().len();
         let headers = response.headers_mut();
         put(headers, "x-amzn-requestid", &identity.request_id);
         put(headers, "x-amz-apigw-id", &identity.extended_request_id);
@@ -214,6 +228,7 @@ impl Gateway {
         {
             return Ok(preflight(found.resource));
         }
+        record.route = Some(found.resource.path.clone());
         let route = found.resource.route(call.method.as_str()).ok_or_else(unknown)?;
         record.function = Some(route.function.clone());
         let key = self.admit(call, route, record)?;
@@ -236,8 +251,7 @@ impl Gateway {
             headers: &call.parts.headers,
             head: call.parts.extensions.get(),
             key,
-            peer: call.peer,
-            port: self.port,
+            origin: call.origin,
             identity: call.identity,
             at: call.at,
             body: &body.bytes,

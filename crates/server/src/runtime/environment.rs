@@ -78,7 +78,8 @@ pub(super) fn environment(
     if !spec.runtime.starts_with("provided") {
         set("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", spec.runtime).into());
     }
-    for name in CREDENTIALS {
+    let inherited = spec.surroundings.inherited.iter().map(String::as_str);
+    for name in CREDENTIALS.into_iter().chain(inherited) {
         if let Some(value) = host(name) {
             set(name, value);
         }

@@ -75,7 +75,7 @@ pub(super) async fn run(pool: Arc<Pool>, mut lease: Lease, call: Call) -> Invoke
             Lease::Cold(slot) => match start(&pool, slot, Some(&call.request_id)).await {
                 Ok(sandbox) => sandbox,
                 Err((failure, log, duration)) => {
-                    log.write(start_line(spec, &call));
+                    begin(spec, &call, &log);
                     let measured = Measured { duration, init: None, max_memory_mb: 0 };
                     return report(spec, &call, &log, measured, Err(failure), shown);
                 }
@@ -84,7 +84,7 @@ pub(super) async fn run(pool: Arc<Pool>, mut lease: Lease, call: Call) -> Invoke
 
         let log = Arc::clone(sandbox.log());
         log.attribute(Some(call.request_id.as_str().into()));
-        log.write(start_line(spec, &call));
+        begin(spec, &call, &log);
         let begun = Instant::now();
         let clock = if is_cold { begun.min(sandbox.free_until) } else { begun };
         let deadline = clock + spec.timeout;
@@ -143,8 +143,10 @@ fn outcome(answer: Answer) -> Result<Bytes, Failure> {
     }
 }
 
-fn start_line(spec: &FunctionSpec, call: &Call) -> String {
-    format!("START RequestId: {} Version: {}", call.request_id, spec.version)
+fn begin(spec: &FunctionSpec, call: &Call, log: &SandboxLog) {
+    if !spec.surroundings.is_terse {
+        log.write(format!("START RequestId: {} Version: {}", call.request_id, spec.version));
+    }
 }
 
 fn report(
@@ -160,22 +162,26 @@ fn report(
     let billed = Duration::from_millis(whole_millis(
         duration + init.unwrap_or_default() + Duration::from_nanos(999_999),
     ));
-    let mut end = format!(
-        "REPORT RequestId: {id}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {max_memory_mb} MB",
-        millis(duration),
-        billed.as_millis(),
-        spec.memory,
-    );
-    if let Some(init) = init {
-        end += &format!("\tInit Duration: {:.2} ms", millis(init));
-    }
     let mut lines = Vec::with_capacity(3);
     if let Err(failure) = &outcome {
         lines.extend(failure.log_line(id, &now()));
-        end += &failure.report();
     }
-    lines.push(format!("END RequestId: {id}"));
-    lines.push(end);
+    if !spec.surroundings.is_terse {
+        let mut end = format!(
+            "REPORT RequestId: {id}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {max_memory_mb} MB",
+            millis(duration),
+            billed.as_millis(),
+            spec.memory,
+        );
+        if let Some(init) = init {
+            end += &format!("\tInit Duration: {:.2} ms", millis(init));
+        }
+        if let Err(failure) = &outcome {
+            end += &failure.report();
+        }
+        lines.push(format!("END RequestId: {id}"));
+        lines.push(end);
+    }
     let log_tail = log.finish(lines);
     let (payload, error) = match outcome {
         Ok(payload) => (payload, None),

@@ -17,28 +17,52 @@ const PREFIX: &str = "mdo-sandbox-";
 
 /// The temporary folder of a sandbox of this process. It goes when this is dropped, and with it every process of the
 /// sandbox that has left its tree.
-pub(super) struct TemporaryFolder(TempDir);
+pub(super) struct TemporaryFolder {
+    own: Option<TempDir>,
+    /// The variable that every process of the sandbox has in its environment.
+    mark: Vec<u8>,
+}
 
 impl TemporaryFolder {
-    pub(super) fn new() -> io::Result<Self> {
+    /// A folder of its own. Where nothing can be written, as in a container whose root is read-only and that has no volume for it, there
+    /// is none: then the sandbox is known by its log stream.
+    pub(super) fn new(log_stream: &str) -> io::Result<Self> {
         let prefix = format!("{PREFIX}{}-", std::process::id());
-        tempfile::Builder::new().prefix(&prefix).tempdir().map(Self)
+        match tempfile::Builder::new().prefix(&prefix).tempdir() {
+            Ok(folder) => Ok(Self { mark: mark(folder.path()), own: Some(folder) }),
+            Err(error) if is_read_only(error.kind()) => {
+                let mark = format!("AWS_LAMBDA_LOG_STREAM_NAME={log_stream}").into_bytes();
+                Ok(Self { own: None, mark })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
-        self.0.path()
+        self.own.as_ref().map_or(Path::new("/tmp"), TempDir::path)
     }
 }
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
-        kill_strays(self.path());
+        kill_strays(&self.mark);
     }
 }
 
-/// Kills every process that has this temporary folder in its environment.
-fn kill_strays(temporary: &Path) {
-    for pid in processes_with(temporary) {
+fn is_read_only(error: io::ErrorKind) -> bool {
+    use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+
+    matches!(error, ReadOnlyFilesystem | PermissionDenied | NotFound)
+}
+
+/// The variable by which the processes of the sandbox with a temporary folder are known.
+fn mark(temporary: &Path) -> Vec<u8> {
+    format!("TMPDIR={}", temporary.display()).into_bytes()
+}
+
+/// Kills every process that has a mark in its environment.
+fn kill_strays(mark: &[u8]) {
+    for pid in processes_with(mark) {
         // One that is gone meanwhile is no loss.
         let _ = kill_process(pid, Signal::KILL);
     }
@@ -49,7 +73,7 @@ fn kill_strays(temporary: &Path) {
 pub fn sweep() {
     let entries = fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
     for folder in entries.map(|entry| entry.path()).filter(is_abandoned) {
-        kill_strays(&folder);
+        kill_strays(&mark(&folder));
         let _ = fs::remove_dir_all(folder);
     }
 }
@@ -65,9 +89,8 @@ fn is_abandoned(folder: &PathBuf) -> bool {
         && fs::symlink_metadata(folder).is_ok_and(is_own)
 }
 
-/// The processes of this user that have a temporary folder in their environment. None are known but on Linux.
-fn processes_with(temporary: &Path) -> Vec<Pid> {
-    let mark = format!("TMPDIR={}", temporary.display()).into_bytes();
+/// The processes of this user that have a mark in their environment. None are known but on Linux.
+fn processes_with(mark: &[u8]) -> Vec<Pid> {
     let own = std::process::id();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -95,9 +118,9 @@ mod tests {
         let folder = folder.join(format!("{PREFIX}{pid}-abandoned"));
         fs::create_dir(&folder).unwrap();
         let mut orphan = Command::new("sleep").arg("600").env("TMPDIR", &folder).spawn().unwrap();
-        let mine = TemporaryFolder::new().unwrap();
+        let mine = TemporaryFolder::new("stream").unwrap();
         // The environment is there once the program is executed.
-        while processes_with(&folder).is_empty() {
+        while processes_with(&mark(&folder)).is_empty() {
             std::thread::yield_now();
         }
 

@@ -2,6 +2,8 @@
 //! an interpreter of this machine. It knows no stack, no stage and no HTTP front.
 
 mod api;
+mod budget;
+mod children;
 mod confine;
 mod descendants;
 mod environment;
@@ -24,12 +26,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+pub use budget::MemoryBudget;
+pub use children::reap_orphans;
 pub use launcher::{Launcher, on_path};
 pub use leftovers::sweep;
 pub use logs::{LogLine, LogSink};
 pub use spec::{
     FunctionError, FunctionSpec, InvokeContext, InvokeResult, Limits, MAX_REQUEST, MAX_RESPONSE, Occupancy,
-    Refused, Sandboxes,
+    Refused, Sandboxes, Surroundings,
 };
 
 pub(crate) use spec::one_line;

@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex, Weak};
 use std::time::SystemTime;
 
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
+use super::budget::{Ended, Member, MemberId, MemoryBudget};
 use super::lock;
 use super::logs::{LogSink, SandboxLog};
 use super::process::wait_for_exit;
@@ -23,7 +25,8 @@ pub(super) struct Pool {
     logs: LogSink,
     shown: Shown,
     slots: Slots,
-    idle: Mutex<IdleSandboxes>,
+    idle: Arc<Mutex<IdleSandboxes>>,
+    budget: Option<(Arc<MemoryBudget>, MemberId)>,
     reaper: AbortHandle,
 }
 
@@ -51,15 +54,22 @@ pub(super) enum Lease {
 impl Pool {
     pub(super) fn new(mut spec: FunctionSpec, logs: LogSink, limits: Limits) -> Arc<Self> {
         spec.code = std::path::absolute(&spec.code).unwrap_or(spec.code);
+        let slots = Slots::new(match spec.sandboxes {
+            Sandboxes::Reserved(all) | Sandboxes::Shared(all) => all,
+        });
+        let idle = Arc::<Mutex<IdleSandboxes>>::default();
+        let budget = spec.surroundings.memory.as_ref().map(|budget| {
+            let member = SharedPool { slots: slots.clone(), idle: Arc::clone(&idle) };
+            (Arc::clone(budget), budget.join(Arc::new(member)))
+        });
         Arc::new_cyclic(|pool| Self {
             name: spec.name.as_str().into(),
             limits,
             logs,
             shown: Shown::new(&spec.code, spec.shown.as_deref()),
-            slots: Slots::new(match spec.sandboxes {
-                Sandboxes::Reserved(all) | Sandboxes::Shared(all) => all,
-            }),
-            idle: Mutex::default(),
+            slots,
+            idle,
+            budget,
             reaper: tokio::spawn(reap(Weak::clone(pool), limits)).abort_handle(),
             spec,
         })
@@ -77,18 +87,34 @@ impl Pool {
         self.limits
     }
 
-    /// Who runs the next event: the sandbox that was used last, else a new one. Waits for one where nothing is reserved.
+    /// Who runs the next event: the sandbox that was used last, else a new one. Waits for one where nothing is reserved, as many as
+    /// may.
     pub(super) async fn lease(&self) -> Result<Lease, Refused> {
+        let mut ticket = None;
         loop {
             let freed = self.slots.freed();
             tokio::pin!(freed);
             // From here on nothing that becomes free goes unnoticed.
             freed.as_mut().enable();
-            match (self.lease_now()?, self.spec.sandboxes) {
-                (Some(lease), _) => return Ok(lease),
-                (None, Sandboxes::Reserved(_)) => return Err(Refused::Throttled),
-                (None, Sandboxes::Shared(_)) => freed.await,
+            if let Some(lease) = self.lease_now()? {
+                return Ok(lease);
             }
+            if matches!(self.spec.sandboxes, Sandboxes::Reserved(_)) && !self.slots.has_free() {
+                return Err(Refused::Throttled);
+            }
+            if let Some((budget, member)) = &self.budget {
+                if budget.make_room(*member, self.spec.memory).await {
+                    // Somebody else may have been quicker, who then has to wait no more.
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+                if ticket.is_none() {
+                    ticket = Some(budget.queue(*member).ok_or(Refused::Crowded)?);
+                    // What became free before it was known that somebody waits has told nobody.
+                    continue;
+                }
+            }
+            freed.await;
         }
     }
 
@@ -97,10 +123,21 @@ impl Pool {
         if idle.retired {
             return Err(Refused::Retired);
         }
-        Ok(match idle.sandboxes.pop() {
-            Some(last) => Some(Lease::Warm(last.sandbox)),
-            None => self.slots.take().map(Lease::Cold),
-        })
+        if let Some(last) = idle.sandboxes.pop() {
+            return Ok(Some(Lease::Warm(last.sandbox)));
+        }
+        drop(idle);
+        if !self.slots.has_free() {
+            return Ok(None);
+        }
+        let share = match &self.budget {
+            None => None,
+            Some((budget, member)) => match budget.take(*member, self.spec.memory) {
+                None => return Ok(None),
+                share => share,
+            },
+        };
+        Ok(self.slots.take(share).map(Lease::Cold))
     }
 
     /// A log for a new sandbox, in a stream of its own.
@@ -114,6 +151,13 @@ impl Pool {
 
     /// A sandbox is free for the next event.
     pub(super) async fn release(&self, sandbox: Sandbox) {
+        if let Some((budget, member)) = &self.budget
+            && budget.owes_another(*member)
+        {
+            // The answer does not wait for it.
+            tokio::spawn(async move { drop(sandbox.end().await) });
+            return;
+        }
         let refused = {
             let mut idle = lock(&self.idle);
             if idle.retired || sandbox.has_ended() {
@@ -124,8 +168,10 @@ impl Pool {
                 None
             }
         };
-        if let Some(sandbox) = refused {
-            drop(sandbox.end().await);
+        match (refused, &self.budget) {
+            (Some(sandbox), _) => drop(sandbox.end().await),
+            (None, Some((budget, member))) => budget.offer(*member),
+            (None, None) => {}
         }
     }
 
@@ -164,9 +210,39 @@ impl Pool {
     }
 }
 
+/// What a pool shares with its budget, and what does not keep it alive.
+struct SharedPool {
+    slots: Slots,
+    idle: Arc<Mutex<IdleSandboxes>>,
+}
+
+impl Member for SharedPool {
+    fn freed(&self) -> &Notify {
+        self.slots.notify()
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
+        lock(&self.idle).sandboxes.first().map(|idle| idle.since)
+    }
+
+    fn end_idle(&self) -> Ended {
+        let longest = {
+            let mut idle = lock(&self.idle);
+            (!idle.sandboxes.is_empty()).then(|| idle.sandboxes.remove(0))
+        };
+        Box::pin(async move {
+            if let Some(longest) = longest {
+                drop(longest.sandbox.end().await);
+            }
+        })
+    }
+}
+
 impl Drop for Pool {
     fn drop(&mut self) {
         self.reaper.abort();
+        // The budget goes on; the sandboxes do not.
+        drop(std::mem::take(&mut lock(&self.idle).sandboxes));
     }
 }
 

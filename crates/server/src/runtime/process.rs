@@ -19,6 +19,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use tokio::sync::{oneshot, watch};
 
+use super::children;
 use super::confine::Confinement;
 use super::descendants::descendants;
 use super::launcher::Launcher;
@@ -132,12 +133,12 @@ pub(super) async fn wait_for_exit(exit: &mut watch::Receiver<Option<ExitStatus>>
 
 fn spawn(command: &mut Command) -> io::Result<Child> {
     for _ in 0..BUSY_TRIES {
-        match command.spawn() {
+        match children::bear(|| command.spawn()) {
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => thread::sleep(BUSY_PAUSE),
             result => return result,
         }
     }
-    command.spawn()
+    children::bear(|| command.spawn())
 }
 
 /// Waits for the end, ends what is left of the group while the pid cannot be anybody else's, and only then lets go of it.
@@ -147,7 +148,9 @@ fn wait(mut child: Child, pid: Pid, owned: &Mutex<bool>) -> ExitStatus {
     let mut owned = lock(owned);
     kill_group(pid);
     *owned = false;
-    child.wait().unwrap_or_else(|_| ExitStatus::from_raw(Signal::KILL.as_raw()))
+    let status = child.wait();
+    children::bury(child.id());
+    status.unwrap_or_else(|_| ExitStatus::from_raw(Signal::KILL.as_raw()))
 }
 
 /// A failure means that nobody is left to kill.

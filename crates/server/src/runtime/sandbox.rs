@@ -97,7 +97,7 @@ impl Sandbox {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await;
         let listener = listener.map_err(|error| host("no port for the Runtime API", error))?;
         let api = listener.local_addr().map_err(|error| host("no port for the Runtime API", error))?;
-        let temporary = TemporaryFolder::new();
+        let temporary = TemporaryFolder::new(log.stream());
         let temporary = temporary.map_err(|error| host("no temporary folder", error))?;
         let (reader, writer) = std::io::pipe().map_err(|error| host("no pipe for the log", error))?;
 

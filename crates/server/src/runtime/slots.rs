@@ -5,6 +5,8 @@ use std::sync::Arc;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, watch};
 
+use super::budget::Share;
+
 /// The slots of one function. Clones are the same slots.
 #[derive(Clone)]
 pub(super) struct Slots {
@@ -17,6 +19,8 @@ pub(super) struct Slots {
 pub(super) struct Slot {
     taken: watch::Sender<usize>,
     freed: Arc<Notify>,
+    /// The memory that it takes, where functions share one budget.
+    _share: Option<Share>,
 }
 
 impl Slots {
@@ -29,15 +33,25 @@ impl Slots {
         *self.taken.borrow()
     }
 
-    /// Takes one, if there is one left.
-    pub(super) fn take(&self) -> Option<Slot> {
+    /// Whether there is one left.
+    pub(super) fn has_free(&self) -> bool {
+        self.taken() < self.all
+    }
+
+    /// Takes one with its share of the memory, if there is one left.
+    pub(super) fn take(&self, share: Option<Share>) -> Option<Slot> {
         let is_free = |taken: &mut usize| {
             let is_free = *taken < self.all;
             *taken += usize::from(is_free);
             is_free
         };
-        let slot = || Slot { taken: self.taken.clone(), freed: Arc::clone(&self.freed) };
+        let slot = || Slot { taken: self.taken.clone(), freed: Arc::clone(&self.freed), _share: share };
         self.taken.send_if_modified(is_free).then(slot)
+    }
+
+    /// What says that a slot, or the sandbox in one, became free.
+    pub(super) fn notify(&self) -> &Notify {
+        &self.freed
     }
 
     /// Resolves when a slot, or the sandbox in one, becomes free.

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use mdo_model::project::Secret;
 
+use super::budget::MemoryBudget;
 use super::launcher::Launcher;
 
 /// The largest event, in bytes: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
@@ -50,6 +52,19 @@ pub struct FunctionSpec {
     pub sandboxes: Sandboxes,
     /// Whether events are marked as sampled for X-Ray.
     pub trace: bool,
+    /// What the program around gives it.
+    pub surroundings: Surroundings,
+}
+
+/// What the program that runs functions gives them, beyond what Lambda would.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Variables of this process's own environment that functions get, where they are set.
+    pub inherited: Vec<String>,
+    /// The memory that the sandboxes of all functions share; without it they are bounded by their number alone.
+    pub memory: Option<Arc<MemoryBudget>>,
+    /// Whether the log goes without Lambda's START, END and REPORT: another log has what they say.
+    pub is_terse: bool,
 }
 
 /// How many sandboxes a function may have, and what becomes of an event beyond.
@@ -155,6 +170,9 @@ pub enum Refused {
     /// Every sandbox that the function may have is busy.
     #[error("Rate Exceeded.")]
     Throttled,
+    /// As many events wait for a sandbox as may.
+    #[error("too many requests wait for a sandbox already")]
+    Crowded,
     /// The event is above [`MAX_REQUEST`].
     #[error("Request must be smaller than {MAX_REQUEST} bytes for the InvokeFunction operation")]
     TooLarge,
@@ -167,7 +185,7 @@ impl Refused {
     /// Lambda's name of the error.
     pub fn code(self) -> &'static str {
         match self {
-            Self::Throttled => "TooManyRequestsException",
+            Self::Throttled | Self::Crowded => "TooManyRequestsException",
             Self::TooLarge => "RequestTooLargeException",
             Self::Retired => "ServiceException",
         }

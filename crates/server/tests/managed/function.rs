@@ -73,6 +73,7 @@ impl Function {
             region: "us-east-1".into(),
             sandboxes: Sandboxes::Shared(10),
             trace: false,
+            surroundings: Default::default(),
         };
         Self { spec, _folder: Arc::clone(folder), lines: Arc::default() }
     }

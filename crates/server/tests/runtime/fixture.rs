@@ -84,6 +84,7 @@ impl Fixture {
             region: "us-east-1".into(),
             sandboxes: Sandboxes::Shared(10),
             trace: false,
+            surroundings: Default::default(),
         };
         let beside = tempfile::tempdir().unwrap();
         Self { folder, beside, spec, limits: Limits::default(), lines: Arc::default() }

@@ -153,7 +153,7 @@ fn podman_loads_it_under_its_name() {
     let seen = podman(&["image", "inspect", "localhost/shop:latest"]);
     let seen: Value = serde_json::from_slice(&seen.stdout).unwrap();
     assert_eq!(seen[0]["Id"], json!(image.config_digest.to_string()));
-    assert_eq!(seen[0]["Config"]["Entrypoint"], json!(["/mdo-server", "/stack.json"]));
+    assert_eq!(seen[0]["Config"]["Entrypoint"], json!(["/mdo-server", "--listen", "0.0.0.0", "/stack.json"]));
     assert_eq!(seen[0]["User"], json!("65532:65532"));
     podman(&["image", "rm", "--all", "--force"]);
 }
