@@ -42,7 +42,9 @@ pub struct Request {
     pub function: Option<FunctionName>,
     /// The key that let it in.
     pub key: Option<KeyName>,
-    /// What the function did, if it came to an end with an event.
+    /// Whether its event was handed over to be run.
+    pub called: bool,
+    /// What the function did, if somebody waited for its end.
     pub run: Option<Run>,
     /// Whether the function was not called because it is as busy as it may be.
     pub throttled: bool,

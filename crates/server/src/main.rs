@@ -10,6 +10,7 @@ use mdo_model::hosted::{PORT, STACK_FILE};
 use mdo_server::hosted::{Hosted, Log, Stop, serve};
 use mdo_server::runtime::reap_orphans;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 
 const USAGE: &str = "usage: mdo-server [--listen ADDRESS] [STACK.json]
 
@@ -67,11 +68,21 @@ fn run() -> Result<(), Failure> {
     let hosted = Hosted::read(&arguments.stack, variable)
         .map_err(|error| Failure::Configuration(error.to_string()))?;
     let listen = listen_address(arguments.address, variable)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime()?;
     let outcome = runtime.block_on(run_server(&hosted, listen));
     // A second signal does not wait for whatever still runs.
     runtime.shutdown_background();
     outcome
+}
+
+/// Half of the processors at most: functions need the others, and to hand work from one thread to another costs more than a small task has.
+fn runtime() -> std::io::Result<Runtime> {
+    let threads = std::thread::available_parallelism().map_or(1, |all| all.get() / 2);
+    let mut builder = match threads {
+        0 | 1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.worker_threads(threads.max(1)).enable_all().build()
 }
 
 async fn run_server(hosted: &Hosted, listen: SocketAddr) -> Result<(), Failure> {

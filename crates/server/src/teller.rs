@@ -14,6 +14,10 @@ const ALL: usize = 2 * LOGS;
 /// How much is printed in one go, in bytes.
 const BATCH: usize = 64 * 1024;
 
+/// How long the thread naps after it has printed. What comes meanwhile is printed in one go and wakes nobody, because to wake a thread for
+/// each line would take longer than to tell it.
+const NAP: Duration = Duration::from_millis(5);
+
 /// What a line takes beyond its text, about.
 const OVERHEAD: usize = 64;
 
@@ -63,6 +67,7 @@ impl Teller {
                 shared.next(&mut batch);
                 print(&batch);
                 batch.clear();
+                shared.has_printed();
             }
         });
         teller
@@ -111,8 +116,6 @@ impl Shared {
 
     fn next(&self, batch: &mut Vec<Told>) {
         let mut queue = self.lock();
-        queue.is_printing = false;
-        self.printed.notify_all();
         while queue.lines.is_empty() {
             queue.is_waiting = true;
             queue = self.told.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -128,6 +131,18 @@ impl Shared {
         }
         queue.bytes -= bytes;
         queue.is_printing = true;
+    }
+
+    fn has_printed(&self) {
+        let is_behind = {
+            let mut queue = self.lock();
+            queue.is_printing = false;
+            queue.bytes >= BATCH
+        };
+        self.printed.notify_all();
+        if !is_behind {
+            std::thread::sleep(NAP);
+        }
     }
 }
 

@@ -28,6 +28,7 @@ impl Gateway {
             ..InvokeContext::default()
         };
         let limit = Duration::from_millis(u64::from(route.timeout_ms));
+        record.called = true;
         // The function goes on when nobody waits for it any more, as on Lambda.
         let running = call.served.functions.invoke(name, Bytes::from(event), context);
         let result = match tokio::time::timeout(limit, running).await {
@@ -80,5 +81,17 @@ fn declined(not_run: NotRun, name: &str) -> Declined {
         NotRun::Refused(refused @ Refused::Retired) => {
             Refusal::BadGateway.because(format!("function {name} was not called: {refused}"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_asks_to_come_later_and_a_busy_function_is_a_failed_integration() {
+        let refusal = |refused| declined(NotRun::Refused(refused), "echo").refusal;
+        assert_eq!(refusal(Refused::Crowded), Refusal::TooManyRequests);
+        assert_eq!(refusal(Refused::Throttled), Refusal::NotCalled);
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Record<'a> {
     pub(super) route: Option<String>,
     pub(super) function: Option<FunctionName>,
     pub(super) key: Option<KeyName>,
+    /// Whether the event was handed over.
+    pub(super) called: bool,
     /// What the function did.
     pub(super) run: Option<Run>,
     /// Whether the function was not called because it is as busy as it may be.
@@ -47,6 +49,7 @@ impl<'a> Record<'a> {
             route: None,
             function: None,
             key: None,
+            called: false,
             run: None,
             throttled: false,
             why: None,
@@ -76,6 +79,7 @@ impl Drop for Record<'_> {
             took: self.start.elapsed(),
             function: self.function.take(),
             key: self.key.take(),
+            called: self.called,
             run: self.run.take(),
             throttled: self.throttled,
             end,

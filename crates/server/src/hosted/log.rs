@@ -185,17 +185,16 @@ impl Log {
 
     /// What a request is counted as. One that its function was not meant to get is none of its.
     fn measured(&self, request: &Request, status: Option<u16>) -> Option<Measured<'_>> {
-        request.function.as_ref()?;
-        let run = request.run;
-        let is_timeout = run.is_none() && status == Some(504);
-        if run.is_none() && !request.throttled && !is_timeout {
+        if !request.called {
             return None;
         }
+        let run = request.run;
+        let is_unanswered = run.is_none() && !request.throttled && status.is_some();
         Some(Measured {
             project: self.names.project.as_str(),
             stage: self.names.stage.as_str(),
             invocations: u8::from(!request.throttled),
-            errors: u8::from(is_timeout || run.is_some_and(|run| run.failed)),
+            errors: u8::from(is_unanswered || run.is_some_and(|run| run.failed)),
             duration: run.map(|Run { duration, .. }| milliseconds(duration)),
             cold_starts: u8::from(run.is_some_and(|run| run.init.is_some())),
             throttles: u8::from(request.throttled),

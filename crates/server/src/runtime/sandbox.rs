@@ -24,6 +24,8 @@ use super::{api, memory};
 
 /// How often the memory of a busy sandbox is looked at.
 const MEMORY_POLL: Duration = Duration::from_millis(100);
+/// How often the peak of its memory is read where no report shows it: reading it takes as long as a small event.
+const PEAK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a killed process is waited for; one that hangs in the kernel is left to its thread.
 const KILL_WAIT: Duration = Duration::from_secs(2);
 
@@ -34,6 +36,8 @@ pub(super) struct Sandbox {
     log: Arc<SandboxLog>,
     memory_kb: u64,
     peak_kb: u64,
+    /// When the peak is read again; `None` where it is at each event.
+    next_peak: Option<Instant>,
     killed: bool,
     /// How long the initialisation took.
     pub init: Duration,
@@ -120,6 +124,7 @@ impl Sandbox {
             log,
             memory_kb: u64::from(spec.memory) * 1024,
             peak_kb: 0,
+            next_peak: spec.surroundings.is_terse.then_some(begun),
             killed: false,
             init: Duration::ZERO,
             free_until: begun + limits.init,
@@ -178,8 +183,12 @@ impl Sandbox {
 
     /// The most memory that the sandbox took so far, in MB.
     pub(super) fn peak_mb(&mut self) -> u64 {
-        let process = memory::peak_kb(self.process.pid()).unwrap_or(0);
-        self.peak_kb = self.peak_kb.max(process);
+        let now = Instant::now();
+        if self.next_peak.is_none_or(|next| now >= next) {
+            let process = memory::peak_kb(self.process.pid()).unwrap_or(0);
+            self.peak_kb = self.peak_kb.max(process);
+            self.next_peak = self.next_peak.map(|_| now + PEAK_INTERVAL);
+        }
         self.peak_kb.div_ceil(1024)
     }
 

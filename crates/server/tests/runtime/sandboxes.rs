@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mdo_server::runtime::{InvokeContext, Launcher, Occupancy, Refused, Sandboxes};
+use mdo_server::runtime::{InvokeContext, Launcher, MemoryBudget, Occupancy, Refused, Sandboxes};
 use serde_json::json;
 
 use crate::fixture::{
@@ -49,6 +49,40 @@ async fn an_event_beyond_the_reserved_sandboxes_is_throttled() {
     go(&meeting).await;
     long.await.unwrap().unwrap();
     invoke(&runtime, json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_beyond_the_memory_waits_and_one_beyond_those_that_may_wait_is_refused() {
+    let fixture = Fixture::python(MEET)
+        .with(|spec| spec.surroundings.memory = Some(MemoryBudget::with_queue(spec.memory, 1)));
+    let runtime = fixture.start();
+    let meetings = ["first", "second"].map(|name| fixture.meeting(name));
+    let mut first = Box::pin(try_invoke(&runtime, json!({ "meet": meetings[0] })));
+    let mut second = Box::pin(try_invoke(&runtime, json!({ "meet": meetings[1] })));
+    tokio::select! {
+        _ = &mut first => panic!("it is not let go"),
+        () = arrived(&meetings[0]) => {}
+    }
+    // One look is enough for it to be in the queue.
+    assert!(looked_at(&mut second).await.is_none());
+    let refused = try_invoke(&runtime, json!({})).await.unwrap_err();
+    assert_eq!((refused, refused.code()), (Refused::Crowded, "TooManyRequestsException"));
+    go(&meetings[0]).await;
+    let first = first.await.unwrap().payload;
+    let second = tokio::join!(second, async {
+        arrived(&meetings[1]).await;
+        go(&meetings[1]).await;
+    });
+    assert_eq!(second.0.unwrap().payload, first, "it ran in the sandbox that became free");
+}
+
+/// What has come of a future already.
+async fn looked_at<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        () = std::future::ready(()) => None,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
