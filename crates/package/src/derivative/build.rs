@@ -15,7 +15,7 @@ use super::recipe::Recipe;
 use super::runtime::PythonRuntime;
 use super::store::{Store, Tree, Workshop, Zip};
 use super::tree::{self, TreeFile};
-use super::{Event, Observe, Tools, bytecode, install, native, parts};
+use super::{Event, Observe, Tools, bytecode, install, native, parts, path_files};
 use crate::archive::{self, Member};
 
 /// The folder of the one zip, and that of the several.
@@ -187,6 +187,7 @@ pub(super) fn checked(
     if !problems.is_empty() {
         return Err(DerivativeError::Preflight { name: name.to_owned(), problems });
     }
+    warnings.extend(path_files::unread(&files, &contents).iter().map(ToString::to_string));
     if !files.iter().any(|file| distribution::is_importable(&file.name)) {
         warnings.push("brings nothing that a function can import".to_owned());
     }
