@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 
 use mdo_engine::{DerivativePackage, DerivativePart};
 use mdo_model::Sha256;
-use mdo_model::project::{DERIVATIVES, DerivativeId, DerivativeSettings, Interpreter, Settings};
-use mdo_model::stack::{Action, Kind, Plan, Resource, ResourceId, Selection};
-use mdo_package::OwnFolder;
-use mdo_package::derivative::{
-    self, Built, DerivativeError, Event, Packing, Prebuilt, PythonRuntime, Recipe, Tools, UvFailure,
+use mdo_model::project::{
+    DERIVATIVES, DerivativeId, DerivativeName, DerivativeSettings, Interpreter, Settings,
 };
+use mdo_model::stack::{Action, Kind, Plan, Resource, ResourceId, Selection};
+use mdo_package::derivative::{
+    self, Built, DerivativeError, Event, Lock, Packing, Pinned, Prebuilt, PythonRuntime, Recipe, Tools,
+    UvFailure,
+};
+use mdo_package::{OwnFolder, OwnFolderError};
 
 use super::abandoned::Waiting;
 use super::session::Session;
@@ -92,28 +95,62 @@ impl Derivatives {
 
     /// The same for derivatives that are named.
     pub(super) fn of_ids(settings: &Settings, ids: &BTreeSet<DerivativeId>) -> Result<Self, Failure> {
+        match Self::readable(settings, ids) {
+            (derivatives, complaints) if complaints.is_empty() => Ok(derivatives),
+            (_, complaints) => Err(Failure { complaints, code: exit_code::USAGE }),
+        }
+    }
+
+    /// Those of the named derivatives that can be read, and what is wrong with the others.
+    pub(super) fn readable(settings: &Settings, ids: &BTreeSet<DerivativeId>) -> (Self, Vec<Complaint>) {
         let root = settings.root.clone();
         let mut ingredients = BTreeMap::new();
         let mut complaints: Vec<Complaint> = Vec::new();
+        // A lock is the same for every runtime and architecture.
+        let mut locks: BTreeMap<DerivativeName, Option<Lock>> = BTreeMap::new();
         for id in ids {
             let own = settings.derivatives.get(&id.name).cloned().unwrap_or_default();
-            match read(&root, id, &own) {
-                Ok(read) => drop(ingredients.insert(id.clone(), read)),
+            let read = match &own.zip {
+                Some(zip) => prebuilt(&root, id, &own, zip).map(Some),
+                None => locked(&root, id, &own, &mut locks),
+            };
+            match read {
+                Ok(read) => ingredients.extend(read.map(|read| (id.clone(), read))),
                 Err(failure) => complaints.extend(failure.complaints),
             }
         }
-        // A lock is the same for every runtime and architecture.
         complaints.dedup_by(|one, other| one.message == other.message);
-        if !complaints.is_empty() {
-            return Err(Failure { complaints, code: exit_code::USAGE });
-        }
         let cache = OwnFolder::of(&root).path().join(DERIVATIVES);
-        Ok(Self { ingredients, root, cache })
+        (Self { ingredients, root, cache }, complaints)
+    }
+
+    /// The packages that the locks pin.
+    pub(super) fn pinned(&self) -> Vec<Pinned> {
+        let packages = self.ingredients.values().map(|ingredients| match ingredients {
+            Ingredients::Locked(recipe) => recipe.packages(),
+            Ingredients::Prebuilt(..) => Vec::new(),
+        });
+        packages.flatten().collect()
     }
 
     /// The inputs of each.
     pub(super) fn inputs(&self) -> BTreeMap<DerivativeId, Sha256> {
         self.ingredients.iter().map(|(id, ingredients)| (id.clone(), ingredients.inputs())).collect()
+    }
+
+    /// The identities of everything that is built of them.
+    pub(super) fn named(&self) -> BTreeSet<Sha256> {
+        let inputs = self.ingredients.values().flat_map(|ingredients| match ingredients {
+            Ingredients::Locked(recipe) => derivative::all_inputs(recipe).to_vec(),
+            Ingredients::Prebuilt(prebuilt, sha256) => vec![prebuilt.inputs(*sha256)],
+        });
+        inputs.collect()
+    }
+
+    /// The folder of what is built.
+    pub(super) fn cache(&self) -> Result<&Path, OwnFolderError> {
+        OwnFolder::of(&self.root).check(&self.cache)?;
+        Ok(&self.cache)
     }
 
     /// Builds all of them, one after another: each build is at work with all that the machine has.
@@ -223,21 +260,37 @@ pub(super) fn package(built: &Built) -> DerivativePackage {
     DerivativePackage { parts: built.parts.iter().map(part).collect(), unzipped: built.raw_size }
 }
 
-fn read(root: &Path, id: &DerivativeId, own: &DerivativeSettings) -> Result<Ingredients, Failure> {
+fn prebuilt(
+    root: &Path,
+    id: &DerivativeId,
+    own: &DerivativeSettings,
+    zip: &str,
+) -> Result<Ingredients, Failure> {
+    let (name, runtime, zip) = (id.name.to_string(), runtime_of(id)?, root.join(zip));
+    let (exclude, architecture) = (own.exclude.clone(), id.architecture);
+    let prebuilt = Prebuilt { name, zip, pinned: own.sha256, runtime, architecture, exclude };
+    // Read even where it was opened before: another zip may lie in its place since.
+    let sha256 = prebuilt.sha256().map_err(|error| error.relative_to(root))?;
+    Ok(Ingredients::Prebuilt(prebuilt, sha256))
+}
+
+/// What a lock names; none where the lock was complained of before.
+fn locked(
+    root: &Path,
+    id: &DerivativeId,
+    own: &DerivativeSettings,
+    locks: &mut BTreeMap<DerivativeName, Option<Lock>>,
+) -> Result<Option<Ingredients>, Failure> {
     let name = id.name.to_string();
     let runtime = runtime_of(id)?;
-    if let Some(zip) = &own.zip {
-        let zip = root.join(zip);
-        let exclude = own.exclude.clone();
-        let architecture = id.architecture;
-        let prebuilt = Prebuilt { name, zip, pinned: own.sha256, runtime, architecture, exclude };
-        // Read even where it was opened before: another zip may lie in its place since.
-        let sha256 = prebuilt.sha256().map_err(|error| error.relative_to(root))?;
-        return Ok(Ingredients::Prebuilt(prebuilt, sha256));
+    if !locks.contains_key(&id.name) {
+        locks.insert(id.name.clone(), None);
+        let lock = Lock::read(&name, &root.join(DERIVATIVES).join(&name));
+        locks.insert(id.name.clone(), Some(lock.map_err(|error| error.relative_to(root))?));
     }
-    let lock = derivative::read_lock(&name, &root.join(DERIVATIVES).join(&name), runtime)
-        .map_err(|error| error.relative_to(root))?;
-    Ok(Ingredients::Locked(Recipe {
+    let Some(Some(lock)) = locks.get(&id.name) else { return Ok(None) };
+    let lock = lock.text(runtime).map_err(|error| error.relative_to(root))?.to_owned();
+    Ok(Some(Ingredients::Locked(Recipe {
         name,
         lock,
         runtime,
@@ -245,7 +298,7 @@ fn read(root: &Path, id: &DerivativeId, own: &DerivativeSettings) -> Result<Ingr
         exclude: own.exclude.clone(),
         source: own.source.iter().cloned().collect(),
         bytecode: own.bytecode.unwrap_or(true),
-    }))
+    })))
 }
 
 /// The runtime that a derivative is for.
@@ -305,7 +358,10 @@ impl From<DerivativeError> for Failure {
     fn from(error: DerivativeError) -> Self {
         let code = match &error {
             DerivativeError::Abandoned { .. } => exit_code::INTERRUPTED,
-            DerivativeError::Uv { failure: UvFailure::Unreachable | UvFailure::DiskFull, .. }
+            DerivativeError::Uv {
+                failure: UvFailure::Unreachable | UvFailure::UnknownIssuer | UvFailure::DiskFull,
+                ..
+            }
             | DerivativeError::Start { .. }
             | DerivativeError::Compile { .. }
             | DerivativeError::Read { .. }

@@ -34,6 +34,7 @@ pub use activity::{Activity, Observer};
 pub use admission::{HostName, InvalidHostName};
 pub use mdo_server::Teller;
 pub use server::{DEFAULT_PORT, Reloaded, Server};
+pub use store::is_build_named;
 
 use code::Code;
 use state::{StoredFunction, StoredKey, StoredStack};

@@ -5,9 +5,9 @@ use mdo_package::derivative;
 
 use super::super::replace::replace;
 use super::{chosen, open};
-use crate::output::{self, Failure, exit_code};
+use crate::output::{self, DerivativePinDocument, Failure, exit_code};
 
-pub(super) fn run(name: &DerivativeName) -> Result<(), Failure> {
+pub(super) fn run(name: &DerivativeName, json: bool) -> Result<(), Failure> {
     let (_, settings) = open()?;
     chosen(&settings, std::slice::from_ref(name))?;
     let Some(zip) = settings.derivatives[name].zip.as_ref() else {
@@ -29,6 +29,10 @@ pub(super) fn run(name: &DerivativeName) -> Result<(), Failure> {
     let before = std::fs::read_to_string(&file)?;
     let after = mdo_model::project::pin_derivative(&before, name, sha256)?;
     replace(&file, &after)?;
+    if json {
+        output::json(&DerivativePinDocument::new(&settings.project, name, zip, sha256));
+        return Ok(());
+    }
     output::data(&format!("pinned {name} to sha256 {sha256} in {PROJECT_FILE}\n"));
     Ok(())
 }

@@ -21,6 +21,9 @@ pub const DERIVATIVES: &str = "derivatives";
 /// What is wanted, as a file of a derivative's folder.
 pub const REQUIREMENTS: &str = "requirements.in";
 
+/// The same as a project of Python's own tools; a folder holds the one or the other.
+pub const PYPROJECT: &str = "pyproject.toml";
+
 /// The most layers that Lambda lets a function have.
 const MOST_LAYERS: usize = 5;
 
@@ -100,7 +103,10 @@ pub fn takes_derivatives(runtime: &str) -> bool {
 pub(super) fn settings(root: &Path, manifest: &Manifest) -> BTreeMap<DerivativeName, DerivativeSettings> {
     let mut all = manifest.derivatives.clone();
     let folders = std::fs::read_dir(root.join(DERIVATIVES)).into_iter().flatten().flatten();
-    for folder in folders.filter(|folder| folder.path().join(REQUIREMENTS).is_file()) {
+    for folder in folders.filter(|folder| {
+        let path = folder.path();
+        path.join(REQUIREMENTS).is_file() || path.join(PYPROJECT).is_file()
+    }) {
         if let Some(name) = folder.file_name().to_str().and_then(|name| name.parse().ok()) {
             all.entry(name).or_default();
         }
@@ -175,7 +181,9 @@ pub(super) fn check(
         }
         if !known.contains_key(derivative) {
             let problem = match root.join(DERIVATIVES).join(derivative.as_str()).is_dir() {
-                true => Problem::new(format!("{DERIVATIVES}/{derivative} has no {REQUIREMENTS}")),
+                true => Problem::new(format!(
+                    "{DERIVATIVES}/{derivative} has neither a {REQUIREMENTS} nor a {PYPROJECT}"
+                )),
                 false => Problem::new(format!("function {name}: there is no derivative `{derivative}`")),
             };
             let near = super::nearest(derivative.as_str(), known.keys().map(DerivativeName::as_str));

@@ -38,7 +38,9 @@ mod written;
 
 pub use architecture::Architecture;
 pub use configuration::FunctionConfiguration;
-pub use derivative::{DERIVATIVES, DerivativeId, DerivativeSettings, REQUIREMENTS, takes_derivatives};
+pub use derivative::{
+    DERIVATIVES, DerivativeId, DerivativeSettings, PYPROJECT, REQUIREMENTS, takes_derivatives,
+};
 pub use edit::set_key;
 pub use edit_manifest::pin_derivative;
 pub use environment::{Assignment, InvalidAssignment, Overrides, environment_size, left_out};
