@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use mdo_engine::{DerivativePackage, DerivativePart};
 use mdo_model::Sha256;
-use mdo_model::project::{DERIVATIVES, DerivativeId, DerivativeSettings, Interpreter, Settings};
+use mdo_model::project::{
+    DERIVATIVES, DerivativeId, DerivativeName, DerivativeSettings, Interpreter, Settings, ZipSource,
+};
 use mdo_model::stack::{Action, Kind, Plan, Resource, ResourceId, Selection};
 use mdo_package::OwnFolder;
 use mdo_package::derivative::{
@@ -13,6 +15,7 @@ use mdo_package::derivative::{
 };
 
 use super::abandoned::Waiting;
+use super::fetch::fetch_pinned;
 use super::session::Session;
 use crate::output::{Complaint, DerivativeSize, ErrorCode, Failure, Steps, count, exit_code};
 
@@ -22,7 +25,7 @@ const PYTHONS: std::ops::RangeInclusive<u32> = 11..=15;
 /// What the chosen functions run with.
 pub(super) struct Derivatives {
     ingredients: BTreeMap<DerivativeId, Ingredients>,
-    root: PathBuf,
+    settings: Settings,
     cache: PathBuf,
 }
 
@@ -31,15 +34,21 @@ pub(super) struct Derivatives {
 pub(super) enum Ingredients {
     /// Packages that a lock names.
     Locked(Recipe),
-    /// A zip that somebody else has built, and its digest.
-    Prebuilt(Prebuilt, Sha256),
+    /// A zip that somebody else has built.
+    Prebuilt {
+        prebuilt: Prebuilt,
+        /// Its digest.
+        sha256: Sha256,
+        /// Where it is fetched from, if it is not a file of the project.
+        elsewhere: Option<ZipSource>,
+    },
 }
 
 impl Ingredients {
     fn inputs(&self) -> Sha256 {
         match self {
             Self::Locked(recipe) => recipe.inputs(),
-            Self::Prebuilt(prebuilt, sha256) => prebuilt.inputs(*sha256),
+            Self::Prebuilt { prebuilt, sha256, .. } => prebuilt.inputs(*sha256),
         }
     }
 
@@ -48,7 +57,7 @@ impl Ingredients {
         match (self, make) {
             (Self::Locked(recipe), Make::ForThisMachine) => derivative::cached_for_host(recipe, cache),
             (Self::Locked(recipe), Make::ForLambda(packing)) => derivative::cached(recipe, cache, packing),
-            (Self::Prebuilt(prebuilt, sha256), make) => {
+            (Self::Prebuilt { prebuilt, sha256, .. }, make) => {
                 derivative::cached_prebuilt(prebuilt, *sha256, cache, make.packing())
             }
         }
@@ -92,12 +101,13 @@ impl Derivatives {
 
     /// The same for derivatives that are named.
     pub(super) fn of_ids(settings: &Settings, ids: &BTreeSet<DerivativeId>) -> Result<Self, Failure> {
-        let root = settings.root.clone();
+        let root = &settings.root;
+        let cache = OwnFolder::of(root).path().join(DERIVATIVES);
         let mut ingredients = BTreeMap::new();
         let mut complaints: Vec<Complaint> = Vec::new();
         for id in ids {
             let own = settings.derivatives.get(&id.name).cloned().unwrap_or_default();
-            match read(&root, id, &own) {
+            match read(root, &cache, id, &own) {
                 Ok(read) => drop(ingredients.insert(id.clone(), read)),
                 Err(failure) => complaints.extend(failure.complaints),
             }
@@ -107,8 +117,7 @@ impl Derivatives {
         if !complaints.is_empty() {
             return Err(Failure { complaints, code: exit_code::USAGE });
         }
-        let cache = OwnFolder::of(&root).path().join(DERIVATIVES);
-        Ok(Self { ingredients, root, cache })
+        Ok(Self { ingredients, settings: settings.clone(), cache })
     }
 
     /// The inputs of each.
@@ -139,13 +148,18 @@ impl Derivatives {
     ) -> Result<BTreeMap<DerivativeId, Built>, Failure> {
         let mut all = BTreeMap::new();
         if !ids.is_empty() {
-            OwnFolder::of(&self.root).folder(DERIVATIVES)?;
+            OwnFolder::of(&self.settings.root).folder(DERIVATIVES)?;
         }
         for (id, ingredients) in self.ingredients.iter().filter(|(id, _)| ids.contains(id)) {
+            if let Ingredients::Prebuilt { sha256, elsewhere: Some(source), .. } = ingredients
+                && ingredients.cached(&self.cache, make).is_none()
+            {
+                fetch_pinned(&self.settings, &id.name, source, *sha256, &self.cache).await?;
+            }
             let waiting = Waiting::default();
             let abandoned = waiting.abandoned();
             let (id, ingredients) = (id.clone(), ingredients.clone());
-            let (root, cache) = (self.root.clone(), self.cache.clone());
+            let (root, cache) = (self.settings.root.clone(), self.cache.clone());
             let building = move || {
                 if let Some(built) = ingredients.cached(&cache, make) {
                     return Ok((id, built));
@@ -153,8 +167,18 @@ impl Derivatives {
                 let steps = Steps::begin(format!("derivative {}", id.name));
                 let mut observe = |event: Event<'_>| tell(&steps, event);
                 let built = match &ingredients {
-                    Ingredients::Prebuilt(prebuilt, _) => {
-                        derivative::open(prebuilt, &cache, make.packing(), &abandoned, &mut observe)
+                    Ingredients::Prebuilt { prebuilt, elsewhere, .. } => {
+                        let opened =
+                            derivative::open(prebuilt, &cache, make.packing(), &abandoned, &mut observe);
+                        return match (opened, elsewhere) {
+                            (Ok(built), _) => Ok((id, built)),
+                            (Err(error), None) => Err(error.into()),
+                            // The user knows the zip by its address.
+                            (Err(error), Some(source)) => {
+                                let (file, source) = (prebuilt.zip.display().to_string(), source.to_string());
+                                Err(Failure::from(error).rewritten(|text| text.replace(&file, &source)))
+                            }
+                        };
                     }
                     Ingredients::Locked(recipe) => {
                         let needed = Needed::find(recipe.runtime, &root)?;
@@ -223,17 +247,30 @@ pub(super) fn package(built: &Built) -> DerivativePackage {
     DerivativePackage { parts: built.parts.iter().map(part).collect(), unzipped: built.raw_size }
 }
 
-fn read(root: &Path, id: &DerivativeId, own: &DerivativeSettings) -> Result<Ingredients, Failure> {
+fn read(
+    root: &Path,
+    cache: &Path,
+    id: &DerivativeId,
+    own: &DerivativeSettings,
+) -> Result<Ingredients, Failure> {
     let name = id.name.to_string();
     let runtime = runtime_of(id)?;
-    if let Some(zip) = &own.zip {
-        let zip = root.join(zip);
+    if let Some(source) = &own.zip {
+        let zip = match (source, own.sha256) {
+            (ZipSource::Path(path), _) => root.join(path),
+            (_, Some(pinned)) => derivative::downloaded(cache, pinned),
+            (_, None) => return Err(not_pinned(&id.name, source, own)),
+        };
         let exclude = own.exclude.clone();
         let architecture = id.architecture;
         let prebuilt = Prebuilt { name, zip, pinned: own.sha256, runtime, architecture, exclude };
-        // Read even where it was opened before: another zip may lie in its place since.
-        let sha256 = prebuilt.sha256().map_err(|error| error.relative_to(root))?;
-        return Ok(Ingredients::Prebuilt(prebuilt, sha256));
+        let elsewhere = Some(source.clone()).filter(ZipSource::is_elsewhere);
+        let sha256 = match own.sha256.filter(|_| elsewhere.is_some()) {
+            Some(pinned) => pinned,
+            // Read even where it was opened before: another zip may lie in its place since.
+            None => prebuilt.sha256().map_err(|error| error.relative_to(root))?,
+        };
+        return Ok(Ingredients::Prebuilt { prebuilt, sha256, elsewhere });
     }
     let lock = derivative::read_lock(&name, &root.join(DERIVATIVES).join(&name), runtime)
         .map_err(|error| error.relative_to(root))?;
@@ -246,6 +283,15 @@ fn read(root: &Path, id: &DerivativeId, own: &DerivativeSettings) -> Result<Ingr
         source: own.source.iter().cloned().collect(),
         bytecode: own.bytecode.unwrap_or(true),
     }))
+}
+
+/// Nothing but its digest says what lies at an address.
+fn not_pinned(name: &DerivativeName, source: &ZipSource, own: &DerivativeSettings) -> Failure {
+    let message = format!("derivative {name}: {source} is from elsewhere and has no `sha256`");
+    let help = format!("mdo derivative pin {name}");
+    let complaint = Complaint::new(ErrorCode::Configuration, message).help(help);
+    let complaints = vec![Complaint { place: own.zip_place.clone(), ..complaint }];
+    Failure { complaints, code: exit_code::USAGE }
 }
 
 /// The runtime that a derivative is for.

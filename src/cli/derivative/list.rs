@@ -64,10 +64,9 @@ fn entry(settings: &Settings, name: &DerivativeName) -> DerivativeListEntry {
         platforms: ids.iter().map(|id| format!("{} {}", id.runtime, id.architecture)).collect(),
         packages: pinned.into_iter().map(|package| (package.name, package.version)).collect(),
         functions,
-        zip: settings
-            .derivatives
-            .get(name)
-            .and_then(|own| Some(ZipState { path: own.zip.clone()?, pinned: own.sha256.is_some() })),
+        zip: settings.derivatives.get(name).and_then(|own| {
+            Some(ZipState { path: own.zip.as_ref()?.to_string(), pinned: own.sha256.is_some() })
+        }),
         inputs: read.as_ref().map(|read| read.inputs().into_iter().map(text).collect()).unwrap_or_default(),
         problem: read.err().and_then(|failure| {
             let message = &failure.complaints.first()?.message;

@@ -83,7 +83,7 @@ enum Verb {
         #[command(flatten)]
         place: StackArgs,
     },
-    /// Write the SHA-256 of a prebuilt zip into project.toml
+    /// Fetch and check a prebuilt zip, and write its SHA-256 into project.toml
     Pin {
         /// The derivative
         name: DerivativeName,
@@ -106,7 +106,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         Verb::Build { names, json } => build::run(&names, json).await,
         Verb::List { json } => list::run(json),
         Verb::Push { name, place } => push::run(&name, &place).await,
-        Verb::Pin { name } => pin::run(&name),
+        Verb::Pin { name } => pin::run(&name).await,
     }
 }
 

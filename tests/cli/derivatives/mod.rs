@@ -1,6 +1,7 @@
 //! Derivatives as a user meets them: wheels made by hand, and the real uv and Python, without a network.
 
 mod commands;
+mod fetching;
 mod refusing;
 mod scikit_learn;
 mod serving;
