@@ -27,7 +27,14 @@ pub(super) async fn run(name: &DerivativeName) -> Result<(), Failure> {
     }
     // What is pinned is what a deploy takes: it is opened and checked before.
     let derivatives = Derivatives::of_ids(&settings, &ids_of(&settings, name))?;
-    derivatives.build_all(Make::ForLambda(Packing::Tree)).await?;
+    if let Err(failure) = derivatives.build_all(Make::ForLambda(Packing::Tree)).await {
+        if zip.is_elsewhere() {
+            let cache = OwnFolder::of(&settings.root).path().join(DERIVATIVES);
+            // What nobody can use only takes space.
+            let _ = std::fs::remove_file(derivative::downloaded(&cache, sha256));
+        }
+        return Err(failure);
+    }
     let file = settings.root.join(PROJECT_FILE);
     let before = std::fs::read_to_string(&file)?;
     let after = mdo_model::project::pin_derivative(&before, name, sha256)?;
