@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use mdo_aws::AwsProvider;
-use mdo_engine::{Error, Invoke, Keys, Pings, Provider, Revision, Share};
+use mdo_aws::{AwsProvider, S3Object};
+use mdo_engine::{Cause, Error, Fetch, Invoke, Keys, Pings, Provider, Revision, Share};
+use mdo_https::HttpsFile;
 use mdo_local::LocalProvider;
-use mdo_model::project::Settings;
+use mdo_model::project::{Settings, ZipSource};
 
 use super::interrupt::signals;
 
@@ -51,6 +52,20 @@ pub(super) async fn connect(
             let aws = Arc::new(AwsProvider::connect(settings, revision, signals()).await?);
             Ok(Connection { share: Some(Arc::clone(&aws) as _), ..connection(aws) })
         }
+    }
+}
+
+/// What fetches a prebuilt zip from elsewhere, wherever the stack lives.
+///
+/// # Errors
+/// When what it needs of the configuration cannot be read, or is not there.
+pub(super) async fn zip(source: &ZipSource, settings: &Settings) -> Result<Arc<dyn Fetch>, Error> {
+    match source {
+        ZipSource::Https(address) => Ok(Arc::new(HttpsFile::new(address.clone())?)),
+        ZipSource::S3 { bucket, key } => {
+            Ok(Arc::new(S3Object::connect(settings, bucket, key, signals()).await?))
+        }
+        ZipSource::Path(path) => Err(Error::new(Cause::Invalid, format!("{path} is on this machine"))),
     }
 }
 

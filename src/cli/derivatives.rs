@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use mdo_engine::{DerivativePackage, DerivativePart};
 use mdo_model::Sha256;
 use mdo_model::project::{
-    DERIVATIVES, DerivativeId, DerivativeName, DerivativeSettings, Interpreter, Settings,
+    DERIVATIVES, DerivativeId, DerivativeName, DerivativeSettings, Interpreter, Settings, ZipSource,
 };
 use mdo_model::stack::{Action, Kind, Plan, Resource, ResourceId, Selection};
 use mdo_package::derivative::{
@@ -16,6 +16,7 @@ use mdo_package::derivative::{
 use mdo_package::{OwnFolder, OwnFolderError};
 
 use super::abandoned::Waiting;
+use super::fetch::fetch_pinned;
 use super::session::Session;
 use crate::output::{Complaint, DerivativeSize, ErrorCode, Failure, Steps, count, exit_code};
 
@@ -25,7 +26,7 @@ const PYTHONS: std::ops::RangeInclusive<u32> = 11..=15;
 /// What the chosen functions run with.
 pub(super) struct Derivatives {
     ingredients: BTreeMap<DerivativeId, Ingredients>,
-    root: PathBuf,
+    settings: Settings,
     cache: PathBuf,
 }
 
@@ -34,15 +35,21 @@ pub(super) struct Derivatives {
 pub(super) enum Ingredients {
     /// Packages that a lock names.
     Locked(Recipe),
-    /// A zip that somebody else has built, and its digest.
-    Prebuilt(Prebuilt, Sha256),
+    /// A zip that somebody else has built.
+    Prebuilt {
+        prebuilt: Prebuilt,
+        /// Its digest.
+        sha256: Sha256,
+        /// Where it is fetched from, if it is not a file of the project.
+        elsewhere: Option<ZipSource>,
+    },
 }
 
 impl Ingredients {
     fn inputs(&self) -> Sha256 {
         match self {
             Self::Locked(recipe) => recipe.inputs(),
-            Self::Prebuilt(prebuilt, sha256) => prebuilt.inputs(*sha256),
+            Self::Prebuilt { prebuilt, sha256, .. } => prebuilt.inputs(*sha256),
         }
     }
 
@@ -51,7 +58,7 @@ impl Ingredients {
         match (self, make) {
             (Self::Locked(recipe), Make::ForThisMachine) => derivative::cached_for_host(recipe, cache),
             (Self::Locked(recipe), Make::ForLambda(packing)) => derivative::cached(recipe, cache, packing),
-            (Self::Prebuilt(prebuilt, sha256), make) => {
+            (Self::Prebuilt { prebuilt, sha256, .. }, make) => {
                 derivative::cached_prebuilt(prebuilt, *sha256, cache, make.packing())
             }
         }
@@ -103,7 +110,8 @@ impl Derivatives {
 
     /// Those of the named derivatives that can be read, and what is wrong with the others.
     pub(super) fn readable(settings: &Settings, ids: &BTreeSet<DerivativeId>) -> (Self, Vec<Complaint>) {
-        let root = settings.root.clone();
+        let root = &settings.root;
+        let cache = OwnFolder::of(root).path().join(DERIVATIVES);
         let mut ingredients = BTreeMap::new();
         let mut complaints: Vec<Complaint> = Vec::new();
         // A lock is the same for every runtime and architecture.
@@ -111,8 +119,8 @@ impl Derivatives {
         for id in ids {
             let own = settings.derivatives.get(&id.name).cloned().unwrap_or_default();
             let read = match &own.zip {
-                Some(zip) => prebuilt(&root, id, &own, zip).map(Some),
-                None => locked(&root, id, &own, &mut locks),
+                Some(zip) => prebuilt(root, &cache, id, &own, zip).map(Some),
+                None => locked(root, id, &own, &mut locks),
             };
             match read {
                 Ok(read) => ingredients.extend(read.map(|read| (id.clone(), read))),
@@ -120,15 +128,14 @@ impl Derivatives {
             }
         }
         complaints.dedup_by(|one, other| one.message == other.message);
-        let cache = OwnFolder::of(&root).path().join(DERIVATIVES);
-        (Self { ingredients, root, cache }, complaints)
+        (Self { ingredients, settings: settings.clone(), cache }, complaints)
     }
 
     /// The packages that the locks pin.
     pub(super) fn pinned(&self) -> Vec<Pinned> {
         let packages = self.ingredients.values().map(|ingredients| match ingredients {
             Ingredients::Locked(recipe) => recipe.packages(),
-            Ingredients::Prebuilt(..) => Vec::new(),
+            Ingredients::Prebuilt { .. } => Vec::new(),
         });
         packages.flatten().collect()
     }
@@ -142,14 +149,14 @@ impl Derivatives {
     pub(super) fn named(&self) -> BTreeSet<Sha256> {
         let inputs = self.ingredients.values().flat_map(|ingredients| match ingredients {
             Ingredients::Locked(recipe) => derivative::all_inputs(recipe).to_vec(),
-            Ingredients::Prebuilt(prebuilt, sha256) => vec![prebuilt.inputs(*sha256)],
+            Ingredients::Prebuilt { prebuilt, sha256, .. } => vec![prebuilt.inputs(*sha256)],
         });
         inputs.collect()
     }
 
     /// The folder of what is built.
     pub(super) fn cache(&self) -> Result<&Path, OwnFolderError> {
-        OwnFolder::of(&self.root).check(&self.cache)?;
+        OwnFolder::of(&self.settings.root).check(&self.cache)?;
         Ok(&self.cache)
     }
 
@@ -176,13 +183,18 @@ impl Derivatives {
     ) -> Result<BTreeMap<DerivativeId, Built>, Failure> {
         let mut all = BTreeMap::new();
         if !ids.is_empty() {
-            OwnFolder::of(&self.root).folder(DERIVATIVES)?;
+            OwnFolder::of(&self.settings.root).folder(DERIVATIVES)?;
         }
         for (id, ingredients) in self.ingredients.iter().filter(|(id, _)| ids.contains(id)) {
+            if let Ingredients::Prebuilt { sha256, elsewhere: Some(source), .. } = ingredients
+                && ingredients.cached(&self.cache, make).is_none()
+            {
+                fetch_pinned(&self.settings, &id.name, source, *sha256, &self.cache).await?;
+            }
             let waiting = Waiting::default();
             let abandoned = waiting.abandoned();
             let (id, ingredients) = (id.clone(), ingredients.clone());
-            let (root, cache) = (self.root.clone(), self.cache.clone());
+            let (root, cache) = (self.settings.root.clone(), self.cache.clone());
             let building = move || {
                 if let Some(built) = ingredients.cached(&cache, make) {
                     return Ok((id, built));
@@ -190,8 +202,18 @@ impl Derivatives {
                 let steps = Steps::begin(format!("derivative {}", id.name));
                 let mut observe = |event: Event<'_>| tell(&steps, event);
                 let built = match &ingredients {
-                    Ingredients::Prebuilt(prebuilt, _) => {
-                        derivative::open(prebuilt, &cache, make.packing(), &abandoned, &mut observe)
+                    Ingredients::Prebuilt { prebuilt, elsewhere, .. } => {
+                        let opened =
+                            derivative::open(prebuilt, &cache, make.packing(), &abandoned, &mut observe);
+                        return match (opened, elsewhere) {
+                            (Ok(built), _) => Ok((id, built)),
+                            (Err(error), None) => Err(error.into()),
+                            // The user knows the zip by its address.
+                            (Err(error), Some(source)) => {
+                                let (file, source) = (prebuilt.zip.display().to_string(), source.to_string());
+                                Err(Failure::from(error).rewritten(|text| text.replace(&file, &source)))
+                            }
+                        };
                     }
                     Ingredients::Locked(recipe) => {
                         let needed = Needed::find(recipe.runtime, &root)?;
@@ -262,16 +284,26 @@ pub(super) fn package(built: &Built) -> DerivativePackage {
 
 fn prebuilt(
     root: &Path,
+    cache: &Path,
     id: &DerivativeId,
     own: &DerivativeSettings,
-    zip: &str,
+    source: &ZipSource,
 ) -> Result<Ingredients, Failure> {
-    let (name, runtime, zip) = (id.name.to_string(), runtime_of(id)?, root.join(zip));
+    let (name, runtime) = (id.name.to_string(), runtime_of(id)?);
+    let zip = match (source, own.sha256) {
+        (ZipSource::Path(path), _) => root.join(path),
+        (_, Some(pinned)) => derivative::downloaded(cache, pinned),
+        (_, None) => return Err(not_pinned(&id.name, source, own)),
+    };
     let (exclude, architecture) = (own.exclude.clone(), id.architecture);
     let prebuilt = Prebuilt { name, zip, pinned: own.sha256, runtime, architecture, exclude };
-    // Read even where it was opened before: another zip may lie in its place since.
-    let sha256 = prebuilt.sha256().map_err(|error| error.relative_to(root))?;
-    Ok(Ingredients::Prebuilt(prebuilt, sha256))
+    let elsewhere = Some(source.clone()).filter(ZipSource::is_elsewhere);
+    let sha256 = match own.sha256.filter(|_| elsewhere.is_some()) {
+        Some(pinned) => pinned,
+        // Read even where it was opened before: another zip may lie in its place since.
+        None => prebuilt.sha256().map_err(|error| error.relative_to(root))?,
+    };
+    Ok(Ingredients::Prebuilt { prebuilt, sha256, elsewhere })
 }
 
 /// What a lock names; none where the lock was complained of before.
@@ -299,6 +331,15 @@ fn locked(
         source: own.source.iter().cloned().collect(),
         bytecode: own.bytecode.unwrap_or(true),
     })))
+}
+
+/// Nothing but its digest says what lies at an address.
+fn not_pinned(name: &DerivativeName, source: &ZipSource, own: &DerivativeSettings) -> Failure {
+    let message = format!("derivative {name}: {source} is from elsewhere and has no `sha256`");
+    let help = format!("mdo derivative pin {name}");
+    let complaint = Complaint::new(ErrorCode::Configuration, message).help(help);
+    let complaints = vec![Complaint { place: own.zip_place.clone(), ..complaint }];
+    Failure { complaints, code: exit_code::USAGE }
 }
 
 /// The runtime that a derivative is for.

@@ -14,6 +14,7 @@ mod derivative;
 mod derivatives;
 mod destroy;
 mod dev;
+mod fetch;
 mod init;
 mod interpreters;
 mod interrupt;

@@ -40,6 +40,7 @@ use self::api_gateway::ApiGatewayState;
 use self::client::{Aws, ConnectOptions};
 use self::events::EventsState;
 use self::lambda::KnownLayers;
+pub use self::s3::S3Object;
 
 /// One project at one stage on AWS.
 pub struct AwsProvider {
@@ -89,13 +90,7 @@ impl AwsProvider {
     /// # Errors
     /// When no region is configured, or the certificates that `AWS_CA_BUNDLE` names cannot be read.
     pub async fn connect(settings: &Settings, source: Revision, signals: Signals) -> Result<Self, Error> {
-        let options = ConnectOptions {
-            region: settings.region.clone(),
-            profile: settings.profile.clone(),
-            profile_unless_env: settings.profile_unless_env,
-            account: settings.account.clone(),
-        };
-        let aws = Aws::connect(options, signals).await?;
+        let aws = Aws::connect(ConnectOptions::of(settings), signals).await?;
         acquaint(&aws.redactor, settings);
         Ok(Self {
             aws,

@@ -8,6 +8,7 @@ mod run;
 mod signals;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -257,6 +258,19 @@ pub trait Share: Send + Sync {
         key: &str,
         progress: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<String, Error>;
+}
+
+/// Takes a piece of a file and the size of the whole, where that is known, and says whether it wants more.
+pub type Take<'a> = dyn FnMut(&[u8], Option<u64>) -> ControlFlow<()> + Send + 'a;
+
+/// What fetches a file from where somebody else has put it.
+#[async_trait]
+pub trait Fetch: Send + Sync {
+    /// Hands the file over piece by piece. That `take` wants no more is no error.
+    ///
+    /// # Errors
+    /// When it is not there, may not be read, or stops in the middle.
+    async fn fetch(&self, take: &mut Take<'_>) -> Result<(), Error>;
 }
 
 /// What knows how warm rules fired.

@@ -61,10 +61,9 @@ fn entry(settings: &Settings, name: &DerivativeName) -> DerivativeListEntry {
         platforms: ids.iter().map(|id| format!("{} {}", id.runtime, id.architecture)).collect(),
         packages: pinned.into_iter().map(|package| (package.name, package.version)).collect(),
         functions,
-        zip: settings
-            .derivatives
-            .get(name)
-            .and_then(|own| Some(ZipState { path: own.zip.clone()?, pinned: own.sha256.is_some() })),
+        zip: settings.derivatives.get(name).and_then(|own| {
+            Some(ZipState { path: own.zip.as_ref()?.to_string(), pinned: own.sha256.is_some() })
+        }),
         inputs: inputs.into_iter().map(text).collect(),
         problem: complaints.first().map(|complaint| {
             let message = &complaint.message;

@@ -92,7 +92,7 @@ enum Verb {
         #[command(flatten)]
         place: StackArgs,
     },
-    /// Write the SHA-256 of a prebuilt zip into project.toml
+    /// Fetch and check a prebuilt zip, and write its SHA-256 into project.toml
     Pin {
         /// The derivative
         name: DerivativeName,
@@ -125,7 +125,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         Verb::Build { names, json } => build::run(&names, json).await,
         Verb::List { json } => list::run(json),
         Verb::Push { name, place } => push::run(&name, &place).await,
-        Verb::Pin { name, json } => pin::run(&name, json),
+        Verb::Pin { name, json } => pin::run(&name, json).await,
     }
 }
 

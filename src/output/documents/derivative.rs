@@ -175,7 +175,7 @@ pub(crate) struct DerivativeListEntry {
 /// A zip that somebody else has built.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ZipState {
-    /// Where it is, from the project's folder.
+    /// Where it is: a path from the project's folder, or an address without its query.
     pub path: String,
     /// Whether project.toml has its SHA-256.
     pub pinned: bool,

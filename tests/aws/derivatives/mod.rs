@@ -2,6 +2,7 @@
 //!
 //! Wheels are made by hand and uv looks nowhere else, so that no test needs the network.
 
+mod fetching;
 mod layers;
 mod painting;
 mod publishing;

@@ -2,6 +2,7 @@
 
 mod commands;
 mod documents;
+mod fetching;
 mod projects;
 mod refusing;
 mod scikit_learn;

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::document::Document;
 use super::loaded_function::LoadedFunction;
 use super::manifest::Manifest;
-use super::problem::Problem;
-use super::{Architecture, DerivativeName, FunctionName};
+use super::problem::{Place, Problem};
+use super::{Architecture, DerivativeName, FunctionName, ZipSource};
 use crate::Sha256;
 
 /// The folder of all derivatives, below the project's.
@@ -40,10 +40,12 @@ pub struct DerivativeSettings {
     /// Whether compiled bytecode comes with the packages: it makes cold starts faster and the zip larger.
     #[schemars(extend("default" = true))]
     pub bytecode: Option<bool>,
-    /// A prebuilt zip instead, as a path from the project's folder.
-    #[schemars(extend("format" = "zip-path"))]
-    pub zip: Option<String>,
-    /// The SHA-256 of the prebuilt zip, in hexadecimal digits; `mdo derivative pin` writes it.
+    /// A prebuilt zip instead: a path from the project's folder, `https://…` or `s3://bucket/key`.
+    pub zip: Option<ZipSource>,
+    /// Where that is written.
+    #[serde(skip)]
+    pub zip_place: Option<Place>,
+    /// The SHA-256 of the prebuilt zip, in hexadecimal digits, needed for one from elsewhere; `mdo derivative pin` writes it.
     #[schemars(with = "Option<String>", extend("format" = "sha256", "pattern" = "^[0-9a-f]{64}$"))]
     pub sha256: Option<Sha256>,
 }
@@ -110,6 +112,19 @@ pub(super) fn settings(root: &Path, manifest: &Manifest) -> BTreeMap<DerivativeN
         if let Some(name) = folder.file_name().to_str().and_then(|name| name.parse().ok()) {
             all.entry(name).or_default();
         }
+    }
+    all
+}
+
+/// The same, each with the place where its prebuilt zip is written.
+pub(super) fn placed_settings(
+    root: &Path,
+    manifest: &Manifest,
+    document: &Document,
+) -> BTreeMap<DerivativeName, DerivativeSettings> {
+    let mut all = settings(root, manifest);
+    for (name, own) in all.iter_mut().filter(|(_, own)| own.zip.is_some()) {
+        own.zip_place = document.place(&["derivatives", name.as_str(), "zip"]);
     }
     all
 }

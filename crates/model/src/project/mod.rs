@@ -35,6 +35,7 @@ mod suggest;
 mod text;
 mod validate;
 mod written;
+mod zip_source;
 
 pub use architecture::Architecture;
 pub use configuration::FunctionConfiguration;
@@ -61,3 +62,4 @@ pub use settings::{
 };
 pub use suggest::nearest;
 pub use written::Project;
+pub use zip_source::{HttpsAddress, InvalidZipSource, ZipSource};

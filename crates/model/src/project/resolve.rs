@@ -140,7 +140,7 @@ impl Project {
             log_retention_days: manifest.logs.retention_days.unwrap_or(30),
             artifacts: manifest.artifacts.clone(),
             api,
-            derivatives: derivative::settings(&self.root, manifest),
+            derivatives: derivative::placed_settings(&self.root, manifest, &self.document),
             functions,
         };
         self.check_names(&settings, &mut problems);

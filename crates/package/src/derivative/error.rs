@@ -202,6 +202,14 @@ pub enum DerivativeError {
         /// The digest that was pinned.
         pinned: mdo_model::Sha256,
     },
+    /// A prebuilt zip from elsewhere is larger than anything that Lambda takes.
+    #[error("derivative {name}: {address} is larger than 250 MB, the most that Lambda takes unzipped")]
+    TooLargeZip {
+        /// The derivative's name.
+        name: String,
+        /// Where it is.
+        address: String,
+    },
     /// Nobody waits for it any more.
     #[error("derivative {name}: interrupted")]
     Abandoned {
@@ -300,6 +308,7 @@ impl DerivativeError {
             Self::OtherZip { name, .. } => {
                 format!("if you trust the new one: mdo derivative pin {name}")
             }
+            Self::TooLargeZip { .. } => "leave out what no function needs, and put it there again".into(),
             Self::Unpack { source: UnpackError::NotAZip { .. }, .. } => {
                 "make the zip again, or fetch it again".into()
             }

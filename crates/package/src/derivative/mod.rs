@@ -5,6 +5,7 @@
 mod build;
 mod bytecode;
 mod distribution;
+mod download;
 mod error;
 mod import;
 mod install;
@@ -33,6 +34,7 @@ pub use build::{
     Built, Packing, Part, all_inputs, build, build_for_host, cached, cached_for_host, runs_here,
 };
 pub use distribution::Distribution;
+pub use download::{Download, downloaded, is_downloaded};
 pub use error::DerivativeError;
 pub use import::{Imported, import};
 pub use lock::{Lock, LockOptions, Locked, UNFINISHED_LOCK, VersionChange, is_lockable, lock};

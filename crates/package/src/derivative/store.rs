@@ -116,9 +116,14 @@ impl Store {
 
     /// A folder to build in, which nobody else looks at.
     pub(super) fn workshop(&self) -> io::Result<Workshop> {
-        private_folder(&self.cache)?;
-        sweep(&self.cache);
-        Workshop::open(&self.cache)
+        Self::workshop_below(&self.cache)
+    }
+
+    /// The same for what is not built.
+    pub(super) fn workshop_below(cache: &Path) -> io::Result<Workshop> {
+        private_folder(cache)?;
+        sweep(cache);
+        Workshop::open(cache)
     }
 
     /// Puts a finished tree in its place, in the stead of a damaged one.
