@@ -96,7 +96,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
             output::once(&format!("warning: derivative {}: {warning}", id.name));
         }
     }
-    attached::check(session, &packages, &derivatives.known(&built))?;
+    attached::check(session, &packages, &derivatives.known(&built), &observed.unzipped)?;
     say_if_new(session, &observed).await?;
     say_if_renamed(session);
     let sizes = Sizes {

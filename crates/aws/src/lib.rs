@@ -39,7 +39,7 @@ use mdo_model::stack::{Action, Change, Kind, Plan, Resource};
 use self::api_gateway::ApiGatewayState;
 use self::client::{Aws, ConnectOptions};
 use self::events::EventsState;
-use self::lambda::KnownLayers;
+use self::lambda::{KnownLayers, LastLook};
 pub use self::s3::S3Object;
 
 /// One project at one stage on AWS.
@@ -53,6 +53,8 @@ pub struct AwsProvider {
     source: LazyLock<Option<String>, Revision>,
     gateway: ApiGatewayState,
     rules: EventsState,
+    /// What `prune` looks at last, before it removes anything.
+    last_look: LastLook,
     known: Mutex<Known>,
 }
 
@@ -100,6 +102,7 @@ impl AwsProvider {
             source: LazyLock::new(source),
             gateway: ApiGatewayState::default(),
             rules: EventsState::default(),
+            last_look: LastLook::default(),
             known: Mutex::default(),
         })
     }
@@ -159,6 +162,7 @@ impl AwsProvider {
         match change.id.kind {
             Kind::Role => self.apply_role(change, run).await,
             Kind::Derivative => self.apply_derivative(change, run).await,
+            Kind::LayerVersion => self.delete_layer_version(change).await,
             Kind::Function => self.apply_function(change, run).await,
             Kind::LogGroup => logs::apply(&self.aws, &self.names, change, run, self.adopts()).await,
             Kind::Api | Kind::Stage | Kind::Key => {

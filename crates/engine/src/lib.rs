@@ -23,7 +23,7 @@ pub use signals::Signals;
 
 use mdo_model::Sha256;
 use mdo_model::project::{DerivativeId, FunctionName, KeyName, Secret, StageName};
-use mdo_model::stack::{Change, Plan, ResourceId, Stack};
+use mdo_model::stack::{Change, LiveVersions, Plan, ResourceId, Stack};
 
 /// Finds out the source revision of a project, such as a commit.
 pub type Revision = Box<dyn FnOnce() -> Option<String> + Send>;
@@ -51,6 +51,9 @@ pub struct Observed {
     pub shared: BTreeSet<ResourceId>,
     /// What the provider knows of functions beyond the model, for people.
     pub functions: BTreeMap<FunctionName, LiveFunction>,
+    /// What the files of derivatives take, in bytes: of those that are live with the inputs that the scope asks for, as far as
+    /// it was recorded with them.
+    pub unzipped: BTreeMap<DerivativeId, u64>,
 }
 
 /// What is live of a function beyond the model.
@@ -271,6 +274,16 @@ pub trait Fetch: Send + Sync {
     /// # Errors
     /// When it is not there, may not be read, or stops in the middle.
     async fn fetch(&self, take: &mut Take<'_>) -> Result<(), Error>;
+}
+
+/// What knows the versions that deploys have left, over all stages of the project.
+#[async_trait]
+pub trait Versions: Send + Sync {
+    /// Every version of the project's own that there is, with which of them are in use. Never writes.
+    ///
+    /// # Errors
+    /// When any of it cannot be read: what is not known to be unused is in use.
+    async fn live_versions(&self) -> Result<LiveVersions, Error>;
 }
 
 /// What knows how warm rules fired.

@@ -248,6 +248,9 @@ impl Provider for LocalProvider {
                 })
                 .await
             }
+            (Some(Resource::LayerVersion(_)), _) => {
+                Err(Error::new(Cause::Invalid, "this machine has no versions of layers"))
+            }
             (Some(Resource::Derivative(derivative)), _) => {
                 let (id, derivative) = (named::<DerivativeId>(change)?, derivative.clone());
                 self.update(|state| {
@@ -314,7 +317,7 @@ impl Provider for LocalProvider {
                         Kind::Stage => state.stage = None,
                         Kind::Key => state.keys.retain(|key, _| key.as_str() != name),
                         Kind::WarmRule => state.warm_rules.retain(|function, _| function.as_str() != name),
-                        Kind::Function => {}
+                        Kind::Function | Kind::LayerVersion => {}
                     }
                     Ok(())
                 })

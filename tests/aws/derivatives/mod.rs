@@ -4,7 +4,9 @@
 
 mod fetching;
 mod layers;
+mod oversized;
 mod painting;
+mod pruning;
 mod publishing;
 mod removing;
 mod scikit_learn;
@@ -15,4 +17,5 @@ mod splitting;
 mod wheel;
 
 pub(crate) use self::painting::Painting;
+pub(crate) use self::pruning::leaves_behind;
 use crate::support::uv;

@@ -4,11 +4,13 @@
 mod desired;
 mod diff;
 mod plan;
+mod prune;
 mod resource;
 
 pub use desired::{DEFAULT_KEY, Selection, WARM_HOLD_MS, desired, warm_rule};
 pub use diff::{FieldChange, HIDDEN};
 pub use plan::{Action, Change, Kept, KeptKind, Plan, Summary, destroy, plan};
+pub use prune::{Freed, LayerVersion, LayerVersionId, LiveVersions, prune};
 pub use resource::{
     Api, ApiRoute, ApiStage, Definition, Derivative, Function, Invoker, Key, Kind, LogGroup, Resource,
     ResourceId, Role, Stack, WarmRule,

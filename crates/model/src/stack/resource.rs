@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Digest;
 
+use super::prune::LayerVersion;
 use crate::Sha256;
 use crate::project::{
     DerivativeId, DerivativeName, FunctionConfiguration, FunctionName, KeyName, MediaType, Names, Quota,
@@ -195,6 +196,7 @@ pub enum Kind {
     Stage,
     Key,
     WarmRule,
+    LayerVersion,
 }
 
 impl fmt::Display for Kind {
@@ -208,6 +210,7 @@ impl fmt::Display for Kind {
             Self::Stage => "stage",
             Self::Key => "key",
             Self::WarmRule => "warm rule",
+            Self::LayerVersion => "layer version",
         })
     }
 }
@@ -215,7 +218,7 @@ impl fmt::Display for Kind {
 /// The identity of a resource within a stack.
 ///
 /// `name` is the short one that files and commands use: the function's, the key's; the project's for role and API; the
-/// stage's for the stage.
+/// stage's for the stage; the derivative's with the number of the part and of the version for a layer version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResourceId {
     /// Its kind.
@@ -238,6 +241,7 @@ impl ResourceId {
             Kind::Derivative => {
                 return self.name.parse().map_or_else(|_| self.name.clone(), |id| names.layer(&id));
             }
+            Kind::LayerVersion => return format!("{}_{}", names.project, self.name),
             Kind::Api => Ok(names.api()),
             Kind::Stage => Ok(names.stage.to_string()),
             Kind::LogGroup => function().map(|name| names.log_group(&name)),
@@ -268,6 +272,7 @@ pub enum Resource {
     Api(Api),
     WarmRule(WarmRule),
     Key(Key),
+    LayerVersion(LayerVersion),
 }
 
 impl Stack {

@@ -248,22 +248,28 @@ pub struct MostUnzipped<'a> {
     pub function: &'a str,
     /// What its own package takes unzipped, in bytes.
     pub unzipped: u64,
-    /// Its derivatives.
+    /// Those of its derivatives that are on this machine.
     pub derivatives: &'a [&'a Built],
+    /// The others: the name of each, and what it takes unzipped, in bytes.
+    pub elsewhere: &'a [(&'a str, u64)],
 }
 
 /// Checks that a function and its derivatives together stay within what Lambda unzips.
 ///
 /// # Errors
-/// [`DerivativeProblem::TooLarge`], with the five largest of function and distributions.
+/// [`DerivativeProblem::TooLarge`], with the five largest of function, distributions, and derivatives that are elsewhere.
 pub fn check_total(total: &MostUnzipped) -> Result<(), DerivativeProblem> {
-    let unzipped = total.unzipped + total.derivatives.iter().map(|built| built.raw_size).sum::<u64>();
+    let here = total.derivatives.iter().map(|built| built.raw_size);
+    let elsewhere = total.elsewhere.iter().map(|(_, bytes)| *bytes);
+    let unzipped = total.unzipped + here.chain(elsewhere).sum::<u64>();
     if unzipped <= UNZIPPED_LIMIT {
         return Ok(());
     }
     let own = (format!("function {}", total.function), total.unzipped);
     let distributions = total.derivatives.iter().flat_map(|built| &built.distributions);
-    let sizes = std::iter::once(own).chain(distributions.map(|one| (one.name.clone(), one.raw_size)));
+    let distributions = distributions.map(|one| (one.name.clone(), one.raw_size));
+    let elsewhere = total.elsewhere.iter().map(|(name, bytes)| (format!("derivative {name}"), *bytes));
+    let sizes = std::iter::once(own).chain(distributions).chain(elsewhere);
     Err(DerivativeProblem::TooLarge { unzipped, largest: largest(sizes) })
 }
 
