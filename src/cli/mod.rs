@@ -15,6 +15,7 @@ mod derivatives;
 mod destroy;
 mod dev;
 mod fetch;
+mod ingredients;
 mod init;
 mod interpreters;
 mod interrupt;

@@ -7,7 +7,8 @@ use mdo_package::Bytes;
 use mdo_package::derivative::{self, Built, Imported, Packing};
 
 use super::super::abandoned::Waiting;
-use super::super::derivatives::{Derivatives, Make, Needed, runtime_of, tell};
+use super::super::derivatives::{Derivatives, Needed, tell};
+use super::super::ingredients::{Make, runtime_of};
 use super::several::Several;
 use super::unused::remove_unused_builds;
 use super::{chosen, ids_of, open};

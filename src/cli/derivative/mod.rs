@@ -21,7 +21,7 @@ use mdo_package::derivative::PythonRuntime;
 pub(super) use self::lock::lock_first;
 pub(super) use self::unused::remove_unused_builds;
 use super::arguments::StackArgs;
-use super::derivatives::runtime_of;
+use super::ingredients::runtime_of;
 use super::session;
 use crate::output::{Failure, exit_code};
 

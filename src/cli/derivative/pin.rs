@@ -5,8 +5,9 @@ use mdo_model::project::{DERIVATIVES, DerivativeName, PROJECT_FILE, Settings, Zi
 use mdo_package::OwnFolder;
 use mdo_package::derivative::{self, Packing};
 
-use super::super::derivatives::{Derivatives, Make};
+use super::super::derivatives::Derivatives;
 use super::super::fetch::fetch;
+use super::super::ingredients::Make;
 use super::super::replace::replace;
 use super::{chosen, ids_of, open};
 use crate::output::{self, DerivativePinDocument, Failure, exit_code};
