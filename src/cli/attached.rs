@@ -11,20 +11,34 @@ use mdo_package::derivative::{self, Built, MostUnzipped};
 use super::session::Session;
 use crate::output::{self, Complaint, ErrorCode, Failure, exit_code};
 
-/// Checks the functions that were packaged with those of their derivatives that are on this machine.
+/// Checks the functions that were packaged with their derivatives. Of those that are live and not on this machine no more is
+/// known than what they take `unzipped`.
 pub(super) fn check(
     session: &Session,
     packages: &BTreeMap<FunctionName, Package>,
     built: &BTreeMap<DerivativeId, Built>,
+    unzipped: &BTreeMap<DerivativeId, u64>,
 ) -> Result<(), Failure> {
     let mut complaints = Vec::new();
     for (name, package) in packages {
         let function = &session.settings.functions[name];
         let own: Vec<&Built> = function.derivative_ids().filter_map(|id| built.get(&id)).collect();
-        if own.is_empty() {
+        let elsewhere: Vec<(DerivativeId, u64)> = function
+            .derivative_ids()
+            .filter(|id| !built.contains_key(id))
+            .filter_map(|id| unzipped.get(&id).copied().map(|bytes| (id, bytes)))
+            .collect();
+        if own.is_empty() && elsewhere.is_empty() {
             continue;
         }
-        let total = MostUnzipped { function: name.as_str(), unzipped: package.unzipped, derivatives: &own };
+        let elsewhere: Vec<(&str, u64)> =
+            elsewhere.iter().map(|(id, bytes)| (id.name.as_str(), *bytes)).collect();
+        let total = MostUnzipped {
+            function: name.as_str(),
+            unzipped: package.unzipped,
+            derivatives: &own,
+            elsewhere: &elsewhere,
+        };
         if let Err(problem) = derivative::check_total(&total)
             && !session.is_local()
         {

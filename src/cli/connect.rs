@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use mdo_aws::AwsProvider;
-use mdo_engine::{Error, Invoke, Keys, Pings, Provider, Revision, Share};
+use mdo_aws::{AwsProvider, S3Object};
+use mdo_engine::{Cause, Error, Fetch, Invoke, Keys, Pings, Provider, Revision, Share, Versions};
+use mdo_https::HttpsFile;
 use mdo_local::LocalProvider;
-use mdo_model::project::Settings;
+use mdo_model::project::{Settings, ZipSource};
 
 use super::interrupt::signals;
 
@@ -26,6 +27,8 @@ pub(super) struct Connection {
     pub pings: Arc<dyn Pings>,
     /// The project's bucket; this machine has none.
     pub share: Option<Arc<dyn Share>>,
+    /// What deploys have left there; on this machine they leave nothing.
+    pub versions: Option<Arc<dyn Versions>>,
     /// The provider itself where it is this machine, for who serves it.
     pub local: Option<Arc<LocalProvider>>,
 }
@@ -49,8 +52,26 @@ pub(super) async fn connect(
         }
         Location::Aws => {
             let aws = Arc::new(AwsProvider::connect(settings, revision, signals()).await?);
-            Ok(Connection { share: Some(Arc::clone(&aws) as _), ..connection(aws) })
+            Ok(Connection {
+                share: Some(Arc::clone(&aws) as _),
+                versions: Some(Arc::clone(&aws) as _),
+                ..connection(aws)
+            })
         }
+    }
+}
+
+/// What fetches a prebuilt zip from elsewhere, wherever the stack lives.
+///
+/// # Errors
+/// When what it needs of the configuration cannot be read, or is not there.
+pub(super) async fn zip(source: &ZipSource, settings: &Settings) -> Result<Arc<dyn Fetch>, Error> {
+    match source {
+        ZipSource::Https(address) => Ok(Arc::new(HttpsFile::new(address.clone())?)),
+        ZipSource::S3 { bucket, key } => {
+            Ok(Arc::new(S3Object::connect(settings, bucket, key, signals()).await?))
+        }
+        ZipSource::Path(path) => Err(Error::new(Cause::Invalid, format!("{path} is on this machine"))),
     }
 }
 
@@ -61,6 +82,7 @@ fn connection<P: Provider + Invoke + Keys + Pings + 'static>(provider: Arc<P>) -
         keys: Arc::clone(&provider) as _,
         pings: provider,
         share: None,
+        versions: None,
         local: None,
     }
 }

@@ -24,7 +24,7 @@ impl Consent {
         if !self.is_needed(session, plan)? {
             return Ok(());
         }
-        let question = format!("Delete {} at {}?", described(plan), place(session));
+        let question = format!("Delete {} at {}?", described(plan), stage_of(session));
         match answer(format!("{question} [y/N] ")).await?.to_ascii_lowercase().as_str() {
             "y" | "yes" => Ok(()),
             _ => Err(left_alone(session)),
@@ -39,10 +39,33 @@ impl Consent {
         if !self.is_needed(session, plan)? {
             return Ok(());
         }
-        let question = format!("Delete {} at {}?", counted(plan), place(session));
+        let question = format!("Delete {} at {}?", counted(plan), stage_of(session));
         match answer(format!("{question} Type the stage's name: ")).await? {
             typed if typed == session.settings.stage.as_str() => Ok(()),
             _ => Err(left_alone(session)),
+        }
+    }
+
+    /// Asks before what nothing runs with any more goes, of whichever stage: it is no stage's, so that none protects it.
+    ///
+    /// # Errors
+    /// When nobody agrees, and when nobody can be asked.
+    pub(super) async fn to_prune(self, session: &Session, plan: &Plan) -> Result<(), Failure> {
+        if self.yes || plan.deletions().next().is_none() {
+            return Ok(());
+        }
+        let what = counted(plan);
+        if !is_interactive() {
+            return Err(Failure::with_help(
+                exit_code::USAGE,
+                format!("this would delete {what}"),
+                "pass --yes where there is no terminal to ask at; nothing was changed",
+            ));
+        }
+        let project = place(session, plan.names.project.as_str());
+        match answer(format!("Delete {what} of {project}? [y/N] ")).await?.to_ascii_lowercase().as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(Failure::new(exit_code::FAILED, format!("{what} were left; nothing was changed"))),
         }
     }
 
@@ -77,13 +100,18 @@ fn left_alone(session: &Session) -> Failure {
     Failure::new(exit_code::FAILED, format!("stage {stage} was left as it is; nothing was changed"))
 }
 
-/// `prod (123456789012, us-east-1)`, or `dev on this machine`.
-fn place(session: &Session) -> String {
-    let (stage, site) = (&session.settings.stage, session.provider.site());
+/// The stage, and where it is.
+fn stage_of(session: &Session) -> String {
+    place(session, session.settings.stage.as_str())
+}
+
+/// Where what is called so is: `prod (123456789012, us-east-1)`, or `dev on this machine`.
+fn place(session: &Session, name: &str) -> String {
+    let site = session.provider.site();
     match (site.account, site.region) {
-        (Some(account), Some(region)) => format!("{stage} ({account}, {region})"),
-        (None, Some(region)) => format!("{stage} ({region})"),
-        _ => format!("{stage} on this machine"),
+        (Some(account), Some(region)) => format!("{name} ({account}, {region})"),
+        (None, Some(region)) => format!("{name} ({region})"),
+        _ => format!("{name} on this machine"),
     }
 }
 
@@ -145,7 +173,7 @@ fn counted(plan: &Plan) -> String {
     if aliases > 0 {
         parts.push(format!("the alias of {}", number(aliases, "function")));
     }
-    for kind in [Kind::Key, Kind::WarmRule] {
+    for kind in [Kind::Key, Kind::WarmRule, Kind::LayerVersion] {
         let count = kinds.get(&kind).copied().unwrap_or_default();
         parts.extend((count > 0).then(|| number(count, &kind.to_string())));
     }

@@ -11,6 +11,7 @@ use mdo_model::stack::{DEFAULT_KEY, Definition, Kind, Resource, Stack};
 use super::applying::{self, Execution, RunOptions};
 use super::arguments::Target;
 use super::consent::Consent;
+use super::derivative;
 use super::interrupt::Interrupt;
 use super::planning::{self, Planned};
 use super::renamed::note_deployed;
@@ -53,6 +54,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     }
     if planned.plan.is_empty() {
         unchanged(&session, &planned, args.json);
+        derivative::remove_unused_builds(&session.settings).await;
         return Ok(());
     }
     let execution = planned.execution(&session);
@@ -67,6 +69,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         RunOptions { verb: "Deployed", json: args.json, documents: None, concurrency, start, interrupt };
     applying::run(&execution, &options).await?;
     note_deployed(&session);
+    derivative::remove_unused_builds(&session.settings).await;
     if let (false, Some(endpoint)) = (args.json, session.provider.endpoint()) {
         if args.target.place.local {
             output::data(&format!("  serve mdo dev{}\n", session.stage_flag()));

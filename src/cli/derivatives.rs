@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 
 use mdo_engine::{DerivativePackage, DerivativePart};
 use mdo_model::Sha256;
-use mdo_model::project::{DERIVATIVES, DerivativeId, DerivativeSettings, Interpreter, Settings};
+use mdo_model::project::{DERIVATIVES, DerivativeId, DerivativeName, Interpreter, Settings};
 use mdo_model::stack::{Action, Kind, Plan, Resource, ResourceId, Selection};
-use mdo_package::OwnFolder;
 use mdo_package::derivative::{
-    self, Built, DerivativeError, Event, Packing, Prebuilt, PythonRuntime, Recipe, Tools, UvFailure,
+    self, Built, DerivativeError, Event, Lock, Packing, Pinned, PythonRuntime, Tools, UvFailure,
 };
+use mdo_package::{OwnFolder, OwnFolderError};
 
 use super::abandoned::Waiting;
-use super::session::Session;
+use super::fetch::fetch_pinned;
+use super::ingredients::{Ingredients, Make, locked, prebuilt};
 use crate::output::{Complaint, DerivativeSize, ErrorCode, Failure, Steps, count, exit_code};
 
 /// The oldest and the newest Python that uv may run with; it is not particular.
@@ -22,64 +23,8 @@ const PYTHONS: std::ops::RangeInclusive<u32> = 11..=15;
 /// What the chosen functions run with.
 pub(super) struct Derivatives {
     ingredients: BTreeMap<DerivativeId, Ingredients>,
-    root: PathBuf,
+    settings: Settings,
     cache: PathBuf,
-}
-
-/// What a derivative is made of.
-#[derive(Clone)]
-pub(super) enum Ingredients {
-    /// Packages that a lock names.
-    Locked(Recipe),
-    /// A zip that somebody else has built, and its digest.
-    Prebuilt(Prebuilt, Sha256),
-}
-
-impl Ingredients {
-    fn inputs(&self) -> Sha256 {
-        match self {
-            Self::Locked(recipe) => recipe.inputs(),
-            Self::Prebuilt(prebuilt, sha256) => prebuilt.inputs(*sha256),
-        }
-    }
-
-    /// What is there already, without any tool.
-    fn cached(&self, cache: &Path, make: Make) -> Option<Built> {
-        match (self, make) {
-            (Self::Locked(recipe), Make::ForThisMachine) => derivative::cached_for_host(recipe, cache),
-            (Self::Locked(recipe), Make::ForLambda(packing)) => derivative::cached(recipe, cache, packing),
-            (Self::Prebuilt(prebuilt, sha256), make) => {
-                derivative::cached_prebuilt(prebuilt, *sha256, cache, make.packing())
-            }
-        }
-    }
-}
-
-/// What is made of a derivative.
-#[derive(Clone, Copy)]
-pub(super) enum Make {
-    /// The tree that functions on this machine run with.
-    ForThisMachine,
-    /// What is published on AWS.
-    ForLambda(Packing),
-}
-
-impl Make {
-    /// What a session needs.
-    pub(super) fn of(session: &Session) -> Self {
-        match &session.settings.artifacts {
-            _ if session.is_local() => Self::ForThisMachine,
-            Some(_) => Self::ForLambda(Packing::OneZip),
-            None => Self::ForLambda(Packing::Layers),
-        }
-    }
-
-    fn packing(self) -> Packing {
-        match self {
-            Self::ForThisMachine => Packing::Tree,
-            Self::ForLambda(packing) => packing,
-        }
-    }
 }
 
 impl Derivatives {
@@ -92,28 +37,62 @@ impl Derivatives {
 
     /// The same for derivatives that are named.
     pub(super) fn of_ids(settings: &Settings, ids: &BTreeSet<DerivativeId>) -> Result<Self, Failure> {
-        let root = settings.root.clone();
+        match Self::readable(settings, ids) {
+            (derivatives, complaints) if complaints.is_empty() => Ok(derivatives),
+            (_, complaints) => Err(Failure { complaints, code: exit_code::USAGE }),
+        }
+    }
+
+    /// Those of the named derivatives that can be read, and what is wrong with the others.
+    pub(super) fn readable(settings: &Settings, ids: &BTreeSet<DerivativeId>) -> (Self, Vec<Complaint>) {
+        let root = &settings.root;
+        let cache = OwnFolder::of(root).path().join(DERIVATIVES);
         let mut ingredients = BTreeMap::new();
         let mut complaints: Vec<Complaint> = Vec::new();
+        // A lock is the same for every runtime and architecture.
+        let mut locks: BTreeMap<DerivativeName, Option<Lock>> = BTreeMap::new();
         for id in ids {
             let own = settings.derivatives.get(&id.name).cloned().unwrap_or_default();
-            match read(&root, id, &own) {
-                Ok(read) => drop(ingredients.insert(id.clone(), read)),
+            let read = match &own.zip {
+                Some(zip) => prebuilt(root, &cache, id, &own, zip).map(Some),
+                None => locked(root, id, &own, &mut locks),
+            };
+            match read {
+                Ok(read) => ingredients.extend(read.map(|read| (id.clone(), read))),
                 Err(failure) => complaints.extend(failure.complaints),
             }
         }
-        // A lock is the same for every runtime and architecture.
         complaints.dedup_by(|one, other| one.message == other.message);
-        if !complaints.is_empty() {
-            return Err(Failure { complaints, code: exit_code::USAGE });
-        }
-        let cache = OwnFolder::of(&root).path().join(DERIVATIVES);
-        Ok(Self { ingredients, root, cache })
+        (Self { ingredients, settings: settings.clone(), cache }, complaints)
+    }
+
+    /// The packages that the locks pin.
+    pub(super) fn pinned(&self) -> Vec<Pinned> {
+        let packages = self.ingredients.values().map(|ingredients| match ingredients {
+            Ingredients::Locked(recipe) => recipe.packages(),
+            Ingredients::Prebuilt { .. } => Vec::new(),
+        });
+        packages.flatten().collect()
     }
 
     /// The inputs of each.
     pub(super) fn inputs(&self) -> BTreeMap<DerivativeId, Sha256> {
         self.ingredients.iter().map(|(id, ingredients)| (id.clone(), ingredients.inputs())).collect()
+    }
+
+    /// The identities of everything that is built of them.
+    pub(super) fn named(&self) -> BTreeSet<Sha256> {
+        let inputs = self.ingredients.values().flat_map(|ingredients| match ingredients {
+            Ingredients::Locked(recipe) => derivative::all_inputs(recipe).to_vec(),
+            Ingredients::Prebuilt { prebuilt, sha256, .. } => vec![prebuilt.inputs(*sha256)],
+        });
+        inputs.collect()
+    }
+
+    /// The folder of what is built.
+    pub(super) fn cache(&self) -> Result<&Path, OwnFolderError> {
+        OwnFolder::of(&self.settings.root).check(&self.cache)?;
+        Ok(&self.cache)
     }
 
     /// Builds all of them, one after another: each build is at work with all that the machine has.
@@ -139,13 +118,18 @@ impl Derivatives {
     ) -> Result<BTreeMap<DerivativeId, Built>, Failure> {
         let mut all = BTreeMap::new();
         if !ids.is_empty() {
-            OwnFolder::of(&self.root).folder(DERIVATIVES)?;
+            OwnFolder::of(&self.settings.root).folder(DERIVATIVES)?;
         }
         for (id, ingredients) in self.ingredients.iter().filter(|(id, _)| ids.contains(id)) {
+            if let Ingredients::Prebuilt { sha256, elsewhere: Some(source), .. } = ingredients
+                && ingredients.cached(&self.cache, make).is_none()
+            {
+                fetch_pinned(&self.settings, &id.name, source, *sha256, &self.cache).await?;
+            }
             let waiting = Waiting::default();
             let abandoned = waiting.abandoned();
             let (id, ingredients) = (id.clone(), ingredients.clone());
-            let (root, cache) = (self.root.clone(), self.cache.clone());
+            let (root, cache) = (self.settings.root.clone(), self.cache.clone());
             let building = move || {
                 if let Some(built) = ingredients.cached(&cache, make) {
                     return Ok((id, built));
@@ -153,8 +137,18 @@ impl Derivatives {
                 let steps = Steps::begin(format!("derivative {}", id.name));
                 let mut observe = |event: Event<'_>| tell(&steps, event);
                 let built = match &ingredients {
-                    Ingredients::Prebuilt(prebuilt, _) => {
-                        derivative::open(prebuilt, &cache, make.packing(), &abandoned, &mut observe)
+                    Ingredients::Prebuilt { prebuilt, elsewhere, .. } => {
+                        let opened =
+                            derivative::open(prebuilt, &cache, make.packing(), &abandoned, &mut observe);
+                        return match (opened, elsewhere) {
+                            (Ok(built), _) => Ok((id, built)),
+                            (Err(error), None) => Err(error.into()),
+                            // The user knows the zip by its address.
+                            (Err(error), Some(source)) => {
+                                let (file, source) = (prebuilt.zip.display().to_string(), source.to_string());
+                                Err(Failure::from(error).rewritten(|text| text.replace(&file, &source)))
+                            }
+                        };
                     }
                     Ingredients::Locked(recipe) => {
                         let needed = Needed::find(recipe.runtime, &root)?;
@@ -223,37 +217,6 @@ pub(super) fn package(built: &Built) -> DerivativePackage {
     DerivativePackage { parts: built.parts.iter().map(part).collect(), unzipped: built.raw_size }
 }
 
-fn read(root: &Path, id: &DerivativeId, own: &DerivativeSettings) -> Result<Ingredients, Failure> {
-    let name = id.name.to_string();
-    let runtime = runtime_of(id)?;
-    if let Some(zip) = &own.zip {
-        let zip = root.join(zip);
-        let exclude = own.exclude.clone();
-        let architecture = id.architecture;
-        let prebuilt = Prebuilt { name, zip, pinned: own.sha256, runtime, architecture, exclude };
-        // Read even where it was opened before: another zip may lie in its place since.
-        let sha256 = prebuilt.sha256().map_err(|error| error.relative_to(root))?;
-        return Ok(Ingredients::Prebuilt(prebuilt, sha256));
-    }
-    let lock = derivative::read_lock(&name, &root.join(DERIVATIVES).join(&name), runtime)
-        .map_err(|error| error.relative_to(root))?;
-    Ok(Ingredients::Locked(Recipe {
-        name,
-        lock,
-        runtime,
-        architecture: id.architecture,
-        exclude: own.exclude.clone(),
-        source: own.source.iter().cloned().collect(),
-        bytecode: own.bytecode.unwrap_or(true),
-    }))
-}
-
-/// The runtime that a derivative is for.
-pub(super) fn runtime_of(id: &DerivativeId) -> Result<PythonRuntime, Failure> {
-    let runtime = id.runtime.parse();
-    runtime.map_err(|error| Failure::new(exit_code::USAGE, format!("derivative {}: {error}", id.name)))
-}
-
 /// The programs that building needs, as this machine has them.
 pub(super) struct Needed {
     uv: PathBuf,
@@ -305,7 +268,10 @@ impl From<DerivativeError> for Failure {
     fn from(error: DerivativeError) -> Self {
         let code = match &error {
             DerivativeError::Abandoned { .. } => exit_code::INTERRUPTED,
-            DerivativeError::Uv { failure: UvFailure::Unreachable | UvFailure::DiskFull, .. }
+            DerivativeError::Uv {
+                failure: UvFailure::Unreachable | UvFailure::UnknownIssuer | UvFailure::DiskFull,
+                ..
+            }
             | DerivativeError::Start { .. }
             | DerivativeError::Compile { .. }
             | DerivativeError::Read { .. }

@@ -13,6 +13,7 @@ use mdo_package::Package;
 
 use super::applying::{self, RunOptions};
 use super::arguments::{Environment, StackArgs, Target};
+use super::derivative;
 use super::interrupt::Interrupt;
 use super::planning::{self, Planned};
 use super::session::{self, Session};
@@ -77,6 +78,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     } else {
         apply(&session, &planned, start, interrupt).await?;
     }
+    derivative::remove_unused_builds(&session.settings).await;
     let provider =
         session.connection.local.as_ref().ok_or_else(|| anyhow::anyhow!("dev serves this machine"))?;
     if args.reset_usage {

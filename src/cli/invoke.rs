@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use mdo_model::project::{FunctionName, Settings};
+use mdo_package::derivative::missing_module_help;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::{Receiver, channel};
 
@@ -49,10 +50,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         if let Some(failure) = invocation.failure() {
             let help = if args.logs { "" } else { "; --logs shows its log" };
             output::message(&format!("error: function {function} failed ({failure}){help}"));
-            if let Some(module) = missing_module(&failure.to_string()) {
-                output::message(&format!(
-                    "  help: if `{module}` is of a package, mdo derivative create NAME PACKAGE brings it to functions"
-                ));
+            if let Some(help) = missing_module_help(&failure.to_string()) {
+                output::message(&format!("  help: {help}"));
             }
             failed = true;
         }
@@ -179,12 +178,6 @@ fn unreadable(count: usize, error: &serde_json::Error) -> Failure {
         before => (exit_code::FAILED, format!("; the {before} before it were run")),
     };
     Failure::new(code, format!("document {count} of standard input is not JSON: {error}{before}"))
-}
-
-/// The module of Python's error that it is missing.
-fn missing_module(failure: &str) -> Option<&str> {
-    let (_, rest) = failure.split_once("No module named '")?;
-    rest.split(['\'', '.']).next()
 }
 
 /// An answer as it is printed: of a stream, each on a line of its own.

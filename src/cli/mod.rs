@@ -14,6 +14,8 @@ mod derivative;
 mod derivatives;
 mod destroy;
 mod dev;
+mod fetch;
+mod ingredients;
 mod init;
 mod interpreters;
 mod interrupt;
@@ -24,6 +26,7 @@ mod oversized;
 mod packaging;
 mod plan;
 mod planning;
+mod prune;
 mod renamed;
 mod replace;
 mod schema;
@@ -84,6 +87,7 @@ enum Verb {
     Key(key::Args),
     Derivative(derivative::Args),
     List(list::Args),
+    Prune(prune::Args),
     Destroy(destroy::Args),
     Schema(schema::Args),
 }
@@ -194,6 +198,7 @@ impl Cli {
             Verb::Key(args) => interrupt.around(key::run(args, &interrupt)).await,
             Verb::Derivative(args) => interrupt.around(derivative::run(args)).await,
             Verb::List(args) => interrupt.around(list::run(args)).await,
+            Verb::Prune(args) => interrupt.around(prune::run(args, &interrupt)).await,
             Verb::Destroy(args) => interrupt.around(destroy::run(args, &interrupt)).await,
         };
         let result = result.map_err(|failure| failure.rewritten(assigned::hide));
@@ -216,6 +221,7 @@ impl Verb {
             Self::Key(args) => args.json(),
             Self::Derivative(args) => args.json(),
             Self::List(args) => args.json,
+            Self::Prune(args) => args.json,
             Self::Destroy(args) => args.json,
             Self::Init(_) | Self::Dev(_) | Self::Invoke(_) | Self::Schema(_) => false,
         }

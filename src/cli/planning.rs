@@ -18,7 +18,8 @@ use super::arguments::Target;
 use super::attached;
 use super::closed_runtimes::check_closed_runtimes;
 use super::derivative;
-use super::derivatives::{self, Derivatives, Make};
+use super::derivatives::{self, Derivatives};
+use super::ingredients::Make;
 use super::interpreters::check_interpreters;
 use super::oversized::check_environment_sizes;
 use super::packaging::{Packaging, package_functions};
@@ -101,7 +102,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
             output::once(&format!("warning: derivative {}: {warning}", id.name));
         }
     }
-    attached::check(session, &packages, &derivatives.known(&built))?;
+    attached::check(session, &packages, &derivatives.known(&built), &observed.unzipped)?;
     say_if_new(session, &observed).await?;
     say_if_renamed(session);
     let sizes = Sizes {

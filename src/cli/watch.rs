@@ -18,6 +18,9 @@ use crate::output::{Failure, exit_code};
 /// What no package holds.
 const NEVER_SOURCES: [&str; 1] = [".git"];
 
+/// What uv makes beside a pyproject.toml, which is large.
+const NO_PART_OF_DERIVATIVES: [&str; 1] = [".venv"];
+
 /// Folders that a build fills, which are large; of a function that is built they are no sources.
 const FILLED_BY_BUILDS: [&str; 2] = ["target", "node_modules"];
 
@@ -251,10 +254,12 @@ impl Sources {
     /// Adds the files of a folder; `is_built` says that it is that of a function which is built, or in one.
     fn add_files(&self, folder: &Path, paths: &mut Vec<PathBuf>, is_built: bool) {
         let is_built = is_built || self.built.contains(folder);
+        let is_derivative = folder.starts_with(self.root.join(DERIVATIVES));
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let is_one_of = |names: &[&str]| names.iter().any(|name| entry.file_name() == *name);
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() && is_one_of(&NEVER_SOURCES) => {}
+                Ok(kind) if kind.is_dir() && is_derivative && is_one_of(&NO_PART_OF_DERIVATIVES) => {}
                 Ok(kind) if kind.is_dir() && is_built && is_one_of(&FILLED_BY_BUILDS) => {}
                 Ok(kind) if kind.is_dir() => self.add_files(&entry.path(), paths, is_built),
                 _ if is_unfinished_lock(&entry) => {}
@@ -300,6 +305,7 @@ mod tests {
         write("functions/echo/bootstrap", "one");
         write("README.md", "not a source");
         write("derivatives/sklearn/.requirements-xyz.txt", "half a lock");
+        write("derivatives/sklearn/.venv/lib/numpy.py", "of an editor");
         assert_eq!(sources.read(), start);
 
         let mut seen = vec![start];
@@ -317,8 +323,10 @@ mod tests {
         differs(&mut sources);
         write(".mdoignore", "*.md");
         differs(&mut sources);
-        write("derivatives/sklearn/requirements.txt", "numpy==2.5.5");
-        differs(&mut sources);
+        for file in ["requirements.txt", "pyproject.toml", "uv.lock"] {
+            write(&format!("derivatives/sklearn/{file}"), "numpy==2.5.5");
+            differs(&mut sources);
+        }
         fs::remove_dir_all(root.path().join("functions")).unwrap();
         differs(&mut sources);
     }

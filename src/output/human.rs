@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use mdo_engine::apply::Report;
 use mdo_engine::{Applied, Finished, Outcome};
 use mdo_model::project::{DerivativeId, FunctionName, Names, Quota, Throttle};
-use mdo_model::stack::{Action, Change, Kept, KeptKind, Kind, Plan, Resource, ResourceId, Summary};
+use mdo_model::stack::{Action, Change, Freed, Kept, KeptKind, Kind, Plan, Resource, ResourceId, Summary};
 use mdo_package::Bytes;
 
 use super::failure::render;
@@ -71,7 +71,8 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &Sizes) -> String 
             Action::Create => created(change, plan, sizes),
             Action::Delete if change.lives_on => "at this stage; others keep it".to_owned(),
             Action::Update if change.id.kind == Kind::Derivative => derivative(change, sizes),
-            Action::Update | Action::Delete => String::new(),
+            Action::Delete => deleted(change),
+            Action::Update => String::new(),
         };
         let line = format!("{:<kinds$}  {:<width$}  {detail}", change.id.kind, name(change));
         let _ = writeln!(text, "  {style}{sign}{style:#} {}", line.trim_end());
@@ -83,7 +84,8 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &Sizes) -> String 
             let _ = writeln!(text, "{:indent$}{field}", "");
         }
     }
-    let _ = writeln!(text, "\n  {}{}", summary(plan.summary()), kept_suffix(&plan.kept));
+    let (freed, kept) = (freed_suffix(plan.freed()), kept_suffix(&plan.kept));
+    let _ = writeln!(text, "\n  {}{freed}{kept}", summary(plan.summary()));
     text
 }
 
@@ -189,7 +191,12 @@ fn done(finished: &Finished) -> String {
         _ => String::new(),
     };
     let name = match finished.id.kind {
-        Kind::Function | Kind::LogGroup | Kind::WarmRule | Kind::Key | Kind::Derivative => {
+        Kind::Function
+        | Kind::LogGroup
+        | Kind::WarmRule
+        | Kind::Key
+        | Kind::Derivative
+        | Kind::LayerVersion => {
             format!("{} {}", finished.id.kind, finished.id.name)
         }
         kind => kind.to_string(),
@@ -320,6 +327,28 @@ fn summary(summary: Summary) -> String {
         let _ = write!(text, ", nothing to {}", none.join(" or "));
     }
     text
+}
+
+/// How large a version is that goes: `71.3 MB zipped, 216.6 MB unzipped, of 2026-11-20`.
+fn deleted(change: &Change) -> String {
+    let Some(Resource::LayerVersion(version)) = &change.before else { return String::new() };
+    let size = |bytes: Option<u64>, how: &str| bytes.map(|bytes| format!("{} {how}", Bytes(bytes)));
+    let day = version.published.as_deref().and_then(|at| at.get(.."2026-11-20".len()));
+    let parts = [
+        size(version.zipped, "zipped"),
+        size(version.unzipped, "unzipped"),
+        day.map(|day| format!("of {day}")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// `; frees 213.9 MB`, or at least so much where not all of it is known.
+fn freed_suffix(freed: Option<Freed>) -> String {
+    match freed {
+        Some(Freed { bytes, is_all: true }) => format!("; frees {}", Bytes(bytes)),
+        Some(Freed { bytes, is_all: false }) => format!("; frees at least {}", Bytes(bytes)),
+        None => String::new(),
+    }
 }
 
 fn kept_suffix(kept: &[Kept]) -> String {

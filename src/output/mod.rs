@@ -10,9 +10,9 @@ mod progress;
 mod text;
 
 pub(crate) use documents::{
-    DerivativeBuildDocument, DerivativeEntry, DerivativeListDocument, DerivativeListEntry,
-    DestroyAllDocument, FailureDocument, KeysDocument, ListDocument, PlanDocument, WarmDocument, WarmEntry,
-    ZipState, schema,
+    DerivativeBuildDocument, DerivativeCreateDocument, DerivativeEntry, DerivativeListDocument,
+    DerivativeListEntry, DerivativeLockDocument, DerivativePinDocument, DestroyAllDocument, FailureDocument,
+    KeysDocument, ListDocument, LockEntry, PlanDocument, WarmDocument, WarmEntry, ZipState, schema,
 };
 pub(crate) use failure::{Complaint, ErrorCode, Failure};
 pub(crate) use hosted::{cost, notes, size as server_size};

@@ -17,6 +17,7 @@ mod key;
 mod manual;
 mod own_folder;
 mod plan;
+mod prune;
 mod reference;
 mod runtimes;
 mod secrets;

@@ -79,8 +79,16 @@ fn a_function_is_served_and_reloaded_and_its_errors_name_the_users_file() {
     serving.says("reloaded sample version 3");
     assert_eq!(serving.get("/sample", None).status(), 502);
     serving.says("shop_sample   File \"functions/sample/pkg/sample.py\" Line 2");
+
+    project.write("functions/sample/pkg/sample.py", "import sklearn.svm\n");
+    serving.says("reloaded sample version 4");
+    let help = "function sample did not find a module: if `sklearn` is of a package, mdo derivative create NAME PACKAGE brings it to functions";
+    assert_eq!(serving.get("/sample", None).status(), 502);
+    serving.says(help);
+    assert_eq!(serving.get("/sample", None).status(), 502);
     serving.signal("INT");
-    serving.exits(0);
+    let lines = serving.exits(0);
+    assert_eq!(lines.iter().filter(|line| line.as_str() == help).count(), 1, "{lines:#?}");
 }
 
 #[test]

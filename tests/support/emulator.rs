@@ -21,8 +21,7 @@ use super::venv::tail;
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/localstack");
 /// What runs the functions of managed Python runtimes there; see `mdo_localstack.py`.
-const PYTHON_CLIENT: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/crates/server/src/runtime/clients/python.py");
+const PYTHON_CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/server/src/runtime/clients/python");
 const SERVICES: [(&str, &str); 7] = [
     ("sts", "get_caller_identity"),
     ("iam", "list_roles"),

@@ -10,25 +10,17 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider as Tls, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
 use mdo_engine::{Cause, Error, Redactor, Signals};
-use mdo_model::project::AccountId;
+use mdo_model::project::{AccountId, Settings};
 
 use crate::call::{RUNS_FOR_AT_MOST, Waits};
 use crate::errors;
 use crate::pace::Pace;
-
-/// The environment variable that names a file of further certificates to trust, as for every AWS tool.
-const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 
 /// Where to connect, and as whom.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +33,18 @@ pub(crate) struct ConnectOptions {
     pub profile_unless_env: bool,
     /// The only account that is allowed.
     pub account: Option<AccountId>,
+}
+
+impl ConnectOptions {
+    /// As a project's settings have it.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self {
+            region: settings.region.clone(),
+            profile: settings.profile.clone(),
+            profile_unless_env: settings.profile_unless_env,
+            account: settings.account.clone(),
+        }
+    }
 }
 
 /// Whether the environment holds credentials of its own: keys, or what a pipeline or a container gets them with.
@@ -86,7 +90,7 @@ impl Aws {
             options.profile = None;
         }
         let names_profile = options.profile.is_some();
-        let http = https_client()?;
+        let http = mdo_https::client()?;
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http.clone())
             .retry_config(RetryConfig::disabled())
@@ -240,32 +244,6 @@ pub(crate) fn domain(partition: &str) -> &'static str {
         "aws-eusc" => "amazonaws.eu",
         _ => "amazonaws.com",
     }
-}
-
-/// One pool of connections for every service, over rustls and ring, through the proxy that the environment names.
-fn https_client() -> Result<aws_smithy_runtime_api::client::http::SharedHttpClient, Error> {
-    let mut trust = TrustStore::default().with_native_roots(true);
-    if let Some(path) = std::env::var_os(CA_BUNDLE).filter(|path| !path.is_empty()) {
-        let bundle = std::fs::read(&path).map_err(|error| {
-            Error::new(
-                Cause::Invalid,
-                format!("read the certificates that {CA_BUNDLE} names, {}: {error}", path.to_string_lossy()),
-            )
-        })?;
-        trust.add_pem_certificate(bundle);
-    }
-    let context = TlsContext::builder().with_trust_store(trust).build();
-    let context = context.map_err(|error| Error::new(Cause::Other, format!("prepare TLS: {error}")))?;
-    let connector = move |settings: Option<&HttpConnectorSettings>, parts: Option<&RuntimeComponents>| {
-        let mut connector = Connector::builder()
-            .tls_provider(Tls::Rustls(CryptoMode::Ring))
-            .tls_context(context.clone())
-            .proxy_config(ProxyConfig::from_env());
-        connector.set_connector_settings(settings.cloned());
-        connector.set_sleep_impl(parts.and_then(RuntimeComponents::sleep_impl));
-        connector.build()
-    };
-    Ok(aws_smithy_http_client::Builder::new().build_with_connector_fn(connector))
 }
 
 /// Counts every HTTP request of a client.

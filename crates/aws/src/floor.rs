@@ -25,6 +25,7 @@ fn calls(change: &Change) -> Vec<&'static str> {
         ) => Vec::new(),
         (Kind::Derivative, Action::Delete) => vec!["lambda:ListLayerVersions", "lambda:DeleteLayerVersion"],
         (Kind::Derivative, _) => vec!["lambda:PublishLayerVersion"],
+        (Kind::LayerVersion, _) => vec!["lambda:DeleteLayerVersion"],
         (Kind::Function, Action::Create) => {
             let invokers = match &change.after {
                 Some(Resource::Function(function)) => function.invokers.len(),

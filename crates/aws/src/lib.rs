@@ -39,7 +39,8 @@ use mdo_model::stack::{Action, Change, Kind, Plan, Resource};
 use self::api_gateway::ApiGatewayState;
 use self::client::{Aws, ConnectOptions};
 use self::events::EventsState;
-use self::lambda::KnownLayers;
+use self::lambda::{KnownLayers, LastLook};
+pub use self::s3::S3Object;
 
 /// One project at one stage on AWS.
 pub struct AwsProvider {
@@ -52,6 +53,8 @@ pub struct AwsProvider {
     source: LazyLock<Option<String>, Revision>,
     gateway: ApiGatewayState,
     rules: EventsState,
+    /// What `prune` looks at last, before it removes anything.
+    last_look: LastLook,
     known: Mutex<Known>,
 }
 
@@ -89,13 +92,7 @@ impl AwsProvider {
     /// # Errors
     /// When no region is configured, or the certificates that `AWS_CA_BUNDLE` names cannot be read.
     pub async fn connect(settings: &Settings, source: Revision, signals: Signals) -> Result<Self, Error> {
-        let options = ConnectOptions {
-            region: settings.region.clone(),
-            profile: settings.profile.clone(),
-            profile_unless_env: settings.profile_unless_env,
-            account: settings.account.clone(),
-        };
-        let aws = Aws::connect(options, signals).await?;
+        let aws = Aws::connect(ConnectOptions::of(settings), signals).await?;
         acquaint(&aws.redactor, settings);
         Ok(Self {
             aws,
@@ -105,6 +102,7 @@ impl AwsProvider {
             source: LazyLock::new(source),
             gateway: ApiGatewayState::default(),
             rules: EventsState::default(),
+            last_look: LastLook::default(),
             known: Mutex::default(),
         })
     }
@@ -164,6 +162,7 @@ impl AwsProvider {
         match change.id.kind {
             Kind::Role => self.apply_role(change, run).await,
             Kind::Derivative => self.apply_derivative(change, run).await,
+            Kind::LayerVersion => self.delete_layer_version(change).await,
             Kind::Function => self.apply_function(change, run).await,
             Kind::LogGroup => logs::apply(&self.aws, &self.names, change, run, self.adopts()).await,
             Kind::Api | Kind::Stage | Kind::Key => {

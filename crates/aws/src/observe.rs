@@ -43,7 +43,7 @@ type Functions = BTreeMap<FunctionName, Box<Live>>;
 
 impl AwsProvider {
     pub(crate) async fn observe_stack(&self, scope: &Scope) -> Result<Observed, Error> {
-        let (found, listed, role, (derivatives, layers)) = futures::try_join!(
+        let (found, listed, role, layers) = futures::try_join!(
             self.read_functions(&scope.functions, scope),
             lambda::list(&self.aws, &self.names),
             iam::observe(&self.aws, &self.names, scope),
@@ -52,8 +52,9 @@ impl AwsProvider {
         self.identify().await?;
         let rest = self.read_rest(scope, &found, &listed).await?;
         let mut observed = self.assemble(scope, found, &listed, rest, role).await?;
-        observed.stack.derivatives.extend(derivatives);
-        self.read_attached_layers(&mut observed, layers).await?;
+        observed.stack.derivatives.extend(layers.derivatives);
+        observed.unzipped = layers.unzipped;
+        self.read_attached_layers(&mut observed, layers.known).await?;
         Ok(observed)
     }
 

@@ -8,6 +8,7 @@ mod run;
 mod signals;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ pub use signals::Signals;
 
 use mdo_model::Sha256;
 use mdo_model::project::{DerivativeId, FunctionName, KeyName, Secret, StageName};
-use mdo_model::stack::{Change, Plan, ResourceId, Stack};
+use mdo_model::stack::{Change, LiveVersions, Plan, ResourceId, Stack};
 
 /// Finds out the source revision of a project, such as a commit.
 pub type Revision = Box<dyn FnOnce() -> Option<String> + Send>;
@@ -50,6 +51,9 @@ pub struct Observed {
     pub shared: BTreeSet<ResourceId>,
     /// What the provider knows of functions beyond the model, for people.
     pub functions: BTreeMap<FunctionName, LiveFunction>,
+    /// What the files of derivatives take, in bytes: of those that are live with the inputs that the scope asks for, as far as
+    /// it was recorded with them.
+    pub unzipped: BTreeMap<DerivativeId, u64>,
 }
 
 /// What is live of a function beyond the model.
@@ -257,6 +261,29 @@ pub trait Share: Send + Sync {
         key: &str,
         progress: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<String, Error>;
+}
+
+/// Takes a piece of a file and the size of the whole, where that is known, and says whether it wants more.
+pub type Take<'a> = dyn FnMut(&[u8], Option<u64>) -> ControlFlow<()> + Send + 'a;
+
+/// What fetches a file from where somebody else has put it.
+#[async_trait]
+pub trait Fetch: Send + Sync {
+    /// Hands the file over piece by piece. That `take` wants no more is no error.
+    ///
+    /// # Errors
+    /// When it is not there, may not be read, or stops in the middle.
+    async fn fetch(&self, take: &mut Take<'_>) -> Result<(), Error>;
+}
+
+/// What knows the versions that deploys have left, over all stages of the project.
+#[async_trait]
+pub trait Versions: Send + Sync {
+    /// Every version of the project's own that there is, with which of them are in use. Never writes.
+    ///
+    /// # Errors
+    /// When any of it cannot be read: what is not known to be unused is in use.
+    async fn live_versions(&self) -> Result<LiveVersions, Error>;
 }
 
 /// What knows how warm rules fired.

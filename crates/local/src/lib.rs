@@ -34,6 +34,7 @@ pub use activity::{Activity, Observer};
 pub use admission::{HostName, InvalidHostName};
 pub use mdo_server::Teller;
 pub use server::{DEFAULT_PORT, Reloaded, Server};
+pub use store::is_build_named;
 
 use code::Code;
 use state::{StoredFunction, StoredKey, StoredStack};
@@ -248,6 +249,9 @@ impl Provider for LocalProvider {
                 })
                 .await
             }
+            (Some(Resource::LayerVersion(_)), _) => {
+                Err(Error::new(Cause::Invalid, "this machine has no versions of layers"))
+            }
             (Some(Resource::Derivative(derivative)), _) => {
                 let (id, derivative) = (named::<DerivativeId>(change)?, derivative.clone());
                 self.update(|state| {
@@ -327,7 +331,8 @@ impl Provider for LocalProvider {
                         | Kind::ServerRole
                         | Kind::Repository
                         | Kind::LoadBalancer
-                        | Kind::Server => {}
+                        | Kind::Server
+                        | Kind::LayerVersion => {}
                     }
                     Ok(())
                 })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
@@ -12,8 +13,9 @@ use futures::future::join_all;
 use mdo_engine::Error;
 use mdo_model::project::FunctionName;
 use mdo_model::stack::{Invoker, WarmRule};
+use mdo_package::derivative::missing_module_help;
 use mdo_server::gateway::{Front, KeyRing, Meter, Served, Source};
-use mdo_server::runtime::InvokeContext;
+use mdo_server::runtime::{InvokeContext, LogSink};
 use mdo_server::{Milliseconds, ServedFunction, ServedFunctions};
 
 use super::activity::{Activity, Observer};
@@ -21,6 +23,9 @@ use super::files::Stamp;
 use super::schedule::{Fire, Schedule};
 use super::state::StoredStack;
 use super::{LocalProvider, Reloaded};
+
+/// What the errors of a Python function are called that a module is missing for.
+const MISSING: [&str; 2] = ["Runtime.ImportModuleError", "ModuleNotFoundError"];
 
 /// The functions and the front, as the store had them at one moment.
 #[derive(Clone, Default)]
@@ -128,8 +133,7 @@ impl Live {
                 functions.insert(name.clone(), same);
                 continue;
             }
-            let observer = Arc::clone(&self.observer);
-            let logs = Arc::new(move |line| observer(Activity::Served(mdo_server::Activity::Log(line))));
+            let logs = told(name, Arc::clone(&self.observer));
             if let Some(function) = self.provider.start(name, stored, logs) {
                 if present.is_some() {
                     reloaded.push(Reloaded { function: name.clone(), version: function.version.to_string() });
@@ -220,6 +224,21 @@ impl Source for Live {
         let stack = Live::current(self).await;
         Served { front: Arc::clone(&stack.front), functions: Arc::clone(&stack.functions) as _ }
     }
+}
+
+/// Where a version of a function logs to: its lines are told, and once how to bring a module that it misses.
+fn told(function: &FunctionName, observer: Observer) -> LogSink {
+    let (function, was_helped) = (function.clone(), AtomicBool::new(false));
+    Arc::new(move |line| {
+        let is_missing = MISSING.iter().any(|kind| line.text.contains(kind));
+        let help = is_missing.then(|| missing_module_help(&line.text)).flatten();
+        observer(Activity::Served(mdo_server::Activity::Log(line)));
+        if let Some(help) = help
+            && !was_helped.swap(true, Ordering::Relaxed)
+        {
+            observer(Activity::problem(format!("function {function} did not find a module: {help}")));
+        }
+    })
 }
 
 /// The keys that open, and those that only explain themselves.

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use mdo_engine::{Cause, Error, Ping};
+use mdo_model::Sha256;
 use mdo_model::project::{FunctionName, KeyName, Names, StageName};
 use mdo_package::OwnFolder;
 use mdo_server::gateway::Usage;
@@ -21,6 +23,9 @@ const PINGS: usize = 50;
 
 /// Where the state of each stage is, below the project's own folder.
 const STAGES: &str = "stages";
+
+/// The file that keeps a stack, in the folder of its stage.
+const STATE: &str = "state.json";
 
 /// The store of one stage.
 #[derive(Clone, Debug)]
@@ -42,6 +47,17 @@ struct Listening {
     port: u16,
 }
 
+/// Whether a local stack of the project may run with what was built of these inputs: any file that keeps one names it, or cannot be
+/// read.
+pub fn is_build_named(root: &Path, inputs: Sha256) -> bool {
+    let inputs = inputs.to_string();
+    let stages = fs::read_dir(OwnFolder::of(root).path().join(STAGES));
+    stages.into_iter().flatten().flatten().any(|stage| match fs::read_to_string(stage.path().join(STATE)) {
+        Ok(text) => text.contains(&inputs),
+        Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+    })
+}
+
 impl Store {
     /// The store of a stage; nothing is written before it is needed.
     pub(super) fn new(root: &Path, names: &Names) -> Self {
@@ -56,7 +72,7 @@ impl Store {
     }
 
     fn state_file(&self) -> PathBuf {
-        self.folder.join("state.json")
+        self.folder.join(STATE)
     }
 
     /// What tells the present state from any other.
@@ -78,7 +94,7 @@ impl Store {
         let mut state = self.load()?;
         let answer = change(&mut state)?;
         if state.is_empty() {
-            for file in ["state.json", "pings.json", "usage.json"] {
+            for file in [STATE, "pings.json", "usage.json"] {
                 files::remove(&self.own, &self.folder.join(file))?;
             }
         } else {

@@ -7,28 +7,41 @@ use mdo_package::Bytes;
 use mdo_package::derivative::{self, Built, Imported, Packing};
 
 use super::super::abandoned::Waiting;
-use super::super::derivatives::{Derivatives, Make, Needed, runtime_of, tell};
+use super::super::derivatives::{Derivatives, Needed, tell};
+use super::super::ingredients::{Make, runtime_of};
+use super::several::Several;
+use super::unused::remove_unused_builds;
 use super::{chosen, ids_of, open};
 use crate::output::{self, DerivativeBuildDocument, DerivativeEntry, Failure, Steps};
 
 pub(super) async fn run(names: &[DerivativeName], json: bool) -> Result<(), Failure> {
     let (_, settings) = open()?;
     let names = chosen(&settings, names)?;
-    let ids: BTreeSet<_> = names.iter().flat_map(|name| ids_of(&settings, name)).collect();
-    let built = build(&settings, &ids).await?;
+    let mut several = Several::default();
     let mut entries = Vec::new();
-    for (id, built) in built {
-        let imported = import(&settings, &id, &built).await?;
-        if json {
-            entries.push(DerivativeEntry::of(&id, &built, &imported));
-        } else {
-            output::data(&text(&settings, &id, &built, &imported));
+    for id in names.iter().flat_map(|name| ids_of(&settings, name)) {
+        match build_and_import(&settings, &id).await {
+            Ok((built, imported)) if json => entries.push(DerivativeEntry::of(&id, &built, &imported)),
+            Ok((built, imported)) => output::data(&text(&settings, &id, &built, &imported)),
+            Err(failure) => several.note(failure)?,
         }
     }
-    if json {
-        output::json(&DerivativeBuildDocument::new(&settings.project, entries));
+    // Where nothing was built there is nothing to tell but why.
+    let is_told = json && (several.failure().is_none() || !entries.is_empty());
+    if is_told {
+        output::json(&DerivativeBuildDocument::new(&settings.project, entries, several.failure()));
     }
-    Ok(())
+    if several.failure().is_none() {
+        remove_unused_builds(&settings).await;
+    }
+    several.end(is_told)
+}
+
+async fn build_and_import(settings: &Settings, id: &DerivativeId) -> Result<(Built, Imported), Failure> {
+    let mut built = build(settings, &BTreeSet::from([id.clone()])).await?;
+    let built = built.remove(id).ok_or_else(|| anyhow::anyhow!("{id} was not built"))?;
+    let imported = import(settings, id, &built).await?;
+    Ok((built, imported))
 }
 
 /// Builds what a deploy would publish.

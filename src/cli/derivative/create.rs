@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mdo_model::project::{
-    DERIVATIVES, DerivativeId, DerivativeName, FunctionName, Project, REQUIREMENTS, Settings, set_key,
-    takes_derivatives,
+    DERIVATIVES, DerivativeId, DerivativeName, FunctionName, PYPROJECT, Project, REQUIREMENTS, Settings,
+    set_key, takes_derivatives,
 };
 use mdo_package::derivative::PythonRuntime;
 
@@ -14,16 +14,20 @@ use super::super::planning::no_such_function;
 use super::super::replace::replace;
 use super::super::session::current_folder;
 use super::{build, ids_of, lock, open, usual_runtime};
-use crate::output::{self, Failure, exit_code};
+use crate::output::{self, DerivativeCreateDocument, DerivativeEntry, Failure, LockEntry, exit_code};
 
 pub(super) async fn run(
     name: &DerivativeName,
     packages: &[String],
     function: Option<&FunctionName>,
     runtime: Option<PythonRuntime>,
+    json: bool,
 ) -> Result<(), Failure> {
     let root = Project::find(&current_folder()?)?;
-    let file = Path::new(DERIVATIVES).join(name.as_str()).join(REQUIREMENTS);
+    let folder = Path::new(DERIVATIVES).join(name.as_str());
+    let has = |file: &str| root.join(&folder).join(file).exists();
+    let (had_uv_lock, is_project) = (has("uv.lock"), has(PYPROJECT));
+    let file = folder.join(if is_project { PYPROJECT } else { REQUIREMENTS });
     let is_package =
         |text: &&String| !text.trim().is_empty() && !text.contains('\n') && !text.starts_with('-');
     if let Some(odd) = packages.iter().find(|text| !is_package(text)) {
@@ -34,6 +38,20 @@ pub(super) async fn run(
                 "name packages as pip does, as in \"numpy>=2\"; options such as -r go into {}",
                 file.display()
             ),
+        ));
+    }
+    if is_project && !packages.is_empty() {
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            format!("{} says what derivative `{name}` holds; nothing was written", file.display()),
+            format!("name packages there, and none here: mdo derivative create {name}"),
+        ));
+    }
+    if !is_project && packages.is_empty() && !has(REQUIREMENTS) {
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            format!("derivative `{name}` has neither a package nor a {}", folder.join(PYPROJECT).display()),
+            format!("name what it holds, as in: mdo derivative create {name} scikit-learn"),
         ));
     }
     // A function may name the derivative already: the project is whole only with its requirements.
@@ -52,8 +70,15 @@ pub(super) async fn run(
     };
     let locked = lock::lock(&settings, name, runtime, false).await?;
     written.is_kept = true;
-    output::data(&format!("  wrote  {}\n", file.display()));
-    output::data(&format!("  wrote  {}\n", file.with_file_name("requirements.txt").display()));
+    let mut wrote = Vec::from_iter((!packages.is_empty()).then(|| file.clone()));
+    wrote.extend((!had_uv_lock && has("uv.lock")).then(|| folder.join("uv.lock")));
+    wrote.push(folder.join("requirements.txt"));
+    let say = |text: &str| {
+        if !json {
+            output::data(text);
+        }
+    };
+    wrote.iter().for_each(|path| say(&format!("  wrote  {}\n", path.display())));
     let ids: BTreeSet<DerivativeId> = match function {
         Some(function) => {
             let configuration = &settings.functions[function].configuration;
@@ -70,13 +95,25 @@ pub(super) async fn run(
         output::message(&format!("note: {again}"));
         failure
     };
+    let mut entries = Vec::new();
     for (id, built) in build::build(&settings, &ids).await.map_err(kept)? {
         let imported = build::import(&settings, &id, &built).await?;
-        output::data(&build::text(&settings, &id, &built, &imported));
+        match json {
+            true => entries.push(DerivativeEntry::of(&id, &built, &imported)),
+            false => output::data(&build::text(&settings, &id, &built, &imported)),
+        }
+    }
+    if let Some(function) = function {
+        give(&settings, function, name)?;
+    }
+    if json {
+        let locked = LockEntry::of(name, &locked, &settings.root);
+        let document = DerivativeCreateDocument::new(&settings.project, &wrote, locked, entries, function);
+        output::json(&document);
+        return Ok(());
     }
     match function {
         Some(function) => {
-            give(&settings, function, name)?;
             output::data(&format!("\nfunction {function} runs with {name} now: mdo dev, or mdo deploy\n"));
         }
         None => output::data(&format!(
@@ -144,6 +181,10 @@ impl Written {
     fn requirements(path: &Path, packages: &[String]) -> Result<Self, Failure> {
         let folder = path.parent().unwrap_or(path).to_owned();
         let text: String = packages.iter().map(|package| format!("{package}\n")).collect();
+        if packages.is_empty() {
+            // What is there says what is wanted.
+            return Ok(Self { folder, is_kept: true, is_anothers: false });
+        }
         if let Ok(before) = fs::read_to_string(path) {
             // The same command once more goes on where it stopped.
             return Ok(Self { folder, is_kept: true, is_anothers: before != text });

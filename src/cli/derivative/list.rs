@@ -1,8 +1,9 @@
 //! `mdo derivative list`.
 
+use std::collections::BTreeMap;
+
 use mdo_model::Sha256;
-use mdo_model::project::{DERIVATIVES, DerivativeId, DerivativeName, Settings};
-use mdo_package::derivative;
+use mdo_model::project::{DerivativeId, DerivativeName, Settings};
 
 use super::super::derivatives::Derivatives;
 use super::{ids_of, open};
@@ -51,27 +52,22 @@ fn entry(settings: &Settings, name: &DerivativeName) -> DerivativeListEntry {
         .filter(|(_, function)| function.derivatives.contains(name))
         .map(|(function, _)| function.to_string())
         .collect();
-    let read = Derivatives::of_ids(settings, &ids);
-    let folder = settings.root.join(DERIVATIVES).join(name.as_str());
-    let lock = ids
-        .iter()
-        .next()
-        .and_then(|id| derivative::read_lock(name.as_str(), &folder, id.runtime.parse().ok()?).ok());
-    let pinned = lock.map(|lock| derivative::pinned(&lock)).unwrap_or_default();
+    let (read, complaints) = Derivatives::readable(settings, &ids);
+    let pinned = read.pinned();
+    let inputs = if complaints.is_empty() { read.inputs() } else { BTreeMap::new() };
     let text = |(id, inputs): (DerivativeId, Sha256)| (id.to_string(), inputs.to_string());
     DerivativeListEntry {
         name: name.to_string(),
         platforms: ids.iter().map(|id| format!("{} {}", id.runtime, id.architecture)).collect(),
         packages: pinned.into_iter().map(|package| (package.name, package.version)).collect(),
         functions,
-        zip: settings
-            .derivatives
-            .get(name)
-            .and_then(|own| Some(ZipState { path: own.zip.clone()?, pinned: own.sha256.is_some() })),
-        inputs: read.as_ref().map(|read| read.inputs().into_iter().map(text).collect()).unwrap_or_default(),
-        problem: read.err().and_then(|failure| {
-            let message = &failure.complaints.first()?.message;
-            Some(message.strip_prefix(&format!("derivative {name}: ")).unwrap_or(message).to_owned())
+        zip: settings.derivatives.get(name).and_then(|own| {
+            Some(ZipState { path: own.zip.as_ref()?.to_string(), pinned: own.sha256.is_some() })
+        }),
+        inputs: inputs.into_iter().map(text).collect(),
+        problem: complaints.first().map(|complaint| {
+            let message = &complaint.message;
+            message.strip_prefix(&format!("derivative {name}: ")).unwrap_or(message).to_owned()
         }),
     }
 }

@@ -8,10 +8,12 @@ use mdo_package::derivative::{self, LockOptions, Locked, PythonRuntime};
 
 use super::super::abandoned::Waiting;
 use super::super::derivatives::{Needed, tell};
+use super::several::Several;
+use super::unused::remove_unused_builds;
 use super::{chosen, oldest_runtime, open};
-use crate::output::{self, Failure, Steps, exit_code};
+use crate::output::{self, DerivativeLockDocument, Failure, LockEntry, Steps, exit_code};
 
-pub(super) async fn run(names: &[DerivativeName], upgrade: bool) -> Result<(), Failure> {
+pub(super) async fn run(names: &[DerivativeName], upgrade: bool, json: bool) -> Result<(), Failure> {
     let (_, settings) = open()?;
     let names = chosen(&settings, names)?;
     if names.is_empty() {
@@ -21,30 +23,50 @@ pub(super) async fn run(names: &[DerivativeName], upgrade: bool) -> Result<(), F
             "`mdo derivative create NAME PACKAGE…` makes one",
         ));
     }
+    let mut several = Several::default();
+    let mut entries = Vec::new();
     for name in names {
         if settings.derivatives[&name].zip.is_some() {
             output::message(&format!("derivative {name} is a prebuilt zip: there is nothing to lock"));
             continue;
         }
-        let runtime = oldest_runtime(&settings, &name)?;
-        let locked = lock(&settings, &name, runtime, upgrade).await?;
-        let path = locked.path.strip_prefix(&settings.root).unwrap_or(&locked.path).display();
-        if let Some(reason) = locked.distrusted {
-            output::message(&format!("warning: {path} {reason}"));
-        }
-        output::data(&match locked.changes.as_slice() {
-            [] => format!("{name}  {}, as before  {path}\n", output::count(locked.packages.len(), "package")),
-            changes => {
-                let changes: Vec<_> = changes.iter().map(|change| format!("  {change}\n")).collect();
-                format!(
-                    "{name}  {}  {path}\n{}",
-                    output::count(locked.packages.len(), "package"),
-                    changes.concat()
-                )
+        let locking = async { lock(&settings, &name, oldest_runtime(&settings, &name)?, upgrade).await };
+        let locked = match locking.await {
+            Ok(locked) => locked,
+            Err(failure) => {
+                several.note(failure)?;
+                continue;
             }
-        });
+        };
+        if json {
+            entries.push(LockEntry::of(&name, &locked, &settings.root));
+        } else {
+            say(&settings, &name, &locked);
+        }
     }
-    Ok(())
+    let is_told = json && (several.failure().is_none() || !entries.is_empty());
+    if is_told {
+        output::json(&DerivativeLockDocument::new(&settings.project, entries, several.failure()));
+    }
+    if several.failure().is_none() {
+        remove_unused_builds(&settings).await;
+    }
+    several.end(is_told)
+}
+
+fn say(settings: &Settings, name: &DerivativeName, locked: &Locked) {
+    let path = locked.path.strip_prefix(&settings.root).unwrap_or(&locked.path).display();
+    if let Some(reason) = locked.distrusted {
+        output::message(&format!("warning: {path} {reason}"));
+    }
+    let packages = output::count(locked.packages.len(), "package");
+    output::data(&match locked.changes.as_slice() {
+        [] => format!("{name}  {packages}, as before  {path}\n"),
+        changes => {
+            let changes: Vec<_> = changes.iter().map(|change| format!("  {change}\n")).collect();
+            format!("{name}  {packages}  {path}\n{}", changes.concat())
+        }
+    });
 }
 
 /// Locks the derivatives of the chosen functions that were never locked. One that is locked, however long ago, stays as it is.
@@ -53,7 +75,8 @@ pub(in super::super) async fn lock_first(settings: &Settings, selection: &Select
     let names: BTreeSet<_> = chosen.flat_map(|(_, function)| function.derivatives.iter().cloned()).collect();
     for name in names {
         let is_prebuilt = settings.derivatives.get(&name).is_some_and(|own| own.zip.is_some());
-        if is_prebuilt || !derivative::is_lockable(&settings.root.join(DERIVATIVES).join(name.as_str())) {
+        let folder = settings.root.join(DERIVATIVES).join(name.as_str());
+        if is_prebuilt || !derivative::is_lockable(name.as_str(), &folder) {
             continue;
         }
         let runtime = oldest_runtime(settings, &name)?;

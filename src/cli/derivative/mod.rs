@@ -6,6 +6,8 @@ mod list;
 mod lock;
 mod pin;
 mod push;
+mod several;
+mod unused;
 
 use std::collections::BTreeSet;
 
@@ -17,8 +19,9 @@ use mdo_model::project::{
 use mdo_package::derivative::PythonRuntime;
 
 pub(super) use self::lock::lock_first;
+pub(super) use self::unused::remove_unused_builds;
 use super::arguments::StackArgs;
-use super::derivatives::runtime_of;
+use super::ingredients::runtime_of;
 use super::session;
 use crate::output::{Failure, exit_code};
 
@@ -44,8 +47,8 @@ enum Verb {
     Create {
         /// The derivative's name
         name: DerivativeName,
-        /// What it holds, as pip writes it: `scikit-learn`, `numpy>=2`
-        #[arg(required = true, value_name = "PACKAGE")]
+        /// What it holds, as pip writes it: `scikit-learn`, `numpy>=2`; nothing where its folder has a pyproject.toml
+        #[arg(value_name = "PACKAGE")]
         packages: Vec<String>,
         /// The function that runs with it
         #[arg(long, short = 'f', value_name = "FUNCTION")]
@@ -53,14 +56,20 @@ enum Verb {
         /// The runtime to lock for; without it that of the functions, or python3.13
         #[arg(long, value_name = "RUNTIME")]
         runtime: Option<PythonRuntime>,
+        /// Print one JSON document instead of text
+        #[arg(long)]
+        json: bool,
     },
-    /// Pin the versions that the requirements come to, with hashes, in requirements.txt
+    /// Pin the versions that requirements.in or pyproject.toml come to, with hashes, in requirements.txt
     Lock {
         /// The derivatives; without a name, all of them
         names: Vec<DerivativeName>,
         /// Give up pinned versions for newer ones
         #[arg(long)]
         upgrade: bool,
+        /// Print one JSON document instead of text
+        #[arg(long)]
+        json: bool,
     },
     /// Build what a deploy would publish, and import its modules once where this machine can
     Build {
@@ -83,30 +92,40 @@ enum Verb {
         #[command(flatten)]
         place: StackArgs,
     },
-    /// Write the SHA-256 of a prebuilt zip into project.toml
+    /// Fetch and check a prebuilt zip, and write its SHA-256 into project.toml
     Pin {
         /// The derivative
         name: DerivativeName,
+        /// Print one JSON document instead of text
+        #[arg(long)]
+        json: bool,
     },
 }
 
 impl Args {
     /// Whether standard output has to be one JSON document.
     pub(super) fn json(&self) -> bool {
-        matches!(self.verb, Verb::List { json: true } | Verb::Build { json: true, .. })
+        match self.verb {
+            Verb::Create { json, .. }
+            | Verb::Lock { json, .. }
+            | Verb::Build { json, .. }
+            | Verb::List { json }
+            | Verb::Pin { json, .. } => json,
+            Verb::Push { .. } => false,
+        }
     }
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     match args.verb {
-        Verb::Create { name, packages, function, runtime } => {
-            create::run(&name, &packages, function.as_ref(), runtime).await
+        Verb::Create { name, packages, function, runtime, json } => {
+            create::run(&name, &packages, function.as_ref(), runtime, json).await
         }
-        Verb::Lock { names, upgrade } => lock::run(&names, upgrade).await,
+        Verb::Lock { names, upgrade, json } => lock::run(&names, upgrade, json).await,
         Verb::Build { names, json } => build::run(&names, json).await,
         Verb::List { json } => list::run(json),
         Verb::Push { name, place } => push::run(&name, &place).await,
-        Verb::Pin { name } => pin::run(&name),
+        Verb::Pin { name, json } => pin::run(&name, json).await,
     }
 }
 

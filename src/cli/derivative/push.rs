@@ -5,7 +5,8 @@ use mdo_package::Bytes;
 use mdo_package::derivative::Packing;
 
 use super::super::arguments::StackArgs;
-use super::super::derivatives::{Derivatives, Make};
+use super::super::derivatives::Derivatives;
+use super::super::ingredients::Make;
 use super::super::session::Session;
 use super::{chosen, ids_of};
 use crate::output::{self, Failure, Steps, exit_code};

@@ -63,7 +63,7 @@ pub(crate) struct FailureDocument {
 
 /// Why a command ended without success.
 #[derive(Debug, Serialize, JsonSchema)]
-struct FailureEntry {
+pub(super) struct FailureEntry {
     /// The exit code.
     exit_code: u8,
     #[serde(flatten)]
@@ -105,7 +105,7 @@ struct AnswerEntry {
 
 impl FailureEntry {
     /// The first of a failure's errors; `None` where it was reported already.
-    fn new(failure: &Failure) -> Option<Self> {
+    pub(super) fn new(failure: &Failure) -> Option<Self> {
         let problem = ProblemEntry::new(failure.complaints.first()?);
         Some(Self { exit_code: failure.code, problem })
     }

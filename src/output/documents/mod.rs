@@ -14,7 +14,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use derivative::{
-    DerivativeBuildDocument, DerivativeEntry, DerivativeListDocument, DerivativeListEntry, ZipState,
+    DerivativeBuildDocument, DerivativeCreateDocument, DerivativeEntry, DerivativeListDocument,
+    DerivativeListEntry, DerivativeLockDocument, DerivativePinDocument, LockEntry, ZipState,
 };
 pub(crate) use failure::{DestroyAllDocument, FailureDocument};
 pub(crate) use live::{KeysDocument, ListDocument, WarmDocument, WarmEntry};
@@ -69,6 +70,9 @@ enum AnyDocument {
     List(ListDocument),
     DerivativeBuild(DerivativeBuildDocument),
     DerivativeList(DerivativeListDocument),
+    DerivativeLock(DerivativeLockDocument),
+    DerivativeCreate(DerivativeCreateDocument),
+    DerivativePin(DerivativePinDocument),
     Keys(KeysDocument),
     Warm(WarmDocument),
     DestroyAll(DestroyAllDocument),

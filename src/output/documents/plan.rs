@@ -11,7 +11,7 @@ use super::failure::ProblemEntry;
 use super::{Head, word};
 use crate::output::failure::Complaint;
 
-/// A plan, and what came of it: `plan`, `deploy`, `warm` with a rate, `destroy`.
+/// A plan, and what came of it: `plan`, `deploy`, `warm` with a rate, `prune`, `destroy`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct PlanDocument {
     #[serde(flatten)]
@@ -24,6 +24,9 @@ pub(crate) struct PlanDocument {
     kept: Vec<KeptEntry>,
     /// How many resources were compared.
     checked: usize,
+    /// Of `prune`, the storage that what goes takes, in bytes, as far as it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    freed_bytes: Option<u64>,
     /// What came of the plan as a whole, where it was run.
     #[serde(flatten)]
     run: Option<RunEntry>,
@@ -33,7 +36,7 @@ pub(crate) struct PlanDocument {
 #[derive(Debug, Serialize, JsonSchema)]
 struct ChangeEntry {
     /// `role`, `derivative`, `function`, `log_group`, `api`, `stage`, `key`, `warm_rule`, `server_role`, `repository`,
-    /// `load_balancer` or `server`.
+    /// `load_balancer`, `server` or `layer_version`.
     resource: Value,
     /// What the provider calls it.
     name: String,
@@ -126,6 +129,7 @@ impl PlanDocument {
             summary: SummaryEntry { create: summary.create, update: summary.update, delete: summary.delete },
             kept: plan.kept.iter().map(KeptEntry::new).collect(),
             checked: plan.checked,
+            freed_bytes: plan.freed().map(|freed| freed.bytes),
             run: None,
         }
     }

@@ -2,8 +2,11 @@
 //!
 //! Wheels are made by hand and uv looks nowhere else, so that no test needs the network.
 
+mod fetching;
 mod layers;
+mod oversized;
 mod painting;
+mod pruning;
 mod publishing;
 mod removing;
 mod scikit_learn;
@@ -14,4 +17,5 @@ mod splitting;
 mod wheel;
 
 pub(crate) use self::painting::Painting;
+pub(crate) use self::pruning::leaves_behind;
 use crate::support::uv;

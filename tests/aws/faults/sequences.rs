@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::snapshot::Snapshot;
-use crate::derivatives::Painting;
+use crate::derivatives::{Painting, leaves_behind};
 use crate::live::Live;
 use crate::support::emulator::Emulator;
 use crate::support::project::{MANIFEST, TestProject};
@@ -45,6 +45,12 @@ pub(super) fn all() -> Vec<Sequence> {
         destroy("destroy after a first deploy without function", a_first_deploy_without_function),
         deploy("new and changed derivatives", a_derivative_and_files_with_another_one),
         destroy("destroy with derivatives", two_editions_of_a_derivative),
+        Sequence {
+            name: "prune",
+            prepare: a_derivative_and_what_was_left_of_it,
+            command: "prune --keep 1 --yes --json",
+            settled: "prune --keep 1 --yes --json",
+        },
     ]
 }
 
@@ -91,6 +97,13 @@ fn two_editions_of_a_derivative(project: &TestProject) {
     a_derivative(project);
     Painting::wants(project, "colours", "colours==2.0");
     a_stack(project);
+}
+
+fn a_derivative_and_what_was_left_of_it(project: &TestProject) {
+    a_derivative(project);
+    for edition in ["left first", "left later", "newest"] {
+        leaves_behind(project, &Painting::layer("colours"), edition);
+    }
 }
 
 /// A stack of a function with a derivative, and nothing else.

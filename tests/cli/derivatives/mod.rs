@@ -1,9 +1,13 @@
 //! Derivatives as a user meets them: wheels made by hand, and the real uv and Python, without a network.
 
 mod commands;
+mod documents;
+mod fetching;
+mod projects;
 mod refusing;
 mod scikit_learn;
 mod serving;
+mod unused;
 #[path = "../../../crates/package/tests/package/derivative/wheel.rs"]
 #[expect(dead_code, reason = "these tests make none for one platform or from source")]
 mod wheel;

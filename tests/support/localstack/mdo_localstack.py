@@ -6,7 +6,7 @@ sees this machine's files, and what it leaves in /tmp stays there.
 A function of a managed Python runtime is run by a Python of that version with mdo's own client of the Runtime API: it needs
 no installation, and runs on any version and system. Lambda's own client has no wheel for all of them; that the two answer alike is
 proven elsewhere, by crates/server/tests/managed. MDO_LAMBDA_PYTHONS maps runtimes to interpreters, in JSON, and
-MDO_LAMBDA_PYTHON_CLIENT is the client's path.
+MDO_LAMBDA_PYTHON_CLIENT is the folder of the client's rooms.
 """
 
 import json
@@ -302,8 +302,15 @@ class RuntimeApi(BaseHTTPRequestHandler):
 def python(runtime):
     """The command line of a managed Python runtime. One that this machine has no Python for fails to start."""
     interpreters = json.loads(os.environ.get("MDO_LAMBDA_PYTHONS", "{}"))
-    with open(os.environ["MDO_LAMBDA_PYTHON_CLIENT"], encoding="utf-8") as client:
-        return [interpreters.get(runtime, f"/nowhere/{runtime}"), "-u", "-s", "-X", "utf8", "-c", client.read()]
+    program = interpreters.get(runtime, f"/nowhere/{runtime}")
+    # As crates/server/src/runtime/launcher.rs hands it over.
+    always = "".join(room(name) for name in ("start", "documents", "context", "modules", "main"))
+    return [program, "-u", "-s", "-X", "utf8", "-c", always, room("logs"), room("errors")]
+
+
+def room(name):
+    with open(os.path.join(os.environ["MDO_LAMBDA_PYTHON_CLIENT"], f"{name}.py"), encoding="utf-8") as text:
+        return text.read()
 
 
 def failure(kind, message):

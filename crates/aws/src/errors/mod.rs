@@ -124,6 +124,9 @@ fn refused(operation: &str, on: &str, cause: Cause, code: &str, message: &str, c
         (Cause::Throttled, _) => {
             error.with_help("AWS kept throttling this account; run the command again in a minute")
         }
+        (_, "NoSuchBucket" | "NoSuchKey") if operation == "s3:GetObject" => {
+            error.with_help("check the address: the names of the bucket and of the object in it")
+        }
         (_, "NoSuchBucket") => {
             error.with_help("create the bucket, or name another one in `[artifacts]` of project.toml")
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use aws_sdk_lambda::types::AliasRoutingConfiguration;
+use aws_sdk_lambda::types::{AliasConfiguration, AliasRoutingConfiguration};
 use mdo_engine::{Applied, Cause, Error, Run};
 use mdo_model::project::{DerivativeId, FunctionName};
 use mdo_model::stack::{Change, Function, Invoker, Kind, ResourceId};
@@ -147,8 +147,22 @@ impl AwsProvider {
         Ok(aliases.into_iter().filter(|(_, by_mdo)| *by_mdo).map(|(alias, _)| alias).collect())
     }
 
-    /// The aliases of a function; `None` when there is no such function.
+    /// The aliases of a function by name; `None` when there is no such function.
     pub(crate) async fn aliases(&self, name: &FunctionName) -> Result<Option<Aliases>, Error> {
+        let aliases = self.list_aliases(name).await?.map(|listed| {
+            listed.into_iter().filter_map(|alias| {
+                let by_mdo = alias.description() == Some(ALIAS_DESCRIPTION);
+                Some((alias.name?, by_mdo))
+            })
+        });
+        Ok(aliases.map(Iterator::collect))
+    }
+
+    /// The aliases of a function as Lambda has them; `None` when there is no such function.
+    pub(super) async fn list_aliases(
+        &self,
+        name: &FunctionName,
+    ) -> Result<Option<Vec<AliasConfiguration>>, Error> {
         let (aws, full) = (&self.aws, self.names.function(name));
         let listed = pages::all(async |position: Option<String>| {
             let answer = aws
@@ -158,15 +172,10 @@ impl AwsProvider {
                 .await?;
             Ok((answer.aliases, answer.next_marker))
         });
-        let listed = match listed.await {
-            Err(error) if error.is(&Cause::Gone) => return Ok(None),
-            listed => listed?,
-        };
-        let aliases = listed.into_iter().filter_map(|alias| {
-            let by_mdo = alias.description() == Some(ALIAS_DESCRIPTION);
-            Some((alias.name?, by_mdo))
-        });
-        Ok(Some(aliases.collect()))
+        match listed.await {
+            Err(error) if error.is(&Cause::Gone) => Ok(None),
+            listed => listed.map(Some),
+        }
     }
 
     async fn wait_for_what_it_runs_with(

@@ -8,11 +8,11 @@ use aws_sdk_lambda::types::{LayerVersionContentInput, Runtime};
 use futures::future::try_join_all;
 use mdo_engine::{Applied, Cause, DerivativePart, Error, Run, Scope};
 use mdo_model::Sha256;
-use mdo_model::project::{DerivativeId, DerivativeName, Names};
+use mdo_model::project::{DerivativeId, DerivativeName};
 use mdo_model::stack::{Change, Derivative, Function, ResourceId};
 
 use super::code::{self, Zip};
-use super::layer_record::Record;
+use super::layer_record::{Record, Sizes};
 use super::{functions, request};
 use crate::{AwsProvider, pages};
 
@@ -27,20 +27,35 @@ pub(crate) struct KnownLayers {
     foreign: BTreeSet<String>,
 }
 
+/// What was read of the derivatives that the files ask for.
+pub(crate) struct LayersRead {
+    /// Those that are live.
+    pub derivatives: BTreeMap<DerivativeId, Derivative>,
+    pub known: KnownLayers,
+    /// What the files of those take, in bytes, that are live with the inputs that are asked for.
+    pub unzipped: BTreeMap<DerivativeId, u64>,
+}
+
 /// A layer version, and its record if it is ours.
-struct Version {
-    arn: String,
-    record: Option<Record>,
+pub(super) struct Version {
+    pub arn: String,
+    pub record: Option<Record>,
+    pub sizes: Sizes,
+    pub published: Option<String>,
+}
+
+impl Version {
+    /// Its number, the last word of its ARN.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.arn.rsplit(':').next()?.parse().ok()
+    }
 }
 
 impl AwsProvider {
     /// The derivatives that the files ask for, as far as they are live: with the inputs that are asked for, or else with those
     /// of the newest version.
-    pub(crate) async fn read_layers(
-        &self,
-        scope: &Scope,
-    ) -> Result<(BTreeMap<DerivativeId, Derivative>, KnownLayers), Error> {
-        let mut known = KnownLayers::default();
+    pub(crate) async fn read_layers(&self, scope: &Scope) -> Result<LayersRead, Error> {
+        let (mut known, mut unzipped) = (KnownLayers::default(), BTreeMap::new());
         let each = scope.derivatives.iter().map(async |(id, inputs)| {
             let parts = self.parts_of(id, Some(*inputs)).await?;
             Ok::<_, Error>((id, *inputs, parts))
@@ -50,14 +65,27 @@ impl AwsProvider {
             known.note(id, &parts);
             let newest = parts.first().and_then(|first| newest(first)).map(|record| record.inputs);
             let whole = known.whole.contains_key(&(id.clone(), inputs));
+            let recorded = whole.then(|| unzipped_size(&parts, inputs)).flatten();
+            unzipped.extend(recorded.map(|bytes| (id.clone(), bytes)));
             let inputs = if whole { Some(inputs) } else { newest.filter(|newest| *newest != inputs) };
             live.extend(inputs.map(|inputs| (id.clone(), Derivative { inputs })));
         }
-        Ok((live, known))
+        Ok(LayersRead { derivatives: live, known, unzipped })
     }
 
     /// Every derivative of the project that is live, whichever stage has asked for it.
     pub(crate) async fn every_layer(&self) -> Result<BTreeMap<DerivativeId, Derivative>, Error> {
+        let ids: BTreeSet<DerivativeId> = self.own_layers().await?.into_iter().map(|(id, _)| id).collect();
+        let each = ids.iter().map(async |id| {
+            let versions = self.versions(&self.names.layer(id)).await?;
+            let derivative = |record: &Record| (id.clone(), Derivative { inputs: record.inputs });
+            Ok::<_, Error>(newest(&versions).map(derivative))
+        });
+        Ok(try_join_all(each).await?.into_iter().flatten().collect())
+    }
+
+    /// The layers that are named as ours are: derivatives and the numbers of their parts.
+    pub(super) async fn own_layers(&self) -> Result<BTreeSet<(DerivativeId, usize)>, Error> {
         let layers = pages::all(async |position: Option<String>| {
             let answer = self
                 .aws
@@ -68,16 +96,7 @@ impl AwsProvider {
             Ok((answer.layers, answer.next_marker))
         })
         .await?;
-        let ids: BTreeSet<DerivativeId> = layers
-            .iter()
-            .filter_map(|layer| self.names.layer_of(layer.layer_name()?).map(|(id, _)| id))
-            .collect();
-        let each = ids.iter().map(async |id| {
-            let versions = self.versions(&self.names.layer(id)).await?;
-            let derivative = |record: &Record| (id.clone(), Derivative { inputs: record.inputs });
-            Ok::<_, Error>(newest(&versions).map(derivative))
-        });
-        Ok(try_join_all(each).await?.into_iter().flatten().collect())
+        Ok(layers.iter().filter_map(|layer| self.names.layer_of(layer.layer_name()?)).collect())
     }
 
     /// Reads which of a function's layers are derivatives of ours. Those that nobody has asked for are looked up.
@@ -126,20 +145,20 @@ impl AwsProvider {
     /// The versions of each part of a derivative. How many parts there are is what the first one says: the first with these
     /// inputs, where there is one.
     async fn parts_of(&self, id: &DerivativeId, inputs: Option<Sha256>) -> Result<Vec<Vec<Version>>, Error> {
-        let first = self.versions(&part_name(&self.names, id, 1)).await?;
+        let first = self.versions(&self.names.layer(id)).await?;
         let counts = first
             .iter()
             .filter_map(|version| version.record.as_ref())
             .filter(|record| inputs.is_none_or(|inputs| record.inputs == inputs))
             .map(|record| record.parts);
         let rest = (2..=counts.max().unwrap_or(1))
-            .map(async |part| self.versions(&part_name(&self.names, id, part)).await);
+            .map(async |part| self.versions(&self.names.layer_part(id, part)).await);
         let rest = try_join_all(rest).await?;
         Ok(std::iter::once(first).chain(rest).collect())
     }
 
     /// The versions of a layer, newest first. None where there is no such layer.
-    async fn versions(&self, layer: &str) -> Result<Vec<Version>, Error> {
+    pub(super) async fn versions(&self, layer: &str) -> Result<Vec<Version>, Error> {
         let listed = pages::all(async |position: Option<String>| {
             let answer = self
                 .aws
@@ -161,7 +180,9 @@ impl AwsProvider {
         let versions = listed.into_iter().filter_map(|version| {
             let record = version.description().and_then(Record::read);
             let record = record.filter(|record| record.project == self.names.project.as_str());
-            Some(Version { arn: version.layer_version_arn?, record })
+            let sizes = version.description().map(Sizes::read).unwrap_or_default();
+            let published = version.created_date;
+            Some(Version { arn: version.layer_version_arn?, record, sizes, published })
         });
         Ok(versions.collect())
     }
@@ -206,8 +227,9 @@ impl AwsProvider {
         on: &ResourceId,
         run: &Run<'_>,
     ) -> Result<String, Error> {
-        let (aws, layer) = (&self.aws, part_name(&self.names, id, record.part));
-        let description = format!("{record} zip={} raw={unzipped}", zip.sha256);
+        let (aws, layer) = (&self.aws, self.names.layer_part(id, record.part));
+        let sizes = Sizes { unzipped: Some(unzipped), zipped: Some(zip.size) };
+        let description = format!("{record} zip={}{sizes}", zip.sha256);
         let DerivativePart { path, sha256, size } = zip;
         let zip = Zip { path, size: *size, sha256: Some(*sha256) };
         let code = code::prepare(aws, self.artifacts.as_ref(), zip, on, run).await?;
@@ -239,7 +261,7 @@ impl AwsProvider {
     pub(crate) async fn delete_layers(&self, id: &DerivativeId) -> Result<Applied, Error> {
         let mut part = 1;
         loop {
-            let layer = part_name(&self.names, id, part);
+            let layer = self.names.layer_part(id, part);
             let mut versions = self.versions(&layer).await?;
             versions.retain(|version| version.record.is_some());
             // A part without a version of ours is none of ours, and so is what would come after it.
@@ -247,23 +269,20 @@ impl AwsProvider {
                 return Ok(Applied::default());
             }
             for version in &versions {
-                let number = version.arn.rsplit(':').next().and_then(|number| number.parse::<i64>().ok());
-                let Some(number) = number else { continue };
-                functions::ignore_absent(
-                    self.aws
-                        .call("lambda:DeleteLayerVersion", &layer, || {
-                            self.aws
-                                .lambda
-                                .delete_layer_version()
-                                .layer_name(&layer)
-                                .version_number(number)
-                                .send()
-                        })
-                        .await,
-                )?;
+                let Some(number) = version.number() else { continue };
+                self.delete_version(&layer, number).await?;
             }
             part += 1;
         }
+    }
+
+    /// Removes one version of a layer. One that is gone already is as good.
+    pub(super) async fn delete_version(&self, layer: &str, number: u64) -> Result<(), Error> {
+        let (aws, number) = (&self.aws, i64::try_from(number).unwrap_or(i64::MAX));
+        let answer = aws.call("lambda:DeleteLayerVersion", layer, || {
+            aws.lambda.delete_layer_version().layer_name(layer).version_number(number).send()
+        });
+        functions::ignore_absent(answer.await)
     }
 
     /// A function as Lambda is told of it: its derivatives are layers behind its own ones.
@@ -289,22 +308,21 @@ fn lost(name: &DerivativeName) -> Error {
         .with_help("run the command again: it publishes them")
 }
 
+/// What the files of a derivative with these inputs take, in bytes, as its versions say.
+fn unzipped_size(parts: &[Vec<Version>], inputs: Sha256) -> Option<u64> {
+    let is_it = |version: &&Version| version.record.as_ref().is_some_and(|record| record.inputs == inputs);
+    parts.first()?.iter().filter(is_it).find_map(|version| version.sizes.unzipped)
+}
+
 /// What the newest version of ours records.
 fn newest(versions: &[Version]) -> Option<&Record> {
     versions.iter().find_map(|version| version.record.as_ref())
 }
 
-fn part_name(names: &Names, id: &DerivativeId, part: usize) -> String {
-    match part {
-        1 => names.layer(id),
-        _ => format!("{}-{part}", names.layer(id)),
-    }
-}
-
 impl KnownLayers {
     /// Takes in the versions of each part of a derivative.
     fn note(&mut self, id: &DerivativeId, parts: &[Vec<Version>]) {
-        for Version { arn, record } in parts.iter().flatten() {
+        for Version { arn, record, .. } in parts.iter().flatten() {
             match record {
                 Some(record) => drop(self.listed.insert(arn.clone(), (id.clone(), record.inputs))),
                 None => drop(self.foreign.insert(arn.clone())),
@@ -337,7 +355,7 @@ mod tests {
     }
 
     fn version(arn: &str, record: Record) -> Version {
-        Version { arn: arn.to_owned(), record: Some(record) }
+        Version { arn: arn.to_owned(), record: Some(record), sizes: Sizes::default(), published: None }
     }
 
     #[test]

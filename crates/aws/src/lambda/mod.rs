@@ -6,12 +6,14 @@ mod functions;
 mod layer_record;
 mod layers;
 pub(crate) mod permissions;
+mod pruning;
 mod publish;
 mod read;
 mod request;
 
 pub(crate) use functions::is_foreign;
 pub(crate) use layers::KnownLayers;
+pub(crate) use pruning::LastLook;
 pub(crate) use read::{
     CONCURRENCY_TAG, Live, Lookup, account_in, idle, is_busy, list, look_up, read_tags, reserved,
     settled_soon,

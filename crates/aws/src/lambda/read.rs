@@ -99,17 +99,19 @@ pub(crate) async fn look_up(
 
 /// The names of the functions that have our prefix, whosever they are.
 pub(crate) async fn list(aws: &Aws, names: &Names) -> Result<BTreeSet<FunctionName>, Error> {
-    let functions = pages::all(async |position: Option<String>| {
-        let answer = aws
-            .call("lambda:ListFunctions", "", || {
-                aws.lambda.list_functions().max_items(50).set_marker(position.clone()).send()
-            })
-            .await?;
-        Ok((answer.functions, answer.next_marker))
-    })
-    .await?;
+    let functions = list_all(aws).await?;
     let listed = functions.iter().filter_map(|function| function.function_name());
     Ok(listed.filter_map(|name| names.function_of(name)).collect())
+}
+
+/// Every function of the account in the region, as `$LATEST` is configured.
+pub(super) async fn list_all(aws: &Aws) -> Result<Vec<LiveConfiguration>, Error> {
+    pages::all(async |position: Option<String>| {
+        let list = || aws.lambda.list_functions().max_items(50).set_marker(position.clone()).send();
+        let answer = aws.call("lambda:ListFunctions", "", list).await?;
+        Ok((answer.functions, answer.next_marker))
+    })
+    .await
 }
 
 /// Reads a function's tags apart.

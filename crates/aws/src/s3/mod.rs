@@ -1,6 +1,8 @@
 //! Packages above Lambda's limit for direct uploads: content-addressed objects in the project's bucket, streamed there
 //! part by part.
 
+mod object;
+
 use std::io::SeekFrom;
 use std::path::Path;
 
@@ -13,6 +15,7 @@ use mdo_model::project::Artifacts;
 use mdo_model::stack::ResourceId;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
+pub use self::object::S3Object;
 use crate::client::Aws;
 
 /// Bytes of a part: at three at a time, what an upload holds in memory at most is known.

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::document::Document;
 use super::loaded_function::LoadedFunction;
 use super::manifest::Manifest;
-use super::problem::Problem;
-use super::{Architecture, DerivativeName, FunctionName};
+use super::problem::{Place, Problem};
+use super::{Architecture, DerivativeName, FunctionName, ZipSource};
 use crate::Sha256;
 
 /// The folder of all derivatives, below the project's.
@@ -20,6 +20,9 @@ pub const DERIVATIVES: &str = "derivatives";
 
 /// What is wanted, as a file of a derivative's folder.
 pub const REQUIREMENTS: &str = "requirements.in";
+
+/// The same as a project of Python's own tools; a folder holds the one or the other.
+pub const PYPROJECT: &str = "pyproject.toml";
 
 /// The most layers that Lambda lets a function have.
 const MOST_LAYERS: usize = 5;
@@ -37,10 +40,12 @@ pub struct DerivativeSettings {
     /// Whether compiled bytecode comes with the packages: it makes cold starts faster and the zip larger.
     #[schemars(extend("default" = true))]
     pub bytecode: Option<bool>,
-    /// A prebuilt zip instead, as a path from the project's folder.
-    #[schemars(extend("format" = "zip-path"))]
-    pub zip: Option<String>,
-    /// The SHA-256 of the prebuilt zip, in hexadecimal digits; `mdo derivative pin` writes it.
+    /// A prebuilt zip instead: a path from the project's folder, `https://…` or `s3://bucket/key`.
+    pub zip: Option<ZipSource>,
+    /// Where that is written.
+    #[serde(skip)]
+    pub zip_place: Option<Place>,
+    /// The SHA-256 of the prebuilt zip, in hexadecimal digits, needed for one from elsewhere; `mdo derivative pin` writes it.
     #[schemars(with = "Option<String>", extend("format" = "sha256", "pattern" = "^[0-9a-f]{64}$"))]
     pub sha256: Option<Sha256>,
 }
@@ -100,10 +105,26 @@ pub fn takes_derivatives(runtime: &str) -> bool {
 pub(super) fn settings(root: &Path, manifest: &Manifest) -> BTreeMap<DerivativeName, DerivativeSettings> {
     let mut all = manifest.derivatives.clone();
     let folders = std::fs::read_dir(root.join(DERIVATIVES)).into_iter().flatten().flatten();
-    for folder in folders.filter(|folder| folder.path().join(REQUIREMENTS).is_file()) {
+    for folder in folders.filter(|folder| {
+        let path = folder.path();
+        path.join(REQUIREMENTS).is_file() || path.join(PYPROJECT).is_file()
+    }) {
         if let Some(name) = folder.file_name().to_str().and_then(|name| name.parse().ok()) {
             all.entry(name).or_default();
         }
+    }
+    all
+}
+
+/// The same, each with the place where its prebuilt zip is written.
+pub(super) fn placed_settings(
+    root: &Path,
+    manifest: &Manifest,
+    document: &Document,
+) -> BTreeMap<DerivativeName, DerivativeSettings> {
+    let mut all = settings(root, manifest);
+    for (name, own) in all.iter_mut().filter(|(_, own)| own.zip.is_some()) {
+        own.zip_place = document.place(&["derivatives", name.as_str(), "zip"]);
     }
     all
 }
@@ -175,7 +196,9 @@ pub(super) fn check(
         }
         if !known.contains_key(derivative) {
             let problem = match root.join(DERIVATIVES).join(derivative.as_str()).is_dir() {
-                true => Problem::new(format!("{DERIVATIVES}/{derivative} has no {REQUIREMENTS}")),
+                true => Problem::new(format!(
+                    "{DERIVATIVES}/{derivative} has neither a {REQUIREMENTS} nor a {PYPROJECT}"
+                )),
                 false => Problem::new(format!("function {name}: there is no derivative `{derivative}`")),
             };
             let near = super::nearest(derivative.as_str(), known.keys().map(DerivativeName::as_str));

@@ -9,7 +9,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::api_timeout::ApiTimeout;
 use super::problem::Problem;
 use super::{
-    AccountId, DerivativeName, MediaType, ProjectName, Rate, Route, StageName, region, route, runtime, server,
+    AccountId, DerivativeName, MediaType, ProjectName, Rate, Route, StageName, ZipSource, region, route,
+    runtime, server,
 };
 use crate::Sha256;
 
@@ -23,7 +24,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Problem> {
         "rate" => parse::<Rate>(text),
         "route" => route::problem(text),
         "api-timeout" => parse::<ApiTimeout>(text),
-        "zip-path" => zip_path(text),
+        "zip-source" => zip_source(text),
         "sha256" => parse::<Sha256>(text),
         "media-type" => parse::<MediaType>(text),
         "runtime" => runtime::check(text),
@@ -155,15 +156,9 @@ pub(super) fn environment_value(value: &str) -> Option<Problem> {
     })
 }
 
-/// What is wrong with the path of a prebuilt zip: mdo fetches none.
-fn zip_path(path: &str) -> Option<Problem> {
-    if path.is_empty() {
-        return Some(Problem::new("the path of the zip is empty").help("write it from the project's folder"));
-    }
-    path.contains("://").then(|| {
-        Problem::new(format!("`{path}` is an address: mdo reads prebuilt zips from this machine"))
-            .help("download it, write its path here, and pin what it is: mdo derivative pin NAME")
-    })
+fn zip_source(text: &str) -> Option<Problem> {
+    let error = text.parse::<ZipSource>().err()?;
+    Some(Problem::new(error.to_string()).help(error.help()))
 }
 
 /// A name as far as it is one: from where it is none any more, it may be a value.

@@ -36,10 +36,13 @@ mod suggest;
 mod text;
 mod validate;
 mod written;
+mod zip_source;
 
 pub use architecture::Architecture;
 pub use configuration::FunctionConfiguration;
-pub use derivative::{DERIVATIVES, DerivativeId, DerivativeSettings, REQUIREMENTS, takes_derivatives};
+pub use derivative::{
+    DERIVATIVES, DerivativeId, DerivativeSettings, PYPROJECT, REQUIREMENTS, takes_derivatives,
+};
 pub use edit::set_key;
 pub use edit_manifest::pin_derivative;
 pub use environment::{Assignment, InvalidAssignment, Overrides, environment_size, left_out};
@@ -61,3 +64,4 @@ pub use settings::{
 };
 pub use suggest::nearest;
 pub use written::Project;
+pub use zip_source::{HttpsAddress, InvalidZipSource, ZipSource};

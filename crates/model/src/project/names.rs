@@ -34,7 +34,20 @@ impl Names {
 
     /// The layer of a derivative; further parts of one that is too large for a single layer have their number behind it.
     pub fn layer(&self, derivative: &DerivativeId) -> String {
-        format!("{}_{derivative}", self.project)
+        self.layer_part(derivative, 1)
+    }
+
+    /// The layer of one part of a derivative, from 1.
+    pub fn layer_part(&self, derivative: &DerivativeId, part: usize) -> String {
+        format!("{}_{}", self.project, Self::part(derivative, part))
+    }
+
+    /// One part of a derivative, whichever project's: `sklearn-python3_13-x86_64`, `sklearn-python3_13-x86_64-2`.
+    pub fn part(derivative: &DerivativeId, part: usize) -> String {
+        match part {
+            1 => derivative.to_string(),
+            _ => format!("{derivative}-{part}"),
+        }
     }
 
     /// Reads a derivative and the number of its part, from 1, back from the name of a layer.

@@ -145,7 +145,7 @@ impl Project {
             artifacts: manifest.artifacts.clone(),
             api,
             server,
-            derivatives: derivative::settings(&self.root, manifest),
+            derivatives: derivative::placed_settings(&self.root, manifest, &self.document),
             functions,
         };
         self.check_names(&settings, &mut problems);

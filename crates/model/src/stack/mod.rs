@@ -6,6 +6,7 @@ mod desired;
 mod diff;
 mod hosted;
 mod plan;
+mod prune;
 mod resource;
 
 pub use cost::{MonthlyCost, PRICES_IN, PRICES_OF};
@@ -16,6 +17,7 @@ pub use hosted::{
     Repository, Server, ServerRole, hosted,
 };
 pub use plan::{Action, Change, Kept, KeptKind, Plan, Summary, destroy, plan};
+pub use prune::{Freed, LayerVersion, LayerVersionId, LiveVersions, prune};
 pub use resource::{
     Api, ApiRoute, ApiStage, Definition, Derivative, Function, Invoker, Key, Kind, LogGroup, Resource,
     ResourceId, Role, Stack, WarmRule,

@@ -323,7 +323,8 @@ fn keep_environment(
     }
 }
 
-fn change(id: ResourceId, before: Option<&Resource>, after: Option<&Resource>) -> Option<Change> {
+/// The change of one resource; `None` where it is as it should be.
+pub(super) fn change(id: ResourceId, before: Option<&Resource>, after: Option<&Resource>) -> Option<Change> {
     let value = |resource: Option<&Resource>| {
         resource.and_then(|resource| serde_json::to_value(resource).ok()).unwrap_or(Value::Null)
     };

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sha2::Digest;
 
 use super::hosted::{LoadBalancer, Repository, Server, ServerRole};
+use super::prune::LayerVersion;
 use crate::Sha256;
 use crate::project::{
     DerivativeId, DerivativeName, FunctionConfiguration, FunctionName, KeyName, MediaType, Names, Quota,
@@ -212,6 +213,7 @@ pub enum Kind {
     Repository,
     LoadBalancer,
     Server,
+    LayerVersion,
 }
 
 impl fmt::Display for Kind {
@@ -229,6 +231,7 @@ impl fmt::Display for Kind {
             Self::Repository => "repository",
             Self::LoadBalancer => "load balancer",
             Self::Server => "server",
+            Self::LayerVersion => "layer version",
         })
     }
 }
@@ -236,7 +239,7 @@ impl fmt::Display for Kind {
 /// The identity of a resource within a stack.
 ///
 /// `name` is the short one that files and commands use: the function's, the key's; the stage's for stage and server; the
-/// project's for what its stages share.
+/// project's for what its stages share; the derivative's with the number of the part and of the version for a layer version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResourceId {
     /// Its kind.
@@ -259,6 +262,7 @@ impl ResourceId {
             Kind::Derivative => {
                 return self.name.parse().map_or_else(|_| self.name.clone(), |id| names.layer(&id));
             }
+            Kind::LayerVersion => return format!("{}_{}", names.project, self.name),
             Kind::Api => Ok(names.api()),
             Kind::Stage => Ok(names.stage.to_string()),
             Kind::LogGroup => function().map(|name| names.log_group(&name)),
@@ -297,6 +301,7 @@ pub enum Resource {
     LoadBalancer(LoadBalancer),
     ServerRole(ServerRole),
     Repository(Repository),
+    LayerVersion(LayerVersion),
 }
 
 impl Stack {

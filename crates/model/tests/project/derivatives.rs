@@ -40,6 +40,28 @@ fn a_zip_has_a_path() {
 }
 
 #[test]
+fn an_address_is_encrypted_and_of_a_kind_that_is_known() {
+    table("[derivatives.x]\nzip = \"http://example.com/x.zip\"\n").fails_with(
+        "
+        error: `http://example.com/x.zip` is not encrypted: who is on the way can change the zip
+          --> project.toml:4:7
+          help: write `https://…`",
+    );
+    table("[derivatives.x]\nzip = \"gs://shelf/x.zip\"\n").fails_with(
+        "
+        error: mdo fetches no zip from `gs://`
+          --> project.toml:4:7
+          help: write `s3://bucket/key`, `https://…` or a path from the project's folder",
+    );
+    for zip in ["s3://shelf/x.zip", "https://example.com/x.zip"] {
+        let settings = table(&format!("[derivatives.x]\nzip = \"{zip}\"\n")).at("dev");
+        let own = &settings.derivatives[&"x".parse().unwrap()];
+        assert_eq!(own.zip.as_ref().map(ToString::to_string).as_deref(), Some(zip));
+        assert_eq!(own.zip_place.as_ref().map(ToString::to_string).as_deref(), Some("project.toml:4:7"));
+    }
+}
+
+#[test]
 fn a_function_names_a_derivative_once() {
     let function = r#"{"runtime": "python3.13", "handler": "main.handle", "derivatives": ["np", "np"]}"#;
     let given = Given::project(MINIMAL).file("derivatives/np/requirements.in", "numpy\n");

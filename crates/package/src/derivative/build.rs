@@ -15,7 +15,7 @@ use super::recipe::Recipe;
 use super::runtime::PythonRuntime;
 use super::store::{Store, Tree, Workshop, Zip};
 use super::tree::{self, TreeFile};
-use super::{Event, Observe, Tools, bytecode, install, native, parts};
+use super::{Event, Observe, Tools, bytecode, install, native, parts, path_files, used};
 use crate::archive::{self, Member};
 
 /// The folder of the one zip, and that of the several.
@@ -127,6 +127,11 @@ pub fn cached_for_host(recipe: &Recipe, cache: &Path) -> Option<Built> {
     find(inputs, cache, Packing::Tree)
 }
 
+/// The identities of all that is built of a recipe: for Lambda, and for this machine.
+pub fn all_inputs(recipe: &Recipe) -> [Sha256; 2] {
+    [recipe.inputs(), host_inputs(recipe)]
+}
+
 fn host_inputs(recipe: &Recipe) -> Sha256 {
     recipe.identity(&format!("host {} {}", std::env::consts::OS, std::env::consts::ARCH))
 }
@@ -187,6 +192,7 @@ pub(super) fn checked(
     if !problems.is_empty() {
         return Err(DerivativeError::Preflight { name: name.to_owned(), problems });
     }
+    warnings.extend(path_files::unread(&files, &contents).iter().map(ToString::to_string));
     if !files.iter().any(|file| distribution::is_importable(&file.name)) {
         warnings.push("brings nothing that a function can import".to_owned());
     }
@@ -221,12 +227,14 @@ impl Making<'_> {
         fill: Fill,
     ) -> Result<Built, DerivativeError> {
         let store = Store::of(self.cache, self.inputs);
+        used::hold(store.home());
         let tree = match store.tree() {
             Some(tree) => tree,
             None => {
                 let workshop = self.workshop(&store)?;
                 let tree = fill(&workshop, observe)?;
                 store.keep_tree(&workshop, &tree).map_err(self.failed())?;
+                used::hold(store.home());
                 tree
             }
         };
@@ -327,6 +335,7 @@ impl Making<'_> {
 /// What has been made before, if all of it is there.
 pub(super) fn find(inputs: Sha256, cache: &Path, packing: Packing) -> Option<Built> {
     let store = Store::of(cache, inputs);
+    used::hold(store.home());
     let zips = match packing {
         Packing::Tree => Vec::new(),
         Packing::OneZip => store.zips(WHOLE)?,

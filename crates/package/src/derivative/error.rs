@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::problem::DerivativeProblem;
 use super::runtime::PythonRuntime;
-use super::uv::UvFailure;
+use super::uv::{Doing, UvFailure};
 use crate::UnpackError;
 use crate::archive::ArchiveError;
 use crate::error::write_help;
@@ -54,6 +54,42 @@ pub enum DerivativeError {
         /// What is wrong with it, as it reads after its path.
         reason: String,
     },
+    /// The folder says in two files what is wanted.
+    #[error("derivative {name}: {} has both a requirements.in and a pyproject.toml", .folder.display())]
+    WantedTwice {
+        /// The derivative's name.
+        name: String,
+        /// Its folder.
+        folder: PathBuf,
+    },
+    /// `pyproject.toml` does not allow the Python of the runtime.
+    #[error(
+        "derivative {name}: {} wants Python {range}, and the runtime is {runtime}",
+        .folder.join("pyproject.toml").display()
+    )]
+    OtherPython {
+        /// The derivative's name.
+        name: String,
+        /// Its folder.
+        folder: PathBuf,
+        /// The runtime.
+        runtime: PythonRuntime,
+        /// The range that it allows, such as `>=3.12`.
+        range: String,
+    },
+    /// A package comes from where uv knows no hash of it.
+    #[error(
+        "derivative {name}: {} has no hash of `{package}`: it comes from a folder or a repository, not from an index",
+        .folder.join("uv.lock").display()
+    )]
+    NoHash {
+        /// The derivative's name.
+        name: String,
+        /// Its folder.
+        folder: PathBuf,
+        /// The package.
+        package: String,
+    },
     /// A package may be built from source, and is not among those that are locked.
     #[error("derivative {name}: `source` names `{package}`, which its requirements.txt does not pin")]
     UnknownSource {
@@ -70,7 +106,7 @@ pub enum DerivativeError {
         /// The derivative's name.
         name: String,
         /// What it should have done.
-        doing: &'static str,
+        doing: Doing,
         /// Why, as far as its text tells.
         failure: UvFailure,
         /// The last lines that it printed, at most 20.
@@ -166,6 +202,14 @@ pub enum DerivativeError {
         /// The digest that was pinned.
         pinned: mdo_model::Sha256,
     },
+    /// A prebuilt zip from elsewhere is larger than anything that Lambda takes.
+    #[error("derivative {name}: {address} is larger than 250 MB, the most that Lambda takes unzipped")]
+    TooLargeZip {
+        /// The derivative's name.
+        name: String,
+        /// Where it is.
+        address: String,
+    },
     /// Nobody waits for it any more.
     #[error("derivative {name}: interrupted")]
     Abandoned {
@@ -195,6 +239,9 @@ impl DerivativeError {
     #[must_use]
     pub fn relative_to(mut self, root: &Path) -> Self {
         let (Self::LockMissing { folder: path, .. }
+        | Self::WantedTwice { folder: path, .. }
+        | Self::OtherPython { folder: path, .. }
+        | Self::NoHash { folder: path, .. }
         | Self::LockStale { path, .. }
         | Self::Read { path, .. }
         | Self::Write { path, .. }
@@ -217,11 +264,28 @@ impl DerivativeError {
             Self::LockMissing { name, .. } | Self::LockStale { name, .. } => {
                 format!("mdo derivative lock {name}")
             }
+            Self::WantedTwice { folder, .. } => {
+                let folder = folder.display();
+                format!(
+                    "keep one: rm '{folder}/requirements.in' to lock its pyproject.toml, or rm '{folder}/pyproject.toml' to \
+                     lock its requirements.in"
+                )
+            }
+            Self::OtherPython { runtime, .. } => format!(
+                "set `requires-python` there to a range with {}, such as \">={}\", or take another runtime",
+                runtime.version(),
+                runtime.version()
+            ),
+            Self::NoHash { package, .. } => {
+                format!(
+                    "name an index that has `{package}`, as [[tool.uv.index]] in pyproject.toml or in UV_INDEX_URL"
+                )
+            }
             Self::UnknownSource { near: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::UnknownSource { name, .. } => {
                 format!("take it out of `source` under `[derivatives.{name}]` in project.toml")
             }
-            Self::Uv { name, failure, .. } => return uv_help(name, failure),
+            Self::Uv { name, doing, failure, .. } => return failure.help(name, *doing),
             Self::NoRuntimePython { runtime, name, needs, .. } => {
                 let install = format!("uv python install {}", runtime.version());
                 if *needs == BYTECODE {
@@ -244,6 +308,7 @@ impl DerivativeError {
             Self::OtherZip { name, .. } => {
                 format!("if you trust the new one: mdo derivative pin {name}")
             }
+            Self::TooLargeZip { .. } => "leave out what no function needs, and put it there again".into(),
             Self::Unpack { source: UnpackError::NotAZip { .. }, .. } => {
                 "make the zip again, or fetch it again".into()
             }
@@ -269,34 +334,6 @@ impl DerivativeError {
             _ => &[],
         }
     }
-}
-
-fn uv_help(name: &str, failure: &UvFailure) -> Option<String> {
-    Some(match failure {
-        UvFailure::NoSuchPackage(package) => {
-            format!(
-                "correct `{package}` in derivatives/{name}/requirements.in, or name its index in UV_INDEX_URL"
-            )
-        }
-        UvFailure::NoWheel(package) => {
-            format!(
-                "pin a version of {package} that has a wheel for Lambda's platform, or want another package"
-            )
-        }
-        UvFailure::SourceOnly(package) => format!(
-            "if {package} is pure Python, let it be built: source = [\"{package}\"] under `[derivatives.{name}]` in \
-             project.toml"
-        ),
-        UvFailure::HashMismatch(_) => format!(
-            "the file is not the one that was locked; if you expect that: mdo derivative lock {name} --upgrade"
-        ),
-        UvFailure::HashMissing => format!("mdo derivative lock {name}"),
-        UvFailure::Unreachable => {
-            "check the network, or name an index that can be reached in UV_INDEX_URL".into()
-        }
-        UvFailure::DiskFull => "free some space on that disk".into(),
-        UvFailure::Other => return None,
-    })
 }
 
 fn lines(said: &[String]) -> String {

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::error::DerivativeError;
 use super::recipe::Recipe;
-use super::{Event, Observe, Tools, lock, uv};
+use super::uv::{self, Doing};
+use super::{Event, Observe, Tools, lock};
 
 /// Installs the packages into `folder/python`, for the platform as uv names it; without one, for this machine.
 pub(super) fn install(
@@ -38,6 +39,6 @@ pub(super) fn install(
     }
     arguments.extend(["--link-mode", "copy", "--require-hashes", "-r", lock::LOCK].map(OsString::from));
     let arguments: Vec<&OsStr> = arguments.iter().map(OsString::as_os_str).collect();
-    uv::run(&recipe.name, "install its packages", folder, &arguments, tools, observe)?;
+    uv::run(&recipe.name, Doing::Install, folder, &arguments, tools, observe)?;
     fs::remove_file(&lock).map_err(failed(&lock))
 }

@@ -1,30 +1,23 @@
 //! Locks a derivative's requirements through uv, and tells a lock that no longer belongs to them without asking anybody.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use mdo_model::Sha256;
-use sha2::Digest as _;
-
 use super::error::DerivativeError;
+use super::origin::{Origin, digest_of_packages};
 use super::requirements::{self, Pinned};
+use super::resolve::Resolving;
 use super::runtime::PythonRuntime;
-use super::{Event, Observe, Tools, uv};
+use super::wanted::{UV_LOCK, Wanted};
+use super::{Event, Observe, Tools};
 
-/// What a derivative wants, below its folder.
-pub(super) const WANTED: &str = "requirements.in";
-
-/// What it gets.
+/// What a derivative gets, below its folder.
 pub(super) const LOCK: &str = "requirements.txt";
 
 /// How the names of files begin that become a lock, or nothing.
 pub const UNFINISHED_LOCK: &str = ".requirements-";
-
-/// How the line begins that says what a lock was made from.
-const MADE_FROM: &str = "# mdo: ";
 
 /// How a lock is made.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +33,8 @@ pub struct LockOptions {
 pub struct Locked {
     /// Where it is.
     pub path: PathBuf,
+    /// What it was made from.
+    pub wanted: Wanted,
     /// What it pins.
     pub packages: Vec<Pinned>,
     /// What is other than before, by name.
@@ -71,17 +66,18 @@ impl std::fmt::Display for VersionChange {
 }
 
 /// Whether a folder says what is wanted, and was never locked.
-pub fn is_lockable(folder: &Path) -> bool {
-    folder.join(WANTED).is_file() && folder.join(LOCK).symlink_metadata().is_err()
+pub fn is_lockable(name: &str, folder: &Path) -> bool {
+    // One that says it twice is complained of where its lock is read or made.
+    !matches!(Wanted::of(name, folder), Ok(None)) && folder.join(LOCK).symlink_metadata().is_err()
 }
 
-/// Pins what `requirements.in` of the folder wants, with hashes and for every platform, in its `requirements.txt`.
+/// Pins what the folder wants, with hashes and for every platform, in its `requirements.txt`.
 ///
 /// The versions that are pinned already stay where they still fit, unless an upgrade is asked for. Their hashes stay as
-/// long as nobody has edited the lock.
+/// long as nobody has edited the lock. Of a `pyproject.toml`, uv keeps the versions in the `uv.lock` beside it.
 ///
 /// # Errors
-/// When `requirements.in` cannot be read, when uv cannot resolve it, or when the lock cannot be written.
+/// When what is wanted cannot be read or is said twice, when uv cannot resolve it, or when the lock cannot be written.
 pub fn lock(
     name: &str,
     folder: &Path,
@@ -89,65 +85,39 @@ pub fn lock(
     tools: &Tools,
     observe: Observe,
 ) -> Result<Locked, DerivativeError> {
-    let made_from = made_from(name, folder)?;
+    let wanted = Wanted::of(name, folder)?.unwrap_or(Wanted::Requirements);
+    let made_from = wanted.digest(name, folder)?;
     let path = folder.join(LOCK);
     let before = match fs::read(&path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(source) => return Err(DerivativeError::read(name, &path, source)),
     };
-    let known = requirements::pinned(&before);
-    let origin = before.lines().find_map(origin);
-    let is_edited = origin.is_some_and(|origin| !origin.is_of(&before));
-    let is_trusted = !is_edited && origin.is_some_and(|origin| origin.packages.is_some());
-    let mut kept = if is_trusted { before.clone() } else { requirements::versions_alone(&known) };
-    // uv reads the versions to keep from the file that it writes to.
     let unfinished = tempfile::Builder::new()
         .prefix(UNFINISHED_LOCK)
         .suffix(".txt")
         .tempfile_in(folder)
         .map_err(|source| DerivativeError::write(name, folder, source))?;
     observe(Event::Locking);
-    let version = options.runtime.version();
-    let mut arguments: Vec<&OsStr> =
-        ["pip", "compile", WANTED, "--universal", "--generate-hashes", "--no-header", "-q"]
-            .map(OsStr::new)
-            .to_vec();
-    arguments.extend(["--python-version".as_ref(), OsStr::new(&version)]);
-    arguments.extend(["--output-file".as_ref(), unfinished.path().as_os_str()]);
-    if options.upgrade {
-        arguments.push("--upgrade".as_ref());
-    }
-    let mut run = |kept: &str| {
-        fs::write(unfinished.path(), kept)
-            .map_err(|source| DerivativeError::write(name, unfinished.path(), source))?;
-        uv::run(name, "lock its requirements", folder, &arguments, tools, observe)
-    };
-    match run(&kept) {
-        Err(error) if !kept.is_empty() && error.names(unfinished.path()) => {
-            kept.clear();
-            run(&kept)?;
-        }
-        done => done?,
-    }
-    let resolved = fs::read_to_string(unfinished.path())
-        .map_err(|source| DerivativeError::read(name, unfinished.path(), source))?;
-    let text = format!(
-        "# Written by `mdo derivative lock {name}`. Change {WANTED}, and lock again.\n\
-         {MADE_FROM}python {version}, {WANTED} sha256 {made_from}, packages sha256 {}\n{resolved}",
-        digest_of_packages(&resolved)
+    let resolving = Resolving { name, folder, options, tools, output: unfinished.path(), before: &before };
+    let resolved = resolving.resolve(wanted, observe)?;
+    let line = Origin::line(
+        &options.runtime.version(),
+        (wanted.file(), made_from),
+        wanted.digest_of_versions(name, folder)?,
+        digest_of_packages(&resolved.text),
     );
-    let distrusted = match kept.is_empty() && !requirements::logical_lines(&before).is_empty() {
-        true => Some("cannot be read as a lock: every version is chosen anew"),
-        false => {
-            is_edited.then_some("was edited by hand: its versions stay where they fit, its hashes are new")
-        }
-    };
+    let text = format!(
+        "# Written by `mdo derivative lock {name}`. Change {}, and lock again.\n{line}\n{}",
+        wanted.file(),
+        resolved.text
+    );
     if text != before {
         replace(&path, &text).map_err(|source| DerivativeError::write(name, &path, source))?;
     }
     let packages = requirements::pinned(&text);
-    Ok(Locked { path, changes: changes(&known, &packages), packages, distrusted })
+    let changes = changes(&requirements::pinned(&before), &packages);
+    Ok(Locked { path, wanted, changes, packages, distrusted: resolved.distrusted })
 }
 
 /// Writes a file at once, readable as the committed file that it is.
@@ -184,107 +154,86 @@ fn versions(packages: &[Pinned]) -> BTreeMap<String, String> {
     versions
 }
 
-/// The text of the lock of a folder, if it belongs to its `requirements.in` and serves the runtime.
-///
-/// A folder without `requirements.in` has a lock from elsewhere, which is taken as it is.
-///
-/// # Errors
-/// When there is no lock, when it was made from something else, for a newer Python, or not by mdo, or cannot be read.
-pub fn read_lock(name: &str, folder: &Path, runtime: PythonRuntime) -> Result<String, DerivativeError> {
-    let path = folder.join(LOCK);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(DerivativeError::LockMissing { name: name.to_owned(), folder: folder.to_owned() });
-        }
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            let (name, reason) = (name.to_owned(), "is not text".to_owned());
-            return Err(DerivativeError::LockStale { name, path, reason });
-        }
-        Err(source) => return Err(DerivativeError::read(name, &path, source)),
-    };
-    if !folder.join(WANTED).exists() {
-        return Ok(text);
-    }
-    let stale = |reason: String| {
-        Err(DerivativeError::LockStale { name: name.to_owned(), path: path.clone(), reason })
-    };
-    let Some(origin) = text.lines().find_map(origin) else {
-        return stale("does not say which requirements.in it was made from".to_owned());
-    };
-    if !origin.is_of(&text) {
-        return stale("was edited by hand".to_owned());
-    }
-    if origin.wanted != made_from(name, folder)?.to_string() {
-        return stale(format!("was made from another {WANTED}"));
-    }
-    let python = origin.python;
-    if python > runtime.minor() {
-        return stale(format!("was made for Python 3.{python} and later, and the runtime is {runtime}"));
-    }
-    Ok(text)
+/// The lock of a folder, read once for every runtime that it serves.
+#[derive(Clone, Debug)]
+pub struct Lock {
+    name: String,
+    path: PathBuf,
+    text: String,
 }
 
-/// What the line in a lock says that tells what it was made from.
-#[derive(Clone, Copy)]
-struct Origin<'a> {
-    /// The minor version of the oldest Python.
-    python: u8,
-    /// The digest of what was wanted.
-    wanted: &'a str,
-    /// The digest of what was locked. Locks of early versions have none.
-    packages: Option<&'a str>,
-}
-
-impl Origin<'_> {
-    /// Whether a lock holds what mdo wrote.
-    fn is_of(&self, lock: &str) -> bool {
-        self.packages.is_none_or(|digest| digest == digest_of_packages(lock).to_string())
-    }
-}
-
-fn origin(line: &str) -> Option<Origin<'_>> {
-    let mut fields = line.strip_prefix(MADE_FROM)?.trim_end().split(", ");
-    let python = fields.next()?.strip_prefix("python 3.")?.parse().ok()?;
-    let mut digest = || fields.next()?.rsplit(' ').next();
-    Some(Origin { python, wanted: digest()?, packages: digest() })
-}
-
-/// The digest of what a lock pins, whatever its comments and line ends.
-fn digest_of_packages(lock: &str) -> Sha256 {
-    Sha256::of(requirements::logical_lines(lock).join("\n").as_bytes())
-}
-
-/// The digest of what decides a lock: `requirements.in` with the files that it includes, whatever their line ends.
-fn made_from(name: &str, folder: &Path) -> Result<Sha256, DerivativeError> {
-    let mut hash = sha2::Sha256::new();
-    let mut seen = BTreeSet::new();
-    let mut waiting = vec![folder.join(WANTED)];
-    while let Some(path) = waiting.pop() {
-        if !seen.insert(path.clone()) {
-            continue;
-        }
-        let text = fs::read_to_string(&path).map_err(|source| DerivativeError::read(name, &path, source))?;
-        // A comment or a blank line changes nothing.
-        for line in requirements::logical_lines(&text) {
-            hash.update(format!("{line}\n"));
-            if let Some(file) = included(&line) {
-                waiting.push(path.parent().unwrap_or(folder).join(file));
+impl Lock {
+    /// Reads the lock of a folder, if it belongs to what is wanted there.
+    ///
+    /// A folder that says nothing of that has a lock from elsewhere, which is taken as it is.
+    ///
+    /// # Errors
+    /// When there is no lock, when it was made from something else or not by mdo, or when it cannot be read.
+    pub fn read(name: &str, folder: &Path) -> Result<Self, DerivativeError> {
+        let wanted = Wanted::of(name, folder)?;
+        let path = folder.join(LOCK);
+        let stale =
+            |reason: String| DerivativeError::LockStale { name: name.to_owned(), path: path.clone(), reason };
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(DerivativeError::LockMissing {
+                    name: name.to_owned(),
+                    folder: folder.to_owned(),
+                });
             }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(stale("is not text".to_owned()));
+            }
+            Err(source) => return Err(DerivativeError::read(name, &path, source)),
+        };
+        if let Some(wanted) = wanted
+            && let Some(reason) = why_stale(name, folder, wanted, &text)?
+        {
+            return Err(stale(reason));
+        }
+        Ok(Self { name: name.to_owned(), path, text })
+    }
+
+    /// Its text, if it serves the runtime.
+    ///
+    /// # Errors
+    /// When it was made for a newer Python.
+    pub fn text(&self, runtime: PythonRuntime) -> Result<&str, DerivativeError> {
+        match Origin::of(&self.text) {
+            Some(Origin { python, .. }) if python > runtime.minor() => Err(DerivativeError::LockStale {
+                name: self.name.clone(),
+                path: self.path.clone(),
+                reason: format!("was made for Python 3.{python} and later, and the runtime is {runtime}"),
+            }),
+            _ => Ok(&self.text),
         }
     }
-    let digest: [u8; 32] = hash.finalize().into();
-    Ok(digest.into())
 }
 
-/// The file that a line such as `-r more.in` includes, unless it is fetched from somewhere.
-fn included(line: &str) -> Option<&str> {
-    let options = ["-r", "-c", "--requirement", "--constraint"];
-    let rest = options.iter().find_map(|option| {
-        let rest = line.strip_prefix(option)?;
-        // `-rmore.in` is read as well, `--requirements` is not this option.
-        (!option.starts_with("--") || rest.starts_with([' ', '='])).then_some(rest)
-    })?;
-    let file = rest.trim_start_matches([' ', '=']);
-    (!file.contains("://")).then_some(file)
+/// What is wrong with a lock, as it reads after its path.
+fn why_stale(
+    name: &str,
+    folder: &Path,
+    wanted: Wanted,
+    lock: &str,
+) -> Result<Option<String>, DerivativeError> {
+    let file = wanted.file();
+    let Some(origin) = Origin::of(lock) else {
+        return Ok(Some(format!("does not say which {file} it was made from")));
+    };
+    Ok(if !origin.is_of(lock) {
+        Some("was edited by hand".to_owned())
+    } else if origin.file != file {
+        Some(format!("was made from {}, and the folder has {file} now", origin.file))
+    } else if origin.wanted != wanted.digest(name, folder)?.to_string() {
+        Some(format!("was made from another {file}"))
+    } else {
+        let versions = wanted.digest_of_versions(name, folder)?.map(|digest| digest.to_string());
+        match (origin.versions, versions) {
+            (before, now) if before == now.as_deref() => None,
+            (Some(_), None) => Some(format!("was made from a {UV_LOCK} that is gone")),
+            _ => Some(format!("was made from another {UV_LOCK}")),
+        }
+    })
 }

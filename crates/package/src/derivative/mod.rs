@@ -5,36 +5,49 @@
 mod build;
 mod bytecode;
 mod distribution;
+mod download;
 mod error;
 mod import;
 mod install;
 mod lock;
+mod missing;
 pub(super) mod native;
+mod origin;
 mod parts;
+mod path_files;
 mod prebuilt;
 mod problem;
 mod recipe;
 mod requirements;
+mod resolve;
 mod runtime;
 mod store;
 pub(super) mod tree;
+mod used;
 mod uv;
+mod wanted;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-pub use build::{Built, Packing, Part, build, build_for_host, cached, cached_for_host, runs_here};
+pub use build::{
+    Built, Packing, Part, all_inputs, build, build_for_host, cached, cached_for_host, runs_here,
+};
 pub use distribution::Distribution;
+pub use download::{Download, downloaded, is_downloaded};
 pub use error::DerivativeError;
 pub use import::{Imported, import};
-pub use lock::{LockOptions, Locked, UNFINISHED_LOCK, VersionChange, is_lockable, lock, read_lock};
+pub use lock::{Lock, LockOptions, Locked, UNFINISHED_LOCK, VersionChange, is_lockable, lock};
+pub use missing::missing_module_help;
 pub use prebuilt::{Prebuilt, cached_prebuilt, digest, open};
 pub use problem::{DerivativeProblem, MostUnzipped, check_total, hidden_modules, slow_imports};
 pub use recipe::Recipe;
 pub use requirements::{Pinned, pinned};
 pub use runtime::{InvalidPythonRuntime, PythonRuntime};
 pub use store::{distributions, tree};
-pub use uv::{UvFailure, find_uv, find_uv_with};
+pub use used::remove_unused;
+pub use uv::{Doing, UvFailure, find_uv, find_uv_with};
+pub use wanted::Wanted;
 
 /// The programs that building needs, and whether anybody still waits for them.
 #[derive(Clone, Copy, Debug)]

@@ -139,6 +139,14 @@ pub enum DerivativeProblem {
         /// The module's name.
         module: String,
     },
+    /// A path file, which Python reads among its own packages alone.
+    #[error("{file}{} is not read: Python reads .pth files among its own packages alone, not in a layer", of(.distribution.as_deref()))]
+    UnreadPathFile {
+        /// The file.
+        file: String,
+        /// The distribution that brings it, if its records tell.
+        distribution: Option<String>,
+    },
     /// Little memory is little of a processor: the imports may take longer than a start may.
     #[error("{} of derivatives at {memory} MB of memory: importing them may take longer than the 10 s of a start", Bytes(*.unzipped))]
     SlowImports {
@@ -174,9 +182,10 @@ impl DerivativeProblem {
             | Self::WrongPython { files, .. }
             | Self::TooNew { files, .. }
             | Self::LibraryMissing { files, .. } => files.0.first().map(String::as_str),
-            Self::DamagedElf { file, .. } | Self::ModuleHidden { file, .. } | Self::Beside { file, .. } => {
-                Some(file)
-            }
+            Self::DamagedElf { file, .. }
+            | Self::ModuleHidden { file, .. }
+            | Self::UnreadPathFile { file, .. }
+            | Self::Beside { file, .. } => Some(file),
             Self::OtherPython { folder, .. } => Some(folder),
             Self::Empty
             | Self::EmptyZip
@@ -216,12 +225,20 @@ impl DerivativeProblem {
                 "add `[artifacts]` with `bucket = \"…\"` to project.toml: one larger zip goes through that bucket".into()
             }
             Self::ModuleHidden { file, .. } => format!("rename {file}"),
+            Self::UnreadPathFile { .. } => {
+                "import what it would import in the function, or name it in `exclude` if nobody needs it".into()
+            }
             Self::SlowImports { .. } => format!("set \"memory\": {ENOUGH_MEMORY} or more"),
             Self::Beside { folder, .. } => {
                 format!("put the packages into {folder}, or all of them at the root of the zip")
             }
         }
     }
+}
+
+/// The distribution that a file belongs to, as a part of a sentence.
+fn of(distribution: Option<&str>) -> String {
+    distribution.map(|name| format!(" of {name}")).unwrap_or_default()
 }
 
 /// Who takes how much of what Lambda unzips for one function.
@@ -231,22 +248,28 @@ pub struct MostUnzipped<'a> {
     pub function: &'a str,
     /// What its own package takes unzipped, in bytes.
     pub unzipped: u64,
-    /// Its derivatives.
+    /// Those of its derivatives that are on this machine.
     pub derivatives: &'a [&'a Built],
+    /// The others: the name of each, and what it takes unzipped, in bytes.
+    pub elsewhere: &'a [(&'a str, u64)],
 }
 
 /// Checks that a function and its derivatives together stay within what Lambda unzips.
 ///
 /// # Errors
-/// [`DerivativeProblem::TooLarge`], with the five largest of function and distributions.
+/// [`DerivativeProblem::TooLarge`], with the five largest of function, distributions, and derivatives that are elsewhere.
 pub fn check_total(total: &MostUnzipped) -> Result<(), DerivativeProblem> {
-    let unzipped = total.unzipped + total.derivatives.iter().map(|built| built.raw_size).sum::<u64>();
+    let here = total.derivatives.iter().map(|built| built.raw_size);
+    let elsewhere = total.elsewhere.iter().map(|(_, bytes)| *bytes);
+    let unzipped = total.unzipped + here.chain(elsewhere).sum::<u64>();
     if unzipped <= UNZIPPED_LIMIT {
         return Ok(());
     }
     let own = (format!("function {}", total.function), total.unzipped);
     let distributions = total.derivatives.iter().flat_map(|built| &built.distributions);
-    let sizes = std::iter::once(own).chain(distributions.map(|one| (one.name.clone(), one.raw_size)));
+    let distributions = distributions.map(|one| (one.name.clone(), one.raw_size));
+    let elsewhere = total.elsewhere.iter().map(|(name, bytes)| (format!("derivative {name}"), *bytes));
+    let sizes = std::iter::once(own).chain(distributions).chain(elsewhere);
     Err(DerivativeProblem::TooLarge { unzipped, largest: largest(sizes) })
 }
 

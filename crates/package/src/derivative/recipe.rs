@@ -15,7 +15,7 @@ const FORMAT: u32 = 1;
 pub struct Recipe {
     /// The derivative's name, for messages. It is not part of the identity.
     pub name: String,
-    /// The text of `requirements.txt`: see [`super::read_lock`].
+    /// The text of `requirements.txt`: see [`super::Lock`].
     pub lock: String,
     /// The runtime of the functions that use it.
     pub runtime: PythonRuntime,

@@ -36,6 +36,14 @@ pub(super) fn versions_alone(packages: &[Pinned]) -> String {
     sound.map(line).collect()
 }
 
+/// The first package that is pinned without a hash.
+pub(super) fn without_hash(text: &str) -> Option<String> {
+    let lines = logical_lines(text);
+    let line = lines.iter().find(|line| !line.starts_with("--") && !line.contains("--hash="))?;
+    let package = line.split(" ;").next().unwrap_or(line);
+    Some(package.split("==").next().unwrap_or(package).trim().to_owned())
+}
+
 /// The lines without comments, each joined with those that continue it.
 pub(super) fn logical_lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();

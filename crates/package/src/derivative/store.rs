@@ -72,6 +72,21 @@ impl Store {
         Self { cache: cache.to_owned(), home: cache.join(inputs.to_string()) }
     }
 
+    /// The folder of all that is made of these inputs.
+    pub(super) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Removes it. Whoever waits for its stamp finds nothing then.
+    pub(super) fn discard(&self, stamp: File) -> io::Result<()> {
+        // In a workshop, which another process removes if this one is ended on the way.
+        let workshop = self.workshop()?;
+        let gone = workshop.folder.path().join("unused");
+        fs::rename(&self.home, &gone)?;
+        drop(stamp);
+        fs::remove_dir_all(gone)
+    }
+
     /// The folder that holds the packages.
     pub(super) fn packages(&self) -> PathBuf {
         self.home.join("python")
@@ -101,9 +116,14 @@ impl Store {
 
     /// A folder to build in, which nobody else looks at.
     pub(super) fn workshop(&self) -> io::Result<Workshop> {
-        private_folder(&self.cache)?;
-        sweep(&self.cache);
-        Workshop::open(&self.cache)
+        Self::workshop_below(&self.cache)
+    }
+
+    /// The same for what is not built.
+    pub(super) fn workshop_below(cache: &Path) -> io::Result<Workshop> {
+        private_folder(cache)?;
+        sweep(cache);
+        Workshop::open(cache)
     }
 
     /// Puts a finished tree in its place, in the stead of a damaged one.

@@ -3,17 +3,38 @@
 use std::collections::VecDeque;
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::atomic::Ordering;
 
 use super::error::DerivativeError;
+use super::wanted::Wanted;
 use super::{Event, Observe, Tools};
 use crate::process;
 
 /// How many of uv's last lines an error shows.
 const SHOWN_LINES: usize = 20;
+
+/// What uv does for a derivative. Displayed as it reads after `uv cannot `.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// It chooses the versions of what is wanted.
+    Lock(Wanted),
+    /// It installs what is locked.
+    Install,
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lock(Wanted::Requirements) => "lock its requirements",
+            Self::Lock(Wanted::Pyproject) => "lock its pyproject.toml",
+            Self::Install => "install its packages",
+        })
+    }
+}
 
 /// Why uv failed, as far as its text tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +52,52 @@ pub enum UvFailure {
     HashMissing,
     /// The index could not be reached.
     Unreachable,
+    /// The index shows a certificate of an authority that uv does not know.
+    UnknownIssuer,
+    /// `pyproject.toml` allows a range of Pythons, such as `>=3.12`, without the one that uv runs with.
+    OtherPython(String),
     /// The disk is full.
     DiskFull,
     /// Anything else.
     Other,
+}
+
+impl UvFailure {
+    /// What to do about it.
+    pub(super) fn help(&self, name: &str, doing: Doing) -> Option<String> {
+        Some(match self {
+            Self::NoSuchPackage(package) => {
+                let file = match doing {
+                    Doing::Lock(Wanted::Pyproject) => "pyproject.toml",
+                    Doing::Lock(Wanted::Requirements) | Doing::Install => "requirements.in",
+                };
+                format!("correct `{package}` in derivatives/{name}/{file}, or name its index in UV_INDEX_URL")
+            }
+            Self::NoWheel(package) => {
+                format!(
+                    "pin a version of {package} that has a wheel for Lambda's platform, or want another package"
+                )
+            }
+            Self::SourceOnly(package) => format!(
+                "if {package} is pure Python, let it be built: source = [\"{package}\"] under `[derivatives.{name}]` in \
+             project.toml"
+            ),
+            Self::HashMismatch(_) => format!(
+                "the file is not the one that was locked; if you expect that: mdo derivative lock {name} --upgrade"
+            ),
+            Self::HashMissing => format!("mdo derivative lock {name}"),
+            Self::Unreachable => {
+                "check the network, or name an index that can be reached in UV_INDEX_URL".into()
+            }
+            Self::UnknownIssuer => {
+                "let uv trust the certificates of this machine: export UV_SYSTEM_CERTS=true; or name the \
+                                     file of your authority's in SSL_CERT_FILE"
+                    .into()
+            }
+            Self::DiskFull => "free some space on that disk".into(),
+            Self::OtherPython(_) | Self::Other => return None,
+        })
+    }
 }
 
 /// Finds uv: what `MDO_UV` names, else on `PATH`, else in `~/.local/bin` and `~/.cargo/bin`.
@@ -73,7 +136,7 @@ fn is_program(path: &Path) -> bool {
 /// Runs uv in a folder, passing on what it says.
 pub(super) fn run(
     name: &str,
-    doing: &'static str,
+    doing: Doing,
     folder: &Path,
     arguments: &[&OsStr],
     tools: &Tools,
@@ -90,7 +153,7 @@ pub(super) fn run(
     if status.success() {
         return Ok(());
     }
-    let said: Vec<String> = said.into_iter().skip_while(|line| is_talk(line)).collect();
+    let said = without_talk(said.into());
     let failure = failure(&said.join("\n"));
     Err(DerivativeError::Uv { name: name.to_owned(), doing, failure, said })
 }
@@ -110,6 +173,17 @@ pub(super) fn run_observed(
         }
     })?;
     Ok((status, said))
+}
+
+/// The lines from the failure on. A warning takes the lines that are indented or blank after it with it.
+fn without_talk(mut said: Vec<String>) -> Vec<String> {
+    let mut is_in_a_warning = false;
+    let start = said.iter().position(|line| {
+        let goes_on = is_in_a_warning && (line.is_empty() || line.starts_with(' '));
+        is_in_a_warning = goes_on || line.starts_with("warning:");
+        !goes_on && !is_talk(line)
+    });
+    said.split_off(start.unwrap_or(said.len()))
 }
 
 /// What uv says before it fails, and what has no part in the failure.
@@ -145,6 +219,12 @@ fn failure(said: &str) -> UvFailure {
     if let Some(package) = before(" has no wheels with a matching") {
         let has_source = text.contains("building from source is disabled");
         return if has_source { UvFailure::SourceOnly(package) } else { UvFailure::NoWheel(package) };
+    }
+    if text.contains("invalid peer certificate") {
+        return UvFailure::UnknownIssuer;
+    }
+    if let Some(range) = after("incompatible with the project's Python requirement: `") {
+        return UvFailure::OtherPython(range);
     }
     let unreachable = ["error sending request", "Failed to fetch", "client error (Connect)", "dns error"];
     if unreachable.iter().any(|mark| text.contains(mark)) {

@@ -14,7 +14,17 @@ use super::environment::RUNTIME_DIR;
 /// The name of the executable of an OS-only runtime, at the package's root.
 pub(super) const BOOTSTRAP: &str = "bootstrap";
 
-const PYTHON: &str = include_str!("clients/python.py");
+/// What every start runs, as one text.
+const PYTHON: &str = concat!(
+    include_str!("clients/python/start.py"),
+    include_str!("clients/python/documents.py"),
+    include_str!("clients/python/context.py"),
+    include_str!("clients/python/modules.py"),
+    include_str!("clients/python/main.py"),
+);
+/// What it runs when it is needed: compiling takes time.
+const PYTHON_WHEN_NEEDED: [&str; 2] =
+    [include_str!("clients/python/logs.py"), include_str!("clients/python/errors.py")];
 const NODE: &str = include_str!("clients/node.cjs");
 
 /// A program with what it is given.
@@ -56,6 +66,7 @@ impl Launcher {
             Interpreter::Python { .. } => {
                 // Unbuffered, without the packages of this machine, and UTF-8 whatever its locales are.
                 arguments.extend(["-u", "-s", "-S", "-X", "utf8", "-c", PYTHON].map(OsString::from));
+                arguments.extend(PYTHON_WHEN_NEEDED.map(OsString::from));
                 // As arguments: on PYTHONPATH, a module of the function would come before the client's own of the standard library.
                 arguments.push(code.clone().into());
                 arguments.extend(dependencies.iter().map(|folder| folder.clone().into()));

@@ -10,26 +10,42 @@ use tokio::task::JoinSet;
 
 use crate::cases::{self, Case};
 use crate::function::{Function, Outcome, folder};
-use crate::installed::{Python, python};
+use crate::installed::{Python, pythons};
 
 /// How many cases run at a time.
 const AT_ONCE: usize = 4;
 
-/// Lambda's own client. There every event of the log is a frame; without frames, each ends its line as ours does.
+/// Lambda's own client, with the frames that it writes log events in on Lambda. What reads them there makes an event of each, beside
+/// those of the lines of its outputs; here, where all is one pipe, what reads them begins a line for each.
 const LAMBDAS: &str = r"
-import runpy, sys
-from awslambdaric import bootstrap
-def log(self, message, frame_type=None): sys.stdout.write(message if message.endswith('\n') else message + '\n')
-bootstrap.StandardLogSink.log = log
-runpy.run_module('awslambdaric', run_name='__main__', alter_sys=True)
+import os, sys
+from awslambdaric import __main__, bootstrap
+class Output(bootstrap.Unbuffered):
+    ends = '\n'
+    def write(self, text):
+        super().write(text)
+        Output.ends = text[-1:] or Output.ends
+    def writelines(self, texts):
+        for text in texts: self.write(text)
+class Frames:
+    def write(self, frame):
+        text, begin = frame[16:].decode(), '' if Output.ends == '\n' else '\n'
+        kept.write(begin + text.replace('\xa0', ' ').removesuffix('\n') + '\n')
+    def close(self): pass
+def enter(sink):
+    global kept
+    sink.file, kept = Frames(), sys.stdout
+    return sink
+bootstrap.Unbuffered, bootstrap.FramedTelemetryLogSink.__enter__ = Output, enter
+os.environ['_LAMBDA_TELEMETRY_LOG_FD'] = '0'
+__main__.main(sys.argv)
 ";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_client_does_what_lambdas_own_does() {
-    let python = python();
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
-    for case in cases::all() {
+    for (python, case) in pythons().iter().flat_map(|python| cases::all().map(move |case| (python, case))) {
         let turns = Arc::clone(&turns);
         running.spawn(async move {
             let _turn = turns.acquire().await;
@@ -53,12 +69,13 @@ async fn differences(python: &Python, case: &Case) -> Vec<String> {
     });
     let ours = tell(&outcomes(ours, case).await);
     let lambdas = tell(&outcomes(lambdas, case).await);
+    let name = format!("{}, {}", case.name, python.runtime);
     let mut differences = Vec::new();
     if ours != lambdas {
-        differences.push(format!("{}\n--- Lambda's own client\n{lambdas}\n--- ours\n{ours}", case.name));
+        differences.push(format!("{name}\n--- Lambda's own client\n{lambdas}\n--- ours\n{ours}"));
     }
     if !ours.contains(case.says) {
-        differences.push(format!("{}: nobody says {:?}\n{ours}", case.name, case.says));
+        differences.push(format!("{name}: nobody says {:?}\n{ours}", case.says));
     }
     differences
 }
@@ -114,7 +131,7 @@ fn without_frames_of_clients(mut document: Value) -> Value {
 }
 
 fn is_of_client(line: &str) -> bool {
-    line.contains("/awslambdaric/") || line.contains("<frozen runpy>") || line.contains("File \"<string>\"")
+    line.contains("/awslambdaric/") || line.contains("File \"<string>\"")
 }
 
 /// What Lambda's client alone says: of updates of Lambda's runtimes, which there are none of here, and, too late to be in the log for

@@ -1,5 +1,6 @@
 //! The interpreters of the tests: any Python from 3.12 on of this machine with Lambda's own client, and Node.js from PyPI.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -19,28 +20,37 @@ pub(crate) struct Python {
     pub(crate) program: PathBuf,
 }
 
-/// The first Python that Lambda's own client can be installed for.
+/// The first of [`pythons`], for what is the same with all of them.
+pub(crate) fn python() -> &'static Python {
+    &pythons()[0]
+}
+
+/// Every Python that this machine has and that Lambda's own client can be installed for. The test says which these are.
 ///
 /// # Panics
 ///
 /// When there is none, with what was tried.
-pub(crate) fn python() -> &'static Python {
-    static PYTHON: LazyLock<Result<Python, String>> = LazyLock::new(|| {
-        let mut tried = Vec::new();
+pub(crate) fn pythons() -> &'static [Python] {
+    static PYTHONS: LazyLock<Result<Vec<Python>, String>> = LazyLock::new(|| {
+        let (mut pythons, mut tried) = (Vec::new(), String::new());
         for minor in [13, 12, 14] {
             let found = mdo_package::find_python(minor, Path::new("/")).map_err(|error| error.to_string());
             let runtime = format!("python3.{minor}");
             let installed = found.and_then(|base| venv::with_packages(&folder(&runtime), &base, &[ORACLE]));
             match installed {
                 Ok(program) => {
-                    return Ok(Python { interpreter: Interpreter::Python { minor }, runtime, program });
+                    tried += &format!("{runtime}: {}\n", program.display());
+                    pythons.push(Python { interpreter: Interpreter::Python { minor }, runtime, program });
                 }
-                Err(error) => tried.push(format!("{runtime}: {error}")),
+                Err(error) => tried += &format!("{runtime}: {error}\n"),
             }
         }
-        Err(format!("these tests need Python 3.12 or newer:\n{}", tried.join("\n")))
+        // Where the test harness does not keep it to itself.
+        let _ = write!(std::io::stderr(), "managed runtimes are tested with\n{tried}");
+        if pythons.is_empty() { Err(tried) } else { Ok(pythons) }
     });
-    PYTHON.as_ref().unwrap_or_else(|error| panic!("{error}"))
+    let tried = PYTHONS.as_ref();
+    tried.unwrap_or_else(|tried| panic!("these tests need Python 3.12 or newer:\n{tried}"))
 }
 
 /// Node.js of a major version.

@@ -156,6 +156,35 @@ async fn each_event_of_the_log_ends_its_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_error_is_told_where_no_file_can_be_opened_any_more() {
+    let function = sample(
+        "import resource\ndef inner(): raise ValueError('no')\ndef handle(event, context):\n    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))\n    inner()",
+    );
+    let outcome = function.once("{}").await;
+    let file = function.spec.code.join("sample.py");
+    let frame = |line: u32, name: &str| format!("  File \"{}\", line {line}, in {name}\n", file.display());
+    assert_eq!(
+        outcome.payload(),
+        json!({
+            "errorMessage": "no",
+            "errorType": "ValueError",
+            "requestId": REQUEST,
+            "stackTrace": [frame(5, "handle"), frame(2, "inner")],
+        })
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_start_does_not_need_is_not_imported() {
+    let modules = ["json", "logging", "traceback", "re", "collections", "socket", "http"];
+    let code = format!(
+        "import sys\nhere = [name for name in {modules:?} if name in sys.modules]\ndef handle(event, context): return here"
+    );
+    let function = sample(&code);
+    assert_eq!(function.once("{\"a\": [1.5, null]}").await.payload(), json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_coroutine_that_nobody_runs_is_the_error_alone() {
     let function = sample("async def handle(event, context): return 1");
     let runtime = function.start();

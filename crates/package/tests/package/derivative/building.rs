@@ -101,6 +101,20 @@ fn leaves_bytecode_and_files_out_where_asked_to() {
 }
 
 #[test]
+fn says_which_path_files_nobody_reads() {
+    let project = Project::new()
+        .wheel(Wheel::module("colours", "1.0").file("colours.pth", "import colours\n"))
+        .wants("colours\n")
+        .locked();
+    assert_eq!(
+        project.build().unwrap().warnings,
+        [
+            "colours.pth of colours is not read: Python reads .pth files among its own packages alone, not in a layer"
+        ]
+    );
+}
+
+#[test]
 fn has_an_identity_of_all_its_inputs() {
     let recipe = Project::colours().recipe;
     let with = |change: &dyn Fn(&mut derivative::Recipe)| {

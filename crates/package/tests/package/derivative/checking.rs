@@ -196,12 +196,30 @@ fn built(distributions: &[(&str, u64)]) -> Built {
 fn counts_the_function_with_its_derivatives() {
     let limit = 250 * 1024 * 1024;
     let derivative = built(&[("numpy", 10), ("scipy", limit - 110)]);
-    let with =
-        |unzipped| check_total(&MostUnzipped { function: "sample", unzipped, derivatives: &[&derivative] });
+    let with = |unzipped| {
+        let (function, derivatives) = ("sample", &[&derivative][..]);
+        check_total(&MostUnzipped { function, unzipped, derivatives, elsewhere: &[] })
+    };
     assert_eq!(with(100), Ok(()));
     assert_eq!(
         with(101).unwrap_err().to_string(),
         "250.0 MB unzipped, over Lambda's 250.0 MB; largest: scipy 250.0 MB, function sample 101 bytes, numpy 10 bytes"
+    );
+}
+
+#[test]
+fn counts_derivatives_that_are_elsewhere_by_their_names() {
+    let limit = 250 * 1024 * 1024;
+    let derivative = built(&[("numpy", 10)]);
+    let with = |elsewhere: &[(&str, u64)]| {
+        let (function, derivatives) = ("sample", &[&derivative][..]);
+        check_total(&MostUnzipped { function, unzipped: 100, derivatives, elsewhere })
+    };
+    assert_eq!(with(&[("scipy", limit - 110)]), Ok(()));
+    assert_eq!(
+        with(&[("scipy", limit - 110), ("docopt", 2)]).unwrap_err().to_string(),
+        "250.0 MB unzipped, over Lambda's 250.0 MB; largest: derivative scipy 250.0 MB, function sample 100 bytes, \
+         numpy 10 bytes, derivative docopt 2 bytes"
     );
 }
 

@@ -24,7 +24,7 @@ fn pins_with_hashes_and_says_what_is_new() {
         "# Written by `mdo derivative lock sklearn`. Change requirements.in, and lock again.\n"
     ));
     assert_eq!(text.matches("--hash=sha256:").count(), 2);
-    assert_eq!(derivative::read_lock("sklearn", &project.folder(), project.recipe.runtime).unwrap(), text);
+    assert_eq!(project.lock_text(project.recipe.runtime).unwrap(), text);
     assert_eq!(fs::metadata(&locked.path).unwrap().permissions().mode() & 0o777, 0o644);
     let mut left = super::project::names(&project.folder());
     left.sort();
@@ -58,7 +58,7 @@ fn leaves_a_lock_alone_that_is_as_it_would_be() {
 
 /// The whole text of what is said of a lock, and its help.
 fn refusal(project: &Project, runtime: PythonRuntime) -> (String, String) {
-    let error = derivative::read_lock("sklearn", &project.folder(), runtime).unwrap_err();
+    let error = project.lock_text(runtime).unwrap_err();
     (project.shown(&error), error.help().unwrap())
 }
 
@@ -117,14 +117,14 @@ fn tells_a_lock_that_was_edited_and_mends_its_hashes_without_an_upgrade() {
         locked.distrusted,
         Some("was edited by hand: its versions stay where they fit, its hashes are new")
     );
-    let text = derivative::read_lock("sklearn", &project.folder(), runtime).unwrap();
+    let text = project.lock_text(runtime).unwrap();
     assert_eq!(text, project.recipe.lock);
     assert_eq!(project.lock().unwrap().distrusted, None);
 
     edit(&project, |lock| lock.replace("colours==1.0", "colours==1.1"));
     project.lock().unwrap();
     let mut project = project;
-    project.recipe.lock = derivative::read_lock("sklearn", &project.folder(), runtime).unwrap();
+    project.recipe.lock = project.lock_text(runtime).unwrap();
     assert!(project.recipe.lock.contains("colours==1.1"), "{}", project.recipe.lock);
     assert_eq!(project.build().unwrap().distributions[0].version, "1.1");
 }
@@ -133,7 +133,7 @@ fn tells_a_lock_that_was_edited_and_mends_its_hashes_without_an_upgrade() {
 fn does_not_mind_comments_and_line_ends_in_a_lock() {
     let project = Project::new().wheel(Wheel::module("colours", "1.0")).wants("colours\n").locked();
     edit(&project, |lock| format!("# looked at by us\n\n{lock}").replace('\n', "\r\n"));
-    derivative::read_lock("sklearn", &project.folder(), project.recipe.runtime).unwrap();
+    project.lock_text(project.recipe.runtime).unwrap();
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn locks_afresh_what_cannot_be_read() {
         let (_, help) = refusal(&project, project.recipe.runtime);
         assert_eq!(help, "mdo derivative lock sklearn");
         assert_eq!(project.lock().unwrap().distrusted, anew, "{bytes:?}");
-        derivative::read_lock("sklearn", &project.folder(), project.recipe.runtime).unwrap();
+        project.lock_text(project.recipe.runtime).unwrap();
     }
 }
 
@@ -183,7 +183,7 @@ fn does_not_mind_comments_line_ends_or_where_the_project_lies() {
     let project = Project::new().wheel(Wheel::module("colours", "1.0")).wants("colours\n").locked();
     let project = project.wants("# what we need\r\n\r\ncolours  # for the plots\r\n");
     let runtime = project.recipe.runtime;
-    assert_eq!(derivative::read_lock("sklearn", &project.folder(), runtime).unwrap(), project.recipe.lock);
+    assert_eq!(project.lock_text(runtime).unwrap(), project.recipe.lock);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn takes_a_lock_from_elsewhere_where_nothing_is_wanted_here() {
     let project = Project::new();
     let text = "colours==1.0 --hash=sha256:00\n";
     fs::write(project.folder().join("requirements.txt"), text).unwrap();
-    assert_eq!(derivative::read_lock("sklearn", &project.folder(), project.recipe.runtime).unwrap(), text);
+    assert_eq!(project.lock_text(project.recipe.runtime).unwrap(), text);
 }
 
 #[test]
@@ -323,4 +323,36 @@ fn says_that_the_index_cannot_be_reached() {
         error.help().unwrap(),
         "check the network, or name an index that can be reached in UV_INDEX_URL"
     );
+}
+
+/// What uv 0.13.9 says behind a proxy with a certificate of its own.
+#[test]
+fn says_how_uv_trusts_the_certificates_of_this_machine() {
+    let project = Project::new().wants("colours\n");
+    let uv = project.program(
+        "uv",
+        "echo 'error: Request failed after 3 retries in 7.7s' >&2\n\
+         echo '  cause: Failed to fetch: `https://pypi.org/simple/colours/`' >&2\n\
+         echo '  cause: client error (Connect)' >&2\n\
+         echo '  cause: invalid peer certificate: UnknownIssuer' >&2\nexit 2\n",
+    );
+    let tools = Tools { uv: &uv, ..project.tools() };
+    let options = LockOptions { runtime: project.recipe.runtime, upgrade: false };
+    let error = derivative::lock("sklearn", &project.folder(), &options, &tools, &mut |_| {}).unwrap_err();
+    assert_eq!(
+        error.help().unwrap(),
+        "let uv trust the certificates of this machine: export UV_SYSTEM_CERTS=true; or name the file of your authority's in \
+         SSL_CERT_FILE"
+    );
+}
+
+#[test]
+fn reads_a_lock_once_for_every_runtime() {
+    let project = Project::new().wheel(Wheel::module("colours", "1.0")).wants("colours\n").locked();
+    let lock = derivative::Lock::read("sklearn", &project.folder()).unwrap();
+    fs::remove_dir_all(project.folder()).unwrap();
+    let newer = PythonRuntime::ALL[4];
+    assert_eq!(lock.text(project.recipe.runtime).unwrap(), project.recipe.lock);
+    assert_eq!(lock.text(newer).unwrap(), project.recipe.lock);
+    assert!(lock.text(PythonRuntime::ALL[0]).is_err());
 }

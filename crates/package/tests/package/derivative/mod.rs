@@ -3,6 +3,7 @@
 mod building;
 mod checking;
 mod locking;
+mod locking_projects;
 mod opening;
 mod project;
 mod refusing;

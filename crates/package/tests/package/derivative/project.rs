@@ -7,12 +7,12 @@ use std::sync::atomic::AtomicBool;
 
 use mdo_model::project::Architecture;
 use mdo_package::derivative::{
-    self, Built, DerivativeError, LockOptions, Locked, Packing, PythonRuntime, Recipe, Tools,
+    self, Built, DerivativeError, Lock, LockOptions, Locked, Packing, PythonRuntime, Recipe, Tools,
 };
 use tempfile::TempDir;
 
 use super::uv::{python, uv};
-use super::wheel::Wheel;
+use super::wheel::{self, Wheel};
 
 /// A folder with wheels, and with a uv.toml that lets uv look nowhere else.
 pub(crate) struct Project {
@@ -85,11 +85,34 @@ impl Project {
         self
     }
 
+    /// Lets uv have the wheels that are there now from an index, with their hashes.
+    pub(crate) fn indexed(self) -> Self {
+        let (index, cache) =
+            (wheel::index(&self.wheels()), tempfile::tempdir_in(self.home.path()).unwrap().keep());
+        let settings = format!("index-url = {index:?}\ncache-dir = {cache:?}\n");
+        fs::write(self.home.path().join("uv.toml"), settings).unwrap();
+        self
+    }
+
+    /// Wants packages as a project of Python's own tools, on any Python from 3.12 on.
+    pub(crate) fn wants_as_project(self, dependencies: &[&str]) -> Self {
+        let text = format!(
+            "[project]\nname = \"paint\"\nversion = \"1\"\nrequires-python = \">=3.12\"\ndependencies = {dependencies:?}\n\n\
+             [dependency-groups]\ndev = [\"shades\"]\n"
+        );
+        fs::write(self.folder().join("pyproject.toml"), text).unwrap();
+        self
+    }
+
     /// Locks, and builds from that lock from now on.
     pub(crate) fn locked(mut self) -> Self {
         self.lock().unwrap_or_else(|error| panic!("{error}"));
-        self.recipe.lock = derivative::read_lock("sklearn", &self.folder(), self.recipe.runtime).unwrap();
+        self.recipe.lock = self.lock_text(self.recipe.runtime).unwrap();
         self
+    }
+
+    pub(crate) fn lock_text(&self, runtime: PythonRuntime) -> Result<String, DerivativeError> {
+        Lock::read("sklearn", &self.folder())?.text(runtime).map(str::to_owned)
     }
 
     pub(crate) fn tools(&self) -> Tools<'_> {

@@ -69,6 +69,22 @@ impl Wheel {
     }
 }
 
+/// An index of the wheels of a folder, as files, which tells their hashes; gives its address. A folder of wheels alone tells none.
+pub(crate) fn index(wheels: &Path) -> String {
+    let index = wheels.with_file_name("index");
+    let _ = fs::remove_dir_all(&index);
+    for wheel in fs::read_dir(wheels).unwrap() {
+        let wheel = wheel.unwrap().path();
+        let name = wheel.file_name().unwrap().to_str().unwrap();
+        let sha256 = mdo_model::Sha256::of(&fs::read(&wheel).unwrap());
+        let package = index.join(name.split('-').next().unwrap());
+        fs::create_dir_all(&package).unwrap();
+        let mut page = File::options().create(true).append(true).open(package.join("index.html")).unwrap();
+        writeln!(page, "<a href=\"file://{}#sha256={sha256}\">{name}</a>", wheel.display()).unwrap();
+    }
+    format!("file://{}", index.display())
+}
+
 /// A source distribution whose build backend is in it, so that building it needs nothing else.
 ///
 /// `native` makes the wheel as a careless backend would: with a library of the machine that builds.

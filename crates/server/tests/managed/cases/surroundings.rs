@@ -16,6 +16,19 @@ def handle(event, context):
         log.exception("caught")
 "#;
 
+/// Which modules of the standard library one of the function hides: not those that the client has imported before.
+const HIDING: &str = r#"
+import importlib.util, os, sys
+folder = os.environ["TMPDIR"] + "/modules"
+os.mkdir(folder)
+names = sorted(name for name in sys.stdlib_module_names if name[0] != "_" and name != "site")
+for name in names:
+    open(f"{folder}/{name}.py", "w").close()
+sys.path.insert(0, folder)
+def handle(event, context):
+    return [name for name in names if (found := importlib.util.find_spec(name)) and str(found.origin).startswith(folder)]
+"#;
+
 pub(super) const CASES: &[Case] = &[
     Case {
         name: "text on both outputs",
@@ -105,6 +118,38 @@ pub(super) const CASES: &[Case] = &[
         name: "a module that hides one of the standard library",
         code: "import pathlib\nimport pkg\ndef handle(event, context): return [pathlib.__name__, list(pkg.__path__)[0][-4:]]",
         says: "/pkg",
+        ..CASE
+    },
+    Case {
+        name: "text without an end before log events",
+        code: "import logging, sys\nsys.stdout.write('import')\nlogging.warning('early')\ndef handle(event, context):\n    sys.stdout.write('half')\n    logging.warning('whole')\n    print('on stderr', end='', file=sys.stderr)\n    context.log('as it is')\n    sys.stdout.writelines(['a\\n', 'b'])\n    raise ValueError('no')",
+        says: "\n| half\n| [WARNING]",
+        events: &["{}", "{}"],
+        ..CASE
+    },
+    Case {
+        name: "what an output answers",
+        code: "import sys\ndef handle(event, context):\n    with sys.stdout as same:\n        answers = [sys.stdout.write('a\\n'), sys.stderr.writelines(['b\\n']), sys.stdout.isatty(), sys.stdout.buffer is sys.__stdout__.buffer]\n    return answers + [sys.stdout.closed, hasattr(sys.stdout, '__iter__')]",
+        says: "[null, null, false, true, false, true]",
+        ..CASE
+    },
+    Case {
+        name: "logs while an output is redirected",
+        code: "import contextlib, io, logging\ndef handle(event, context):\n    with contextlib.redirect_stdout(io.StringIO()) as kept:\n        print('printed', end='')\n        logging.warning('logged')\n    return kept.getvalue()",
+        says: "\n\"printed\"\n",
+        ..CASE
+    },
+    Case {
+        name: "modules that hide those of the standard library",
+        code: HIDING,
+        says: "\"random\"",
+        ..CASE
+    },
+    Case {
+        name: "logging imported by a thread, and once more",
+        code: "import threading\ndef log():\n    import logging\n    logging.warning('from a thread')\ndef handle(event, context):\n    thread = threading.Thread(target=log)\n    thread.start()\n    thread.join()\n    import importlib, logging\n    before = len(logging.getLogger().handlers)\n    importlib.reload(logging)\n    return [before, len(logging.getLogger().handlers)]",
+        says: "[1, 0]",
+        events: &["{}"],
         ..CASE
     },
     Case {

@@ -1,0 +1,115 @@
+//! Layer versions that deploys have left: which there are, which of them functions run with, and the removal of one.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use mdo_engine::{Applied, Error, Versions};
+use mdo_model::project::FunctionName;
+use mdo_model::stack::{Change, LayerVersion, LayerVersionId, LiveVersions};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::layers::Version;
+use super::read::{self, Lookup};
+use crate::{AwsProvider, unexpected};
+
+/// For how long what functions run with is taken to be what was read of it. Another pipeline may deploy meanwhile.
+const FRESH_FOR: Duration = Duration::from_secs(5);
+
+/// The layer versions that functions run with, as they were read last while versions are removed.
+pub(crate) type LastLook = Mutex<Option<(Instant, BTreeSet<String>)>>;
+
+#[async_trait]
+impl Versions for AwsProvider {
+    async fn live_versions(&self) -> Result<LiveVersions, Error> {
+        let (layers, in_use) = futures::try_join!(self.own_layer_versions(), self.layers_in_use())?;
+        let mut live = LiveVersions::default();
+        for (id, version) in layers {
+            let Some(record) = version.record else { continue };
+            if in_use.contains(&version.arn) {
+                live.layers_in_use.insert(id.clone());
+            }
+            // What is said to be unzipped is the whole derivative, and not any one part.
+            let unzipped = version.sizes.unzipped.filter(|_| record.parts == 1);
+            let (zipped, published) = (version.sizes.zipped, version.published);
+            live.layers.insert(id, LayerVersion { inputs: record.inputs, zipped, unzipped, published });
+        }
+        Ok(live)
+    }
+}
+
+impl AwsProvider {
+    /// Every version of every layer that is named as ours are.
+    async fn own_layer_versions(&self) -> Result<Vec<(LayerVersionId, Version)>, Error> {
+        let layers = self.own_layers().await?;
+        let each = layers.into_iter().map(async |(derivative, part)| {
+            let versions = self.versions(&self.names.layer_part(&derivative, part)).await?;
+            let numbered = versions.into_iter().filter_map(|version| {
+                let id = LayerVersionId { derivative: derivative.clone(), part, number: version.number()? };
+                Some((id, version))
+            });
+            Ok::<_, Error>(numbered.collect::<Vec<_>>())
+        });
+        Ok(try_join_all(each).await?.into_iter().flatten().collect())
+    }
+
+    /// The ARNs of the layer versions that functions run with: those of any function of the account as it is configured,
+    /// and those of each version of the project's functions that an alias points at, whoever has made the alias.
+    async fn layers_in_use(&self) -> Result<BTreeSet<String>, Error> {
+        let functions = read::list_all(&self.aws).await?;
+        let account = functions.iter().find_map(|function| super::account_in(function.function_arn()?));
+        account.map_or(Ok(()), |account| self.aws.note_account(account))?;
+        let names = functions.iter().filter_map(|function| self.names.function_of(function.function_name()?));
+        let served = try_join_all(names.map(async |name| self.layers_served(&name).await)).await?;
+        let configured = functions.iter().flat_map(|function| function.layers());
+        let configured = configured.filter_map(|layer| layer.arn().map(str::to_owned));
+        Ok(served.into_iter().flatten().chain(configured).collect())
+    }
+
+    /// The layers of each version of a function that an alias points at, be it with a small weight.
+    async fn layers_served(&self, name: &FunctionName) -> Result<Vec<String>, Error> {
+        let mut versions = BTreeSet::new();
+        for alias in self.list_aliases(name).await?.unwrap_or_default() {
+            let weighted = alias.routing_config.and_then(|routing| routing.additional_version_weights);
+            versions.extend(weighted.into_iter().flatten().map(|(version, _)| version));
+            versions.extend(alias.function_version);
+        }
+        let each = versions.iter().map(async |version| {
+            let layers = match read::look_up(&self.aws, &self.names, name, Some(version)).await? {
+                Lookup::Found(live) => live.function.configuration.layers,
+                Lookup::Absent(_) => Vec::new(),
+            };
+            Ok::<_, Error>(layers)
+        });
+        Ok(try_join_all(each).await?.into_iter().flatten().collect())
+    }
+
+    /// Removes a layer version, unless a function has come to run with it since it was found unused.
+    pub(crate) async fn delete_layer_version(&self, change: &Change) -> Result<Applied, Error> {
+        let full = change.id.full_name(&self.names);
+        let numbered = full.rsplit_once(':').and_then(|(layer, number)| Some((layer, number.parse().ok()?)));
+        let (layer, number): (&str, u64) = numbered.ok_or_else(|| unexpected(change))?;
+        let arn = self.aws.arn("lambda", format_args!("layer:{full}"))?;
+        if self.is_in_use_now(&arn).await? {
+            let warnings = vec!["kept, because a function has come to run with it".to_owned()];
+            return Ok(Applied { warnings, ..Applied::default() });
+        }
+        self.delete_version(layer, number).await?;
+        Ok(Applied::default())
+    }
+
+    /// Whether a function runs with a layer version. One look serves the removals of the next few seconds.
+    async fn is_in_use_now(&self, arn: &str) -> Result<bool, Error> {
+        let mut last = self.last_look.lock().await;
+        if let Some((_, in_use)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH_FOR) {
+            return Ok(in_use.contains(arn));
+        }
+        let begun = Instant::now();
+        let in_use = self.layers_in_use().await?;
+        let is_in_use = in_use.contains(arn);
+        *last = Some((begun, in_use));
+        Ok(is_in_use)
+    }
+}
