@@ -6,6 +6,7 @@ mod support;
 
 mod builds;
 mod consent;
+mod container;
 mod contract;
 mod deploy_local;
 mod derivatives;

@@ -15,6 +15,9 @@ use super::{Image, ImageError, json};
 /// The tag that an image of an OCI archive is found by.
 const REFERENCE: &str = "org.opencontainers.image.ref.name";
 
+/// The name that containerd gives to an image which it finds in an OCI archive, and with it Docker.
+const CONTAINERD: &str = "io.containerd.image.name";
+
 const FOLDER: u32 = 0o755;
 const DATA: u32 = 0o644;
 
@@ -113,8 +116,18 @@ fn index(image: &Image, name: &str) -> Index {
         architecture: oci::architecture(image.architecture).to_owned(),
         os: oci::LINUX.to_owned(),
     });
-    entry.annotations = BTreeMap::from([(REFERENCE.to_owned(), name.to_owned())]);
+    entry.annotations =
+        BTreeMap::from([(REFERENCE.to_owned(), name.to_owned()), (CONTAINERD.to_owned(), whole(name))]);
     Index { schema_version: 2, media_type: oci::INDEX.to_owned(), manifests: vec![entry] }
+}
+
+/// A name with its host: one without belongs to Docker's own registry, as everywhere.
+fn whole(name: &str) -> String {
+    match name.split_once('/') {
+        None => format!("docker.io/library/{name}"),
+        Some((host, _)) if host == "localhost" || host.contains(['.', ':']) => name.to_owned(),
+        Some(_) => format!("docker.io/{name}"),
+    }
 }
 
 fn docker(image: &Image, name: &str) -> DockerImage {

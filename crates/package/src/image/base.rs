@@ -15,7 +15,7 @@ use super::hashed::Hashed;
 use super::oci::{self, Config, Descriptor, Digest, DockerImage, History, Index, LINUX, Manifest, Platform};
 use super::source::Source;
 use super::store::{ImageStore, Open, Stored};
-use super::{ImageError, layer};
+use super::{ImageError, PATH, layer};
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -95,7 +95,8 @@ impl Base {
 
     /// Whether the base has a program of this name on its `PATH`.
     pub(super) fn has_program(&self, name: &str) -> bool {
-        let path = self.env.iter().find_map(|entry| entry.strip_prefix("PATH="));
+        let entries = self.env.iter().map(String::as_str).chain([PATH]);
+        let path = entries.filter_map(|entry| entry.strip_prefix("PATH=")).next();
         path.unwrap_or_default().split(':').any(|folder| self.files.has_file(&format!("{folder}/{name}")))
     }
 }
@@ -216,8 +217,8 @@ fn take(
     diff_id: Sha256,
     store: &Open,
 ) -> Result<Stored, ImageError> {
-    let key =
-        layer::key(&["base", &diff_id.to_string(), &digest.map_or(Sha256::of(b""), |own| own.0).to_string()]);
+    let compressed = digest.map_or_else(String::new, |digest| digest.0.to_string());
+    let key = layer::key(&["base", &diff_id.to_string(), &compressed]);
     if let Some(stored) = store.layer(key) {
         return Ok(stored);
     }

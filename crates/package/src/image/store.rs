@@ -121,7 +121,9 @@ impl Open {
         if !fs::symlink_metadata(&path).is_ok_and(|data| data.is_file()) {
             return None;
         }
-        serde_json::from_slice(&fs::read(path).ok()?).ok()
+        let value = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+        touch(&path);
+        Some(value)
     }
 
     /// Notes something under the key.
@@ -140,9 +142,7 @@ impl Open {
     pub(super) fn layer(&self, key: Sha256) -> Option<Stored> {
         let stored: Stored =
             self.recall(key).filter(|stored: &Stored| self.has(stored.digest, stored.size))?;
-        // The time of the last use, which decides what goes first. Where it cannot be set, the blob goes a little early.
-        let file = File::options().append(true).open(self.blob(stored.digest));
-        let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
+        touch(&self.blob(stored.digest));
         Some(stored)
     }
 
@@ -172,6 +172,12 @@ impl Open {
     fn note(&self, key: Sha256) -> PathBuf {
         self.made.join(format!("{key}.json"))
     }
+}
+
+/// Notes that a file is in use, which decides what goes first. Where it cannot be noted, the file goes a little early.
+fn touch(path: &Path) {
+    let file = File::options().append(true).open(path);
+    let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
 }
 
 fn unfinished() -> tempfile::Builder<'static, 'static> {

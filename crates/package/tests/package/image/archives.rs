@@ -66,7 +66,10 @@ fn it_is_an_oci_archive_and_a_docker_archive_at_once() {
                 "digest": format!("sha256:{}", image.digest),
                 "size": image.manifest.len(),
                 "platform": { "architecture": "amd64", "os": "linux" },
-                "annotations": { "org.opencontainers.image.ref.name": "shop:latest" },
+                "annotations": {
+                    "io.containerd.image.name": "docker.io/library/shop:latest",
+                    "org.opencontainers.image.ref.name": "shop:latest",
+                },
             }],
         })
     );
@@ -150,7 +153,7 @@ fn podman_loads_it_under_its_name() {
         run(command.args(["--storage-driver", "vfs"]).args(arguments))
     };
     podman(&["load", "--quiet", "--input", path.to_str().unwrap()]);
-    let seen = podman(&["image", "inspect", "localhost/shop:latest"]);
+    let seen = podman(&["image", "inspect", "shop:latest"]);
     let seen: Value = serde_json::from_slice(&seen.stdout).unwrap();
     assert_eq!(seen[0]["Id"], json!(image.config_digest.to_string()));
     assert_eq!(seen[0]["Config"]["Entrypoint"], json!(["/mdo-server", "--listen", "0.0.0.0", "/stack.json"]));

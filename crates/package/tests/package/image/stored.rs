@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
 use std::thread;
 
 use super::parts::{Making, shop};
@@ -33,7 +34,7 @@ fn what_has_not_been_used_for_the_longest_time_goes_first() {
     let image = making.image_in(&making.store().bounded_to(0)).unwrap();
     assert!(image.layers.iter().all(|layer| !layer.was_there));
     assert_eq!(making.stored().len(), image.layers.len());
-    // And nothing goes while somebody has an image.
+    // Nothing goes while somebody has an image.
     making.image_in(&making.store().bounded_to(0)).unwrap();
     assert!(image.layers.iter().all(|layer| layer.path.is_file()));
 }
@@ -91,4 +92,52 @@ fn a_folder_that_cannot_be_written_is_named() {
     let error = making.image().unwrap_err();
     let folder = making.home.path().join(".mdo/images/blobs");
     assert!(error.to_string().starts_with(&format!("cannot write {}: ", folder.display())), "{error}");
+}
+
+/// A disk of its own for a folder.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    /// If this machine lets us have one.
+    #[expect(clippy::print_stderr, reason = "who reads the tests is told what they have not tried")]
+    fn at(folder: &std::path::Path, size: &str) -> Option<Self> {
+        fs::create_dir_all(folder).unwrap();
+        let options = format!("size={size}");
+        let mount =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "mdo-test"]).arg(folder).output();
+        if mount.is_ok_and(|mount| mount.status.success()) {
+            return Some(Self(folder.to_owned()));
+        }
+        eprintln!("skipping what needs a full disk: only root can mount one");
+        None
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).output();
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_and_leaves_nothing_unfinished() {
+    let mut noise = 1_u32;
+    let text: String = (0..500_000)
+        .map(|_| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(b' ' + (noise >> 26) as u8)
+        })
+        .collect();
+    let making = Making::new().derivative("large", &[("table.csv", &text)]);
+    let Some(disk) = SmallDisk::at(&making.home.path().join(".mdo"), "256k") else { return };
+    let error = making.image().unwrap_err();
+    let blobs = making.home.path().join(".mdo/images/blobs");
+    assert_eq!(
+        error.to_string(),
+        format!("cannot write {}: No space left on device (os error 28)", blobs.display())
+    );
+    assert_eq!(error.help().as_deref(), Some("free some space on that disk"));
+    assert!(making.stored().iter().all(|name| !name.starts_with(".part-")), "{:?}", making.stored());
+    drop(disk);
+    making.image().unwrap();
 }
