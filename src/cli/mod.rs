@@ -15,6 +15,8 @@ mod derivatives;
 mod destroy;
 mod dev;
 mod fetch;
+mod image;
+mod imaging;
 mod ingredients;
 mod init;
 mod interpreters;
@@ -86,6 +88,7 @@ enum Verb {
     Warm(warm::Args),
     Key(key::Args),
     Derivative(derivative::Args),
+    Image(image::Args),
     List(list::Args),
     Prune(prune::Args),
     Destroy(destroy::Args),
@@ -197,6 +200,7 @@ impl Cli {
             Verb::Warm(args) => interrupt.around(warm::run(args, &interrupt)).await,
             Verb::Key(args) => interrupt.around(key::run(args, &interrupt)).await,
             Verb::Derivative(args) => interrupt.around(derivative::run(args)).await,
+            Verb::Image(args) => interrupt.around(image::run(args)).await,
             Verb::List(args) => interrupt.around(list::run(args)).await,
             Verb::Prune(args) => interrupt.around(prune::run(args, &interrupt)).await,
             Verb::Destroy(args) => interrupt.around(destroy::run(args, &interrupt)).await,
@@ -220,6 +224,7 @@ impl Verb {
             Self::Warm(args) => args.json,
             Self::Key(args) => args.json(),
             Self::Derivative(args) => args.json(),
+            Self::Image(args) => args.json,
             Self::List(args) => args.json,
             Self::Prune(args) => args.json,
             Self::Destroy(args) => args.json,

@@ -1,19 +1,15 @@
 //! From flags to a plan: packages the functions while the provider is being read, and compares.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use globset::Glob;
 use mdo_engine::{Observed, Packages, Scope};
-use mdo_model::Sha256;
-use mdo_model::project::{FunctionName, Project, Settings, nearest};
+use mdo_model::project::{FunctionName, Settings, nearest};
 use mdo_model::stack::{self, Kind, Plan, ResourceId, Selection, Stack};
 use mdo_package::{Destination, Package};
 
 use super::DEV_ENVIRONMENT;
-use super::abandoned::Waiting;
 use super::arguments::Target;
 use super::attached;
 use super::closed_runtimes::check_closed_runtimes;
@@ -25,7 +21,7 @@ use super::oversized::check_environment_sizes;
 use super::packaging::{Packaging, package_functions};
 use super::renamed::say_if_renamed;
 use super::session::Session;
-use crate::output::{self, Complaint, ErrorCode, Failure, Sizes, exit_code};
+use crate::output::{self, Failure, Sizes, exit_code};
 
 /// A plan, and what is needed to make it real.
 pub(super) struct Planned {
@@ -46,6 +42,7 @@ pub(super) struct Planned {
 pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, Failure> {
     let start = Instant::now();
     let selection = select(&session.settings, &target.functions)?;
+    check_hosting(session)?;
     check_interpreters(session, &selection).await?;
     if target.locks {
         derivative::lock_first(&session.settings, &selection).await?;
@@ -286,4 +283,17 @@ fn destination(session: &Session) -> Destination {
         Some(_) => Destination::LambdaWithBucket,
         None => Destination::Lambda,
     }
+}
+
+/// Refuses what no provider can do yet.
+fn check_hosting(session: &Session) -> Result<(), Failure> {
+    if session.settings.server.is_none() || session.is_local() {
+        return Ok(());
+    }
+    let stage = &session.settings.stage;
+    Err(Failure::with_help(
+        exit_code::USAGE,
+        format!("stage {stage} is hosted by servers, which mdo does not deploy to AWS yet"),
+        "make its image with `mdo image` and run that, or take `hosting` out to deploy to Lambda",
+    ))
 }

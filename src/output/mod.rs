@@ -12,7 +12,8 @@ mod text;
 pub(crate) use documents::{
     DerivativeBuildDocument, DerivativeCreateDocument, DerivativeEntry, DerivativeListDocument,
     DerivativeListEntry, DerivativeLockDocument, DerivativePinDocument, DestroyAllDocument, FailureDocument,
-    KeysDocument, ListDocument, LockEntry, PlanDocument, WarmDocument, WarmEntry, ZipState, schema,
+    ImageDocument, KeysDocument, ListDocument, LockEntry, PlanDocument, WarmDocument, WarmEntry, ZipState,
+    schema,
 };
 pub(crate) use failure::{Complaint, ErrorCode, Failure};
 pub(crate) use hosted::{cost, notes, size as server_size};

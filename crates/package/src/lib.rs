@@ -49,6 +49,8 @@ pub enum Destination {
     LambdaWithBucket,
     /// This machine.
     Local,
+    /// A container image.
+    Image,
 }
 
 /// What packaging needs to know of a function.
@@ -135,11 +137,13 @@ fn zip(source: &Source, artifacts: &Path) -> Result<Package, PackageError> {
     let members = collected.entries.iter().map(Entry::member);
     let archive = archive::write(members, artifacts)
         .map_err(|error| PackageError::of_archive(source.function, error))?;
-    if archive.size > DIRECT_UPLOAD_LIMIT {
+    if archive.size > DIRECT_UPLOAD_LIMIT && source.destination != Destination::Image {
         let largest = size::largest(&collected.entries);
         let consequence = match source.destination {
             Destination::LambdaWithBucket => "so it goes through a bucket",
-            Destination::Local => "so a deploy to AWS needs a bucket under `[artifacts]` in project.toml",
+            Destination::Local | Destination::Image => {
+                "so a deploy to AWS needs a bucket under `[artifacts]` in project.toml"
+            }
             Destination::Lambda => {
                 return Err(PackageError::Preflight {
                     function: source.function.to_owned(),

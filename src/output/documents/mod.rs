@@ -4,6 +4,7 @@
 
 mod derivative;
 mod failure;
+mod image;
 mod live;
 mod plan;
 
@@ -18,6 +19,7 @@ pub(crate) use derivative::{
     DerivativeListEntry, DerivativeLockDocument, DerivativePinDocument, LockEntry, ZipState,
 };
 pub(crate) use failure::{DestroyAllDocument, FailureDocument};
+pub(crate) use image::ImageDocument;
 pub(crate) use live::{KeysDocument, ListDocument, WarmDocument, WarmEntry};
 pub(crate) use plan::PlanDocument;
 
@@ -73,6 +75,7 @@ enum AnyDocument {
     DerivativeLock(DerivativeLockDocument),
     DerivativeCreate(DerivativeCreateDocument),
     DerivativePin(DerivativePinDocument),
+    Image(ImageDocument),
     Keys(KeysDocument),
     Warm(WarmDocument),
     DestroyAll(DestroyAllDocument),

@@ -29,6 +29,9 @@ pub struct Overrides {
     pub region: Option<String>,
     /// The profile of the credentials.
     pub profile: Option<String>,
+    /// Whether the stage is taken for one that servers host, whatever it says, for an image of its functions. How the load balancer
+    /// is reached does not matter then.
+    pub hosted: bool,
 }
 
 /// `NAME=value`; everything after the first `=` is the value.

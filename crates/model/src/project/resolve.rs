@@ -110,7 +110,7 @@ impl Project {
                 (name.clone(), settings)
             })
             .collect();
-        let server = server::settings(self, stage, table, &functions, &mut problems);
+        let server = server::settings(self, stage, table, &functions, overrides.hosted, &mut problems);
         if server.is_some() {
             api.quota = None;
         }

@@ -16,15 +16,17 @@ use super::{Base, Container, Entry, Hosting, ServerSettings, TaskSize, Tasks};
 /// What the server program leaves of a task's memory to others, in MB.
 const OWN_MEMORY: u32 = 64;
 
-/// The settings of a hosted stage; `None` where the stage is not hosted. What a hosted stage cannot have is a problem.
+/// The settings of a hosted stage; `None` where the stage is not hosted, unless they are `for_image`. What a hosted stage cannot
+/// have is a problem.
 pub(in crate::project) fn settings(
     project: &Project,
     stage: &StageName,
     table: &StageTable,
     functions: &BTreeMap<FunctionName, FunctionSettings>,
+    for_image: bool,
     problems: &mut Vec<Problem>,
 ) -> Option<ServerSettings> {
-    if table.hosting != Some(Hosting::Server) {
+    if table.hosting != Some(Hosting::Server) && !for_image {
         return None;
     }
     let merged = project.manifest.server.under(&table.server);
@@ -34,8 +36,13 @@ pub(in crate::project) fn settings(
     if matches!(container, Container::Functions { .. }) {
         checker.functions(functions, size);
     }
-    checker.quota(table);
-    let entry = checker.entry(&merged, functions);
+    let entry = match for_image {
+        true => Entry::Http,
+        false => {
+            checker.quota(table);
+            checker.entry(&merged, functions)
+        }
+    };
     Some(ServerSettings {
         size,
         tasks: checker.tasks(&merged),
