@@ -27,6 +27,8 @@ const CONNECTIONS: [u32; 3] = [1, 8, 64];
 const ROUNDS: usize = 3;
 const STARTS: usize = 20;
 const REQUESTS: usize = 5000;
+/// Where `cargo lambda watch` takes an event as it is. Its function URL answers 500 to what API Gateway takes from this function.
+const INVOCATIONS: &str = "/2015-03-31/functions/sample_producer/invocations";
 
 /// A process that ends with the benchmark.
 struct Running(Child);
@@ -72,11 +74,12 @@ fn main() {
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let (server, port) = serve(folder.path(), bootstraps, None);
-            own.push(wrk(port, "/bench/sample_producer", connections));
+            own.push(wrk(port, "/bench/sample_producer", connections, None));
             drop(server);
             if let Some(other) = &other {
                 let (servers, port) = watch(other, &bootstrap, folder.path(), bootstraps);
-                others.push(wrk(port, "/lambda-url/sample_producer/", connections));
+                let script = folder.path().join("post.lua");
+                others.push(wrk(port, INVOCATIONS, connections, Some(&script)));
                 drop(servers);
             }
         }
@@ -132,11 +135,20 @@ fn serve(folder: &Path, bootstraps: u32, told: Option<Sender<String>>) -> (Runni
 /// `cargo lambda watch`, with bootstraps that ask it for events.
 fn watch(program: &Path, bootstrap: &Path, folder: &Path, bootstraps: u32) -> (Vec<Running>, u16) {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // It starts in a package only, and builds nothing of it here.
+    fs::create_dir_all(folder.join("src")).unwrap();
+    fs::write(folder.join("src/main.rs"), "fn main() {}\n").unwrap();
+    let package =
+        "[package]\nname = \"sample_producer\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
+    fs::write(folder.join("Cargo.toml"), package).unwrap();
+    fs::write(folder.join("post.lua"), "wrk.method = \"POST\"\nwrk.body = \"{}\"\n").unwrap();
     let mut command = Command::new(program);
     command.args(["lambda", "watch", "--only-lambda-apis", "--invoke-address", "127.0.0.1", "--invoke-port"]);
     command.arg(port.to_string()).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
     let mut running = vec![Running(command.spawn().unwrap())];
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        let ended = running[0].0.try_wait().unwrap();
+        assert!(ended.is_none(), "cargo lambda watch ended: {ended:?}");
         std::thread::sleep(Duration::from_millis(20));
     }
     for _ in 0..bootstraps {
@@ -149,6 +161,8 @@ fn watch(program: &Path, bootstrap: &Path, folder: &Path, bootstraps: u32) -> (V
         command.env("AWS_LAMBDA_LOG_STREAM_NAME", "").stdout(Stdio::null()).stderr(Stdio::null());
         running.push(Running(command.spawn().unwrap()));
     }
+    // An event that comes before the first bootstrap has asked for one is never answered.
+    std::thread::sleep(Duration::from_secs(1));
     (running, port)
 }
 
@@ -206,19 +220,23 @@ fn resident(server: &Child) -> f64 {
 }
 
 /// Requests per second.
-fn wrk(port: u16, path: &str, connections: u32) -> f64 {
+fn wrk(port: u16, path: &str, connections: u32, script: Option<&Path>) -> f64 {
     let url = format!("http://127.0.0.1:{port}{path}");
     // So that every bootstrap is warm.
     for seconds in ["1s", "4s"] {
         let output = Command::new("wrk")
-            .args(["-t1", &format!("-c{connections}"), &format!("-d{seconds}"), &url])
+            .args(["-t1", &format!("-c{connections}"), &format!("-d{seconds}")])
+            .args(script.into_iter().flat_map(|script| [Path::new("-s"), script]))
+            .arg(&url)
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(!text.contains("Non-2xx"), "{text}");
         if seconds == "4s" {
             let rate = text.lines().find_map(|line| line.strip_prefix("Requests/sec:")).unwrap();
-            return rate.trim().parse().unwrap();
+            let rate = rate.trim().parse().unwrap();
+            assert!(rate > 0.0, "nothing was answered: {text}");
+            return rate;
         }
     }
     0.0
