@@ -60,18 +60,18 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let settings = project.resolve(stage, &Overrides { hosted: true, ..Overrides::default() })?;
     output::notes(&settings).iter().for_each(|note| output::once(note));
     let image = build_image(&project, &settings, args.server_program.as_deref()).await?;
-    let name = settings.project.to_string().to_lowercase();
+    let name = format!("{}:{}", settings.names().repository(), image.tag());
     match &args.output {
         None => {}
         Some(_) if to_stdout => {
-            let archived = image.clone();
+            let (archived, name) = (image.clone(), name.clone());
             let writing = move || write_archive_to(&archived, &name, &mut std::io::stdout().lock());
             tokio::task::spawn_blocking(writing).await.map_err(anyhow::Error::from)??;
-            output::message(text(&image, None).trim_end());
+            output::message(text(&image, &name, None).trim_end());
             return Ok(());
         }
         Some(file) => {
-            let (image, file) = (image.clone(), file.clone());
+            let (image, file, name) = (image.clone(), file.clone(), name.clone());
             let writing = move || write_archive(&image, &name, &file);
             tokio::task::spawn_blocking(writing).await.map_err(anyhow::Error::from)??;
         }
@@ -79,13 +79,13 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     if args.json {
         output::json(&ImageDocument::new(&settings.project, &image, args.output.as_deref()));
     } else {
-        output::data(&text(&image, args.output.as_deref()));
+        output::data(&text(&image, &name, args.output.as_deref()));
     }
     Ok(())
 }
 
 /// The layers with their sizes, what the image is known by, and where it is.
-fn text(image: &Image, file: Option<&Path>) -> String {
+fn text(image: &Image, name: &str, file: Option<&Path>) -> String {
     let row = |layer: &mdo_package::image::Layer| {
         vec![
             layer.what.to_string(),
@@ -104,7 +104,7 @@ fn text(image: &Image, file: Option<&Path>) -> String {
     ));
     if let Some(file) = file {
         text.push_str(&format!("  file   {}\n", file.display()));
-        text.push_str(&format!("  load   docker load -i {}\n", file.display()));
+        text.push_str(&format!("  load   docker load -i {}, which calls it {name}\n", file.display()));
     }
     text
 }

@@ -7,15 +7,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::AtomicBool;
 
 use flate2::read::GzDecoder;
 use mdo_model::Sha256;
-use mdo_model::hosted::{FrozenFunction, FrozenKey, FrozenStack, FrozenStage};
-use mdo_model::project::{Architecture, FunctionConfiguration, FunctionName, Secret, Security};
-use mdo_model::stack::{ApiRoute, Definition};
-use mdo_package::OwnFolder;
-use mdo_package::image::{FunctionPart, Image, ImageStore, Parts, image, write_archive};
+use mdo_model::hosted::{FrozenKey, FrozenStage};
+use mdo_model::project::Secret;
 use tempfile::TempDir;
 
 use crate::support::http::{self, Response};
@@ -27,7 +23,7 @@ const KEY: &str = "a-key-of-twenty-characters-or-more";
 const SECRET: &str = "hush-hush-hush";
 
 /// The server program, static, as release builds bring it along.
-fn server() -> PathBuf {
+pub(crate) fn server() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = root.join("target/container");
     let mut cargo = Command::new(env!("CARGO"));
@@ -41,31 +37,14 @@ fn server() -> PathBuf {
     target.join("debug/mdo-server")
 }
 
-/// The image of the project that `mdo init` has made, from the zip that `mdo dev` has run.
-fn packed(project: &TestProject) -> Image {
-    let packages = project.path(".mdo/packages");
-    let zips = fs::read_dir(&packages).unwrap().map(|entry| entry.unwrap().path());
-    let zips: Vec<_> = zips.filter(|path| path.extension().is_some_and(|end| end == "zip")).collect();
-    let [zip] = zips.as_slice() else { panic!("{zips:?}") };
-    let name: FunctionName = "sample_producer".parse().unwrap();
-    let sha256 = Sha256::of(&fs::read(zip).unwrap());
-    let route = ApiRoute { function: name.clone(), security: Security::Key, timeout_ms: 29_000 };
-    let routes = BTreeMap::from([("GET /sample_producer".parse().unwrap(), route)]);
-    let function = FrozenFunction::new(&name, &FunctionConfiguration::default(), sha256);
-    let definition = Definition { routes, ..Definition::default() };
-    let functions = BTreeMap::from([(name.clone(), function)]);
-    let stack = FrozenStack::new("shop".parse().unwrap(), &definition, functions);
-    let parts = Parts {
-        architecture: Architecture::of_this_machine().unwrap(),
-        server: &server(),
-        functions: &[FunctionPart { name, zip: zip.clone(), sha256, interpreter: None }],
-        derivatives: &[],
-        stack: &stack.to_json(),
-        base: None,
-        labels: &BTreeMap::new(),
-        abandoned: &AtomicBool::new(false),
-    };
-    image(&parts, &ImageStore::of(&OwnFolder::of(project.folder()))).unwrap()
+/// The image of the project as an archive that engines load, and what engines call it.
+fn packed(project: &TestProject) -> (PathBuf, String) {
+    let archive = project.path("shop.tar");
+    let server = server().display().to_string();
+    let file = archive.display().to_string();
+    let image = project.mdo_with(&["image", "--json", "--server-program", &server, "-o", &file]).json();
+    let name = format!("{}:{}", image["project"].as_str().unwrap(), image["tag"].as_str().unwrap());
+    (archive, name)
 }
 
 /// What the stage adds: two classes, a secret and a key.
@@ -188,11 +167,9 @@ fn a_container_answers_what_dev_answers_and_can_write_nothing() {
     serving.exits(0);
     assert_eq!(here.status(), 200, "{}", here.text());
 
-    let image = packed(&project);
-    let archive = project.path("shop.tar");
-    write_archive(&image, "shop:latest", &archive).unwrap();
+    let (archive, name) = packed(&project);
     podman.load(&archive);
-    let container = podman.run("shop:latest");
+    let container = podman.run(&name);
     let there = container.get("/dev/sample_producer", Some(KEY));
     assert_eq!((there.status(), &there.body), (200, &here.body), "{}", there.text());
     assert_eq!(there.header("content-type"), here.header("content-type"));
@@ -202,14 +179,28 @@ fn a_container_answers_what_dev_answers_and_can_write_nothing() {
     let (code, log) = container.stops();
     assert_eq!(code, Some(0), "{log}");
     assert!(!log.contains(SECRET) && !log.contains(KEY), "{log}");
-    let mut held = vec![image.config.clone(), image.manifest.clone()];
-    held.extend(image.layers.iter().map(|layer| {
-        let mut tar = Vec::new();
-        GzDecoder::new(fs::File::open(&layer.path).unwrap()).read_to_end(&mut tar).unwrap();
-        tar
-    }));
+    let held = contents(&archive);
+    assert!(held.len() > 5, "{}", held.len());
     for secret in [SECRET, KEY] {
         let holds = |bytes: &Vec<u8>| bytes.windows(secret.len()).any(|at| at == secret.as_bytes());
         assert_eq!(held.iter().filter(|bytes| holds(bytes)).count(), 0);
     }
+}
+
+/// Every file of an archive, those that are compressed unpacked.
+fn contents(archive: &Path) -> Vec<Vec<u8>> {
+    let unpacked = tempfile::tempdir().unwrap();
+    let tar = Command::new("tar").arg("-xf").arg(archive).arg("-C").arg(unpacked.path()).status();
+    assert!(tar.unwrap().success());
+    let files = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let all = files(unpacked.path().to_owned()).chain(files(unpacked.path().join("blobs/sha256")));
+    let read = |path: PathBuf| {
+        let bytes = fs::read(path).unwrap();
+        let mut plain = Vec::new();
+        match GzDecoder::new(&bytes[..]).read_to_end(&mut plain) {
+            Ok(_) => plain,
+            Err(_) => bytes,
+        }
+    };
+    all.filter(|path| path.is_file()).map(read).collect()
 }

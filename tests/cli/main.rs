@@ -12,6 +12,7 @@ mod deploy_local;
 mod derivatives;
 mod dev;
 mod errors;
+mod image;
 mod init;
 mod invoke;
 mod key;

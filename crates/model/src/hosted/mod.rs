@@ -27,6 +27,9 @@ pub const ENTRYPOINT: [&str; 4] = ["/mdo-server", "--listen", "0.0.0.0", STACK_F
 /// The port of a server when `PORT` does not say.
 pub const PORT: u16 = 8080;
 
+/// Where a server says how it is. It is outside of every stage, because the name of a stage begins with a letter.
+pub const HEALTH_PATH: &str = "/-/health";
+
 /// What a server leaves of its task's memory to itself, in MB: functions have the rest.
 pub const OWN_MEMORY: u32 = 64;
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::desired::{DEFAULT_KEY, desired_definition};
 use super::resource::{Definition, Key, Stack};
+use crate::hosted::HEALTH_PATH;
 use crate::project::{
     Architecture, Container, Entry, FunctionConfiguration, FunctionName, KeyName, Secret, Security,
     ServerSettings, Settings, TaskSize, Tasks, Throttle,
@@ -114,9 +115,6 @@ pub const LAME_DUCK: u16 = HEALTH_INTERVAL * HEALTH_COUNT + 1;
 
 /// The longest time that Fargate gives a task to stop, in seconds.
 const LONGEST_STOP: u16 = 120;
-
-/// Where the server program says how it is.
-pub const HEALTH_PATH: &str = "/-/health";
 
 /// How many images a repository keeps.
 pub const IMAGES_KEPT: u32 = 20;

@@ -13,8 +13,8 @@ pub use cost::{MonthlyCost, PRICES_IN, PRICES_OF};
 pub use desired::{DEFAULT_KEY, Selection, WARM_HOLD_MS, desired, warm_rule};
 pub use diff::{FieldChange, HIDDEN};
 pub use hosted::{
-    HEALTH_COUNT, HEALTH_INTERVAL, HEALTH_PATH, HostedFunction, IMAGES_KEPT, LAME_DUCK, LoadBalancer,
-    Repository, Server, ServerRole, hosted,
+    HEALTH_COUNT, HEALTH_INTERVAL, HostedFunction, IMAGES_KEPT, LAME_DUCK, LoadBalancer, Repository, Server,
+    ServerRole, hosted,
 };
 pub use plan::{Action, Change, Kept, KeptKind, Plan, Summary, destroy, plan};
 pub use prune::{Freed, LayerVersion, LayerVersionId, LiveVersions, prune};

@@ -1,4 +1,4 @@
-//! Where a load balancer asks whether this server is well. The path is outside of every stage, because the name of a stage begins with a letter.
+//! What a load balancer is told that asks whether this server is well.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,9 +6,6 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
-
-/// The path.
-pub(super) const PATH: &str = "/-/health";
 
 /// Whether the server wants to get requests.
 #[derive(Debug, Default)]

@@ -11,7 +11,9 @@ use mdo_model::stack::{Function, Invoker};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::health::{Health, PATH};
+use mdo_model::hosted::HEALTH_PATH;
+
+use super::health::Health;
 use super::log::Log;
 use super::read::Hosted;
 use super::stop::Asked;
@@ -46,7 +48,7 @@ pub async fn serve(hosted: &Hosted, listener: TcpListener, log: &Log, asked: imp
         async move {
             let (gateway, health) = &*entrance;
             match request.uri().path() {
-                PATH => health.answer(),
+                HEALTH_PATH => health.answer(),
                 _ => gateway.handle(request, peer).await,
             }
         }

@@ -12,9 +12,7 @@ use super::super::{Architecture, FunctionName, FunctionSettings, Security, Stage
 use super::reference::is_archive;
 use super::table::{ServerTable, TasksSetting};
 use super::{Base, Container, Entry, Hosting, ServerSettings, TaskSize, Tasks};
-
-/// What the server program leaves of a task's memory to others, in MB.
-const OWN_MEMORY: u32 = 64;
+use crate::hosted::OWN_MEMORY;
 
 /// The settings of a hosted stage; `None` where the stage is not hosted, unless they are `for_image`. What a hosted stage cannot
 /// have is a problem.
