@@ -64,8 +64,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     match &args.output {
         None => {}
         Some(_) if to_stdout => {
-            let (archived, name) = (image.clone(), name.clone());
-            let writing = move || write_archive_to(&archived, &name, &mut std::io::stdout().lock());
+            let (archived, called) = (image.clone(), name.clone());
+            let writing = move || write_archive_to(&archived, &called, &mut std::io::stdout().lock());
             tokio::task::spawn_blocking(writing).await.map_err(anyhow::Error::from)??;
             output::message(text(&image, &name, None).trim_end());
             return Ok(());

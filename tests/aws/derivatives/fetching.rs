@@ -10,6 +10,7 @@ use crate::live::Live;
 use crate::support::emulator::Emulator;
 use crate::support::project::{MANIFEST, TestProject};
 use crate::support::proxy::{Fault, Proxy};
+use crate::support::uv::python;
 
 /// A project with the zip `colours.zip`, which it shares in a bucket of its own.
 fn sharing(bucket: &str) -> Option<TestProject> {
@@ -30,6 +31,7 @@ fn sharing(bucket: &str) -> Option<TestProject> {
 /// A project of the same account whose function `paint` has the derivative `colours` from an address.
 fn fetching(from: &TestProject, address: &str) -> TestProject {
     let project = TestProject::without_functions(from.account().shared());
+    project.set_variable("MDO_PYTHON", python().program.display().to_string());
     Painting::settings(&project, &format!("[derivatives.colours]\nzip = \"{address}\"\n"));
     Painting::function(&project, "paint", &["colours"]);
     project

@@ -38,11 +38,16 @@ fn a_derivative_that_is_created_is_one_document() {
 
 #[test]
 fn a_zip_that_is_pinned_is_one_document() {
-    let project = project();
-    project.write("colours.zip", "a zip");
+    let project = project_that_wants("colours\n");
+    mdo(&project, "derivative lock").exits(0);
+    let built = mdo(&project, "derivative build --json").exits(0).document();
+    let path = built["built"][0]["zips"][0]["path"].as_str().unwrap();
+    let zip = std::fs::read(project.path(path)).unwrap();
+    std::fs::write(project.path("colours.zip"), &zip).unwrap();
+    project.remove("derivatives");
     project.write("project.toml", "name = \"shop\"\n\n[derivatives.colours]\nzip = \"colours.zip\"\n");
     let document = mdo(&project, "derivative pin colours --json").exits(0).document();
-    let sha256 = mdo_model::Sha256::of(b"a zip").to_string();
+    let sha256 = mdo_model::Sha256::of(&zip).to_string();
     assert!(project.read("project.toml").contains(&sha256));
     assert_eq!(
         document,

@@ -172,7 +172,7 @@ fn what_a_server_answers_instead_of_a_zip_is_told() {
     shelf.refuses(
         shelf.mdo("derivative pin colours"),
         2,
-        "error: derivative colours: https://HOST/huge.zip is larger than 250 MB, the most that Lambda takes unzipped
+        "error: derivative colours: https://HOST/huge.zip is larger than _ MB, the most that Lambda takes unzipped
   help: leave out what no function needs, and put it there again
 ",
     );
