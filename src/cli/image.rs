@@ -35,8 +35,8 @@ pub(super) struct Args {
 }
 
 const EXAMPLES: &str = "Examples:
-  mdo image                              what an image would hold: layers, sizes, digest
-  mdo image -o ml_api.tar                docker load -i ml_api.tar
+  mdo image                      what an image would hold
+  mdo image -o ml_api.tar        an archive for docker load -i
   mdo image -o - | podman load";
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {

@@ -42,8 +42,8 @@ fn a_zip_that_is_pinned_is_one_document() {
     mdo(&project, "derivative lock").exits(0);
     let built = mdo(&project, "derivative build --json").exits(0).document();
     let path = built["built"][0]["zips"][0]["path"].as_str().unwrap();
-    let zip = std::fs::read(project.path(path)).unwrap();
-    std::fs::write(project.path("colours.zip"), &zip).unwrap();
+    let zip = fs::read(project.path(path)).unwrap();
+    fs::write(project.path("colours.zip"), &zip).unwrap();
     project.remove("derivatives");
     project.write("project.toml", "name = \"shop\"\n\n[derivatives.colours]\nzip = \"colours.zip\"\n");
     let document = mdo(&project, "derivative pin colours --json").exits(0).document();
