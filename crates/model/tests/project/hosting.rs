@@ -21,7 +21,7 @@ fn server_stack() -> Stack {
 /// The same stage as Lambda and API Gateway serve it.
 fn serverless_stack() -> Stack {
     let settings = Settings { server: None, ..settings() };
-    let code = BTreeMap::from([(name("hello"), "0".repeat(64).parse().unwrap())]);
+    let code = BTreeMap::from([(name("hello"), mdo_model::Sha256::of(b"a zip"))]);
     desired(&settings, &code, &BTreeMap::new())
 }
 
@@ -97,8 +97,8 @@ fn variables_and_keys_that_no_file_sets_are_kept() {
     let server = live.server.as_mut().expect("a server");
     let environment = &mut server.functions.get_mut(&name("hello")).expect("a function").environment;
     environment.insert("LIVE".to_owned(), Secret::new("x"));
-    server.keys.insert("alice".parse().unwrap());
-    live.keys.insert("alice".parse().unwrap(), Key { enabled: true, linked: false });
+    server.keys.insert("alice".parse().expect("a name"));
+    live.keys.insert("alice".parse().expect("a name"), Key { enabled: true, linked: false });
     let plan = plan(server_stack(), &live);
     assert!(plan.is_empty(), "{:?}", plan.changes);
     let kept: Vec<String> = plan.kept.iter().map(|kept| kept.name.clone()).collect();
@@ -108,7 +108,7 @@ fn variables_and_keys_that_no_file_sets_are_kept() {
 #[test]
 fn a_key_that_was_switched_off_does_not_open_the_server() {
     let mut live = server_stack();
-    live.keys.insert("default".parse().unwrap(), Key { enabled: false, linked: false });
+    live.keys.insert("default".parse().expect("a name"), Key { enabled: false, linked: false });
     let plan = plan(server_stack(), &live);
     assert_eq!(listed(&plan), ["~ server prod"]);
     let Change { fields, .. } = &plan.changes[0];
