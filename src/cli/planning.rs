@@ -113,6 +113,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
         packages: Packages {
             functions: packages.iter().map(|(name, package)| (name.clone(), package.path.clone())).collect(),
             derivatives: built.iter().map(|(id, built)| (id.clone(), derivatives::package(built))).collect(),
+            leaves_rollouts: false,
         },
         packaged: packages,
         location: session.provider.location().await?,

@@ -47,7 +47,7 @@ impl Session {
     /// The scope of all functions of the files.
     pub(super) fn scope(&self, adopt: bool) -> Scope {
         let functions: BTreeSet<_> = self.settings.functions.keys().cloned().collect();
-        Scope { functions, adopt, ..Scope::default() }
+        Scope { functions, adopt, hosting: self.project.knows_hosting(), ..Scope::default() }
     }
 
     /// The other stages at which the project has anything, as the end of a sentence: `; the project has dev, prod`. Empty where

@@ -4,9 +4,11 @@ mod api_gateway;
 mod call;
 mod client;
 mod confirm;
+mod ec2;
 mod errors;
 mod events;
 mod floor;
+mod hosted;
 mod iam;
 mod lambda;
 mod logs;
@@ -39,6 +41,7 @@ use mdo_model::stack::{Action, Change, Kind, Plan, Resource};
 use self::api_gateway::ApiGatewayState;
 use self::client::{Aws, ConnectOptions};
 use self::events::EventsState;
+use self::hosted::HostedState;
 use self::lambda::{KnownLayers, LastLook};
 pub use self::s3::S3Object;
 
@@ -53,6 +56,7 @@ pub struct AwsProvider {
     source: LazyLock<Option<String>, Revision>,
     gateway: ApiGatewayState,
     rules: EventsState,
+    hosted: HostedState,
     /// What `prune` looks at last, before it removes anything.
     last_look: LastLook,
     known: Mutex<Known>,
@@ -102,6 +106,7 @@ impl AwsProvider {
             source: LazyLock::new(source),
             gateway: ApiGatewayState::default(),
             rules: EventsState::default(),
+            hosted: HostedState::new(settings),
             last_look: LastLook::default(),
             known: Mutex::default(),
         })
@@ -170,7 +175,8 @@ impl AwsProvider {
             }
             Kind::WarmRule => events::apply(&self.aws, &self.names, &self.rules, change, run).await,
             Kind::ServerRole | Kind::Repository | Kind::LoadBalancer | Kind::Server => {
-                Err(unexpected(change))
+                let state = (&self.hosted, &self.gateway);
+                hosted::apply(&self.aws, &self.names, state, change, run).await
             }
         }
     }
@@ -315,7 +321,8 @@ impl Provider for AwsProvider {
     }
 
     fn endpoint(&self) -> Option<String> {
-        self.gateway.endpoint(&self.aws, &self.names)
+        let hosted = self.hosted.endpoint(&self.names);
+        hosted.or_else(|| self.gateway.endpoint(&self.aws, &self.names))
     }
 
     fn calls(&self) -> usize {

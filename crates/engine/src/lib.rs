@@ -37,6 +37,8 @@ pub struct Scope {
     pub derivatives: BTreeMap<DerivativeId, Sha256>,
     /// Whether resources of our name without our tag are taken over instead of refused.
     pub adopt: bool,
+    /// Whether the project has to do with servers: where it has not, a provider need not look for any.
+    pub hosting: bool,
     /// For what removes things: whether to find out as well what other stages share and what a broken deploy has left, and
     /// to pass by what is not ours instead of refusing to go on.
     pub thorough: bool,
@@ -131,9 +133,11 @@ pub struct Recent {
     pub runs: Vec<Ping>,
 }
 
-/// What a run may have to upload.
+/// What a run is given beside its plan: what it may have to upload, and how far it goes.
 #[derive(Clone, Debug, Default)]
 pub struct Packages {
+    /// Whether a run ends as soon as servers are told to change, instead of when they have.
+    pub leaves_rollouts: bool,
     /// The zips of the functions.
     pub functions: BTreeMap<FunctionName, PathBuf>,
     /// The derivatives that were built.

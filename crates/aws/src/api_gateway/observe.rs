@@ -247,10 +247,10 @@ async fn plan_and_keys(
     scope: &Scope,
 ) -> Result<(Option<LivePlan>, BTreeMap<KeyName, LiveKey>), Error> {
     let (mut found, early) = if is_begun {
-        (keys::search(aws, names).await?, None)
+        (keys::search(aws, names, scope.hosting).await?, None)
     } else {
         let plan = usage_plan::find(aws, names, scope);
-        let (found, plan) = futures::try_join!(keys::search(aws, names), plan)?;
+        let (found, plan) = futures::try_join!(keys::search(aws, names, scope.hosting), plan)?;
         (found, Some(plan))
     };
     let mut all: Vec<&mut LiveKey> = found.values_mut().flatten().collect();

@@ -21,6 +21,8 @@ pub struct Plan {
     pub kept: Vec<Kept>,
     /// How many resources were compared.
     pub checked: usize,
+    /// Whether log groups stay where what writes to them goes.
+    pub keeps_logs: bool,
 }
 
 /// One resource that has to change.
@@ -159,7 +161,7 @@ pub fn plan(
         .filter_map(|id| change((*id).clone(), before.get(*id), after.get(*id)))
         .map(|change| Change { lives_on: lives_on(&change, shared), ..change })
         .collect();
-    Plan { names: names.clone(), changes: ordered(changes), kept, checked: ids.len() }
+    Plan { names: names.clone(), changes: ordered(changes), kept, checked: ids.len(), keeps_logs: false }
 }
 
 /// Plans the removal of everything observed, but for what other stages use too.
@@ -172,7 +174,7 @@ pub fn destroy(names: &Names, observed: &Stack, shared: &BTreeSet<ResourceId>) -
         .filter_map(|(id, before)| change(id, Some(&before), None))
         .map(|change| Change { lives_on: lives_on(&change, shared), ..change })
         .collect();
-    Plan { names: names.clone(), changes: ordered(changes), kept: Vec::new(), checked }
+    Plan { names: names.clone(), changes: ordered(changes), kept: Vec::new(), checked, keeps_logs: false }
 }
 
 /// Whether a resource may go with this stage. Of a function that other stages have, its alias here does.
@@ -189,6 +191,7 @@ impl Plan {
     #[must_use]
     pub fn keeping_logs(mut self) -> Self {
         self.changes.retain(|change| (change.id.kind, change.action) != (Kind::LogGroup, Action::Delete));
+        self.keeps_logs = true;
         self
     }
 

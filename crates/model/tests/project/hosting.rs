@@ -21,7 +21,7 @@ fn server_stack() -> Stack {
 /// The same stage as Lambda and API Gateway serve it.
 fn serverless_stack() -> Stack {
     let settings = Settings { server: None, ..settings() };
-    let code = BTreeMap::from([(name("hello"), "0".repeat(64).parse().unwrap())]);
+    let code = BTreeMap::from([(name("hello"), "0".repeat(64).parse().expect("a digest"))]);
     desired(&settings, &code, &BTreeMap::new())
 }
 
@@ -137,4 +137,15 @@ fn destroy_takes_the_server_before_what_it_stands_on() {
     let shared = BTreeSet::from([ResourceId::new(stack::Kind::LoadBalancer, "ml_api")]);
     let plan = stack::destroy(&settings().names(), &server_stack(), &shared);
     assert!(!listed(&plan).iter().any(|line| line.contains("load balancer")));
+}
+
+#[test]
+fn only_files_that_speak_of_hosting_have_servers_looked_for() {
+    let knows =
+        |more: &str| Given::project(&format!("{MINIMAL}{more}")).load().expect("a project").knows_hosting();
+    assert!(!knows("[stages.prod]\nprotect = true\n"));
+    assert!(knows("[stages.prod]\nhosting = \"server\"\n[server]\nhttp = true\n"));
+    // A stage that went back may have left servers.
+    assert!(knows("[stages.prod]\nhosting = \"serverless\"\n"));
+    assert!(knows("[server]\nhttp = true\n"));
 }
