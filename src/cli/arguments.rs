@@ -60,6 +60,9 @@ pub(super) struct Target {
     /// The environment file that `mdo dev` reads by itself; no flag sets it.
     #[arg(skip)]
     pub own_env_file: Option<PathBuf>,
+    /// The server program for the image of a hosted stage; `None` finds it.
+    #[arg(skip)]
+    pub server_program: Option<PathBuf>,
     /// Whether derivatives that were never locked are locked on the way. A deploy pins nothing that nobody has committed.
     #[arg(skip)]
     pub locks: bool,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mdo_aws::{AwsProvider, S3Object};
-use mdo_engine::{Cause, Error, Fetch, Invoke, Keys, Pings, Provider, Revision, Share, Versions};
+use mdo_engine::{Cause, Error, Fetch, Invoke, Keys, Pings, Provider, Revision, Revisions, Share, Versions};
 use mdo_https::HttpsFile;
 use mdo_local::LocalProvider;
 use mdo_model::project::{Settings, ZipSource};
@@ -29,6 +29,8 @@ pub(super) struct Connection {
     pub share: Option<Arc<dyn Share>>,
     /// What deploys have left there; on this machine they leave nothing.
     pub versions: Option<Arc<dyn Versions>>,
+    /// What hosted stages have run; this machine keeps nothing of it.
+    pub revisions: Option<Arc<dyn Revisions>>,
     /// The provider itself where it is this machine, for who serves it.
     pub local: Option<Arc<LocalProvider>>,
 }
@@ -55,6 +57,7 @@ pub(super) async fn connect(
             Ok(Connection {
                 share: Some(Arc::clone(&aws) as _),
                 versions: Some(Arc::clone(&aws) as _),
+                revisions: Some(Arc::clone(&aws) as _),
                 ..connection(aws)
             })
         }
@@ -83,6 +86,7 @@ fn connection<P: Provider + Invoke + Keys + Pings + 'static>(provider: Arc<P>) -
         pings: provider,
         share: None,
         versions: None,
+        revisions: None,
         local: None,
     }
 }

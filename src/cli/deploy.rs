@@ -1,6 +1,7 @@
 //! `mdo deploy`: makes the stack what the files and flags ask for.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
@@ -37,6 +38,12 @@ pub(super) struct Args {
     /// Keep the log groups of functions that go, with the logs in them
     #[arg(long)]
     keep_logs: bool,
+    /// Do not wait until the new tasks of a hosted stage serve
+    #[arg(long)]
+    no_wait: bool,
+    /// The server program for the image of a hosted stage [default: mdo-server beside mdo]
+    #[arg(long, value_name = "FILE")]
+    server_program: Option<PathBuf>,
     /// Print one JSON document instead of text
     #[arg(long)]
     pub json: bool,
@@ -48,7 +55,9 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
     let mut start = Instant::now();
     let session = Session::open(&args.target.place, &args.target.overrides()).await?;
-    let mut planned = planning::plan(&session, &args.target).await?;
+    let target = Target { server_program: args.server_program, ..args.target };
+    let mut planned = planning::plan(&session, &target).await?;
+    planned.packages.leaves_rollouts = args.no_wait;
     if args.keep_logs {
         planned.plan = planned.plan.keeping_logs();
     }
@@ -71,10 +80,13 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     note_deployed(&session);
     derivative::remove_unused_builds(&session.settings).await;
     if let (false, Some(endpoint)) = (args.json, session.provider.endpoint()) {
-        if args.target.place.local {
+        if target.place.local {
             output::data(&format!("  serve mdo dev{}\n", session.stage_flag()));
         }
         output::data(&closing(&session, &planned, &endpoint));
+    }
+    if args.no_wait && planned.plan.changes.iter().any(|change| change.id.kind == Kind::Server) {
+        output::message(&goes_on(&session));
     }
     Ok(())
 }
@@ -97,7 +109,8 @@ fn check_losses(session: &Session, planned: &Planned, may_delete_keys: bool) -> 
     let stage = &session.settings.stage;
     let destroy = format!("mdo destroy{}", session.flags());
     let goes = |kind: Kind| planned.plan.deletions().filter(move |change| change.id.kind == kind);
-    if session.settings.functions.is_empty() && planned.plan.deletions().next().is_some() {
+    let runs_nothing = session.settings.functions.is_empty() && planned.image.is_none();
+    if runs_nothing && planned.plan.deletions().next().is_some() {
         return Err(Failure::with_help(
             exit_code::USAGE,
             format!("this would delete everything at stage {stage}: the project has no function"),
@@ -126,6 +139,11 @@ fn unchanged(session: &Session, planned: &Planned, json: bool) {
     }
 }
 
+/// What is said where nobody waits for a hosted stage.
+pub(super) fn goes_on(session: &Session) -> String {
+    format!("note: tasks are still being replaced; see how far it is: mdo list{}", session.flags())
+}
+
 /// Where to go from here: the URLs, the key, and a line to paste.
 pub(super) fn closing(session: &Session, planned: &Planned, endpoint: &str) -> String {
     let stack = after(planned);
@@ -134,7 +152,16 @@ pub(super) fn closing(session: &Session, planned: &Planned, endpoint: &str) -> S
     };
     let keyed = stack.keys.keys().any(|key| key.as_str() == DEFAULT_KEY);
     let show_key = format!("{} key show {DEFAULT_KEY}{}", program(), session.flags());
-    next_steps(endpoint, served, keyed.then_some(&show_key))
+    domain(session) + &next_steps(endpoint, served, keyed.then_some(&show_key))
+}
+
+/// The record that leads a domain of one's own to the load balancer. mdo writes none.
+fn domain(session: &Session) -> String {
+    let wanted = session.settings.server.as_ref().and_then(|server| server.domain.as_ref());
+    match (wanted, session.provider.site().load_balancer) {
+        (Some(domain), Some(balancer)) => format!("  dns   {domain}  CNAME  {balancer}\n"),
+        _ => String::new(),
+    }
 }
 
 /// How many URLs are listed in the end.

@@ -38,6 +38,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let Input { mut events, is_stream, otherwise } = input(args.payload.as_deref())?;
     let session = Session::open_live(&args.place).await?;
     let function = function(&session.settings, &args.function)?;
+    if session.settings.server.is_some() && !session.is_local() {
+        return Err(hosted(&session, &function));
+    }
     let (mut count, mut failed) = (0, false);
     while let Some(event) = next(&mut events, if count == 0 { otherwise } else { None }).await {
         count += 1;
@@ -79,6 +82,19 @@ fn function(settings: &Settings, name: &str) -> Result<FunctionName, Failure> {
     function
         .filter(|name| settings.functions.contains_key(name))
         .ok_or_else(|| no_such_function(settings, name))
+}
+
+/// Servers take requests alone.
+fn hosted(session: &Session, function: &FunctionName) -> Failure {
+    let stage = &session.settings.stage;
+    Failure::with_help(
+        exit_code::USAGE,
+        format!("stage {stage} is hosted by servers, which take requests and no events"),
+        format!(
+            "`mdo list{}` shows its URLs; on this machine: mdo invoke {function} --local --stage {stage}",
+            session.flags()
+        ),
+    )
 }
 
 /// Events as they come.

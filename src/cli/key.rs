@@ -1,12 +1,11 @@
 //! `mdo key`: the API keys on the stage's usage plan.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 use mdo_engine::Packages;
 use mdo_model::project::KeyName;
-use mdo_model::stack::{self, DEFAULT_KEY, Key, Plan, Selection, Stack};
+use mdo_model::stack::{self, DEFAULT_KEY, Key, Plan, Stack};
 
 use super::applying::{self, Execution, RunOptions};
 use super::arguments::StackArgs;
@@ -111,9 +110,10 @@ async fn create(name: &KeyName, place: &StackArgs, interrupt: &Interrupt) -> Res
             format!("mdo key show {name}{} prints its value", session.flags()),
         ));
     }
-    let mut desired = live.clone();
-    desired.keys.insert(name.clone(), Key { enabled: true, linked: true });
-    change(&session, &plan_of_keys(&session, &live, desired), "Created", start, interrupt).await?;
+    // A server knows its keys itself.
+    let key = Key { enabled: true, linked: live.stage.is_some() };
+    let plan = plan_with(&session, &live, name, Some(key));
+    change(&session, &plan, "Created", start, interrupt).await?;
     output::data(&format!("  show  mdo key show {name}{}\n", session.flags()));
     Ok(())
 }
@@ -128,11 +128,8 @@ async fn switch(
     let start = Instant::now();
     let session = Session::open_live(place).await?;
     let live = observe(&session).await?;
-    require(&session, &live, name)?;
-    // The stack with this key alone, so that nothing is kept as it is.
-    let only = |key: &Key| Stack { keys: BTreeMap::from([(name.clone(), key.clone())]), ..Stack::default() };
-    let before = &live.keys[name];
-    let plan = plan_of_keys(&session, &only(before), only(&Key { enabled, ..before.clone() }));
+    let key = Key { enabled, ..require(&session, &live, name)?.clone() };
+    let plan = plan_with(&session, &live, name, Some(key));
     let state = if enabled { "on" } else { "off" };
     if plan.is_empty() {
         output::data(&format!("key {name} is switched {state} already\n"));
@@ -142,18 +139,21 @@ async fn switch(
     change(&session, &plan, verb, start, interrupt).await
 }
 
-/// The way from some keys to others, with nothing else of the stack.
-fn plan_of_keys(session: &Session, live: &Stack, desired: Stack) -> Plan {
-    let nothing = (BTreeSet::new(), BTreeSet::new());
-    stack::plan(&session.settings.names(), desired, live, &Selection::All, &nothing.0, &nothing.1)
+/// The plan that makes one key of a live stack another, or takes it away.
+fn plan_with(session: &Session, live: &Stack, name: &KeyName, key: Option<Key>) -> Plan {
+    let mut keys = live.keys.clone();
+    match key {
+        Some(key) => keys.insert(name.clone(), key),
+        None => keys.remove(name),
+    };
+    stack::plan_keys(&session.settings.names(), live, keys)
 }
 
 async fn delete(name: &KeyName, yes: bool, place: &StackArgs, interrupt: &Interrupt) -> Result<(), Failure> {
     let session = Session::open_live(place).await?;
     let live = observe(&session).await?;
-    let key = require(&session, &live, name)?;
-    let going = Stack { keys: BTreeMap::from([(name.clone(), key.clone())]), ..Stack::default() };
-    let plan = stack::destroy(&session.settings.names(), &going, &BTreeSet::new());
+    require(&session, &live, name)?;
+    let plan = plan_with(&session, &live, name, None);
     Consent { yes }.to_delete(&session, &plan).await?;
     change(&session, &plan, "Deleted", Instant::now(), interrupt).await?;
     if name.as_str() == DEFAULT_KEY {
@@ -186,10 +186,13 @@ async fn list(place: &StackArgs, json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let row = |(name, key): (&KeyName, &Key)| {
-        let state = match (key.enabled, key.linked) {
-            (false, _) => "disabled",
-            (true, true) => "enabled",
-            (true, false) => "opens nothing: it is not on the usage plan; the next deploy puts it back",
+        let state = match (key.enabled, live.opens(name), &live.server) {
+            (false, ..) => "disabled",
+            (true, true, _) => "enabled",
+            (true, false, Some(_)) => {
+                "opens nothing: the server was not told of it; the next deploy tells it"
+            }
+            (true, false, None) => "opens nothing: it is not on the usage plan; the next deploy puts it back",
         };
         vec![name.to_string(), names.key(name), state.to_owned()]
     };
@@ -200,7 +203,7 @@ async fn list(place: &StackArgs, json: bool) -> Result<(), Failure> {
 /// What is live; a failure when the stage has no API yet.
 async fn observe(session: &Session) -> Result<Stack, Failure> {
     let observed = session.provider.observe(&session.scope(false)).await?;
-    if observed.stack.stage.is_none() {
+    if observed.stack.served().is_none() {
         let stage = &session.settings.stage;
         let others = session.other_stages().await?;
         return Err(Failure::with_help(

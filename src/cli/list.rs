@@ -39,7 +39,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         return Ok(());
     }
     if let Some(server) = server {
-        output::data(&format!("\n{}", output::table(&[server_row(server)])));
+        output::data(&format!("\n{}", output::table(&[server_row(server, &observed)])));
     } else if observed.stack.functions.is_empty() {
         output::data("  no function is deployed here\n");
     } else {
@@ -73,10 +73,19 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn server_row(server: &Server) -> Vec<String> {
+fn server_row(server: &Server, observed: &Observed) -> Vec<String> {
     let functions: Vec<&str> = server.functions.keys().map(FunctionName::as_str).collect();
     let digest: String = server.image.trim_start_matches("sha256:").chars().take(12).collect();
-    vec!["server".to_owned(), format!("image {digest}"), output::server_size(server), functions.join(", ")]
+    let live = observed.server.clone().unwrap_or_default();
+    let revision = live.revision.map_or_else(|| "?".to_owned(), |revision| revision.to_string());
+    let rolling = if live.rolling { ", being replaced" } else { "" };
+    vec![
+        format!("revision {revision}"),
+        format!("image {digest}"),
+        output::server_size(server),
+        format!("{} of {} running{rolling}", live.running, live.wanted),
+        functions.join(", "),
+    ]
 }
 
 fn function_row(name: &FunctionName, observed: &Observed) -> Vec<String> {

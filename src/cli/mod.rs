@@ -15,6 +15,7 @@ mod derivatives;
 mod destroy;
 mod dev;
 mod fetch;
+mod hosting;
 mod image;
 mod imaging;
 mod ingredients;
@@ -31,6 +32,7 @@ mod planning;
 mod prune;
 mod renamed;
 mod replace;
+mod rollback;
 mod schema;
 mod session;
 mod typed;
@@ -90,6 +92,7 @@ enum Verb {
     Derivative(derivative::Args),
     Image(image::Args),
     List(list::Args),
+    Rollback(rollback::Args),
     Prune(prune::Args),
     Destroy(destroy::Args),
     Schema(schema::Args),
@@ -202,6 +205,7 @@ impl Cli {
             Verb::Derivative(args) => interrupt.around(derivative::run(args)).await,
             Verb::Image(args) => interrupt.around(image::run(args)).await,
             Verb::List(args) => interrupt.around(list::run(args)).await,
+            Verb::Rollback(args) => interrupt.around(rollback::run(args, &interrupt)).await,
             Verb::Prune(args) => interrupt.around(prune::run(args, &interrupt)).await,
             Verb::Destroy(args) => interrupt.around(destroy::run(args, &interrupt)).await,
         };
@@ -226,6 +230,7 @@ impl Verb {
             Self::Derivative(args) => args.json(),
             Self::Image(args) => args.json,
             Self::List(args) => args.json,
+            Self::Rollback(args) => args.json,
             Self::Prune(args) => args.json,
             Self::Destroy(args) => args.json,
             Self::Init(_) | Self::Dev(_) | Self::Invoke(_) | Self::Schema(_) => false,

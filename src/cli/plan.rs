@@ -1,5 +1,7 @@
 //! `mdo plan`: what a deploy would change; changes nothing.
 
+use std::path::PathBuf;
+
 use clap::Parser;
 
 use super::arguments::Target;
@@ -19,6 +21,9 @@ pub(super) struct Args {
     /// Print one JSON document instead of text
     #[arg(long)]
     pub json: bool,
+    /// The server program for the image of a hosted stage [default: mdo-server beside mdo]
+    #[arg(long, value_name = "FILE")]
+    server_program: Option<PathBuf>,
     /// Exit with 3 when something would change
     #[arg(long)]
     exit_code: bool,
@@ -26,7 +31,8 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let session = Session::open(&args.target.place, &args.target.overrides()).await?;
-    let planned = planning::plan(&session, &args.target).await?;
+    let target = Target { server_program: args.server_program, ..args.target };
+    let planned = planning::plan(&session, &target).await?;
     let heading = Heading { names: &planned.plan.names, location: &planned.location };
     if args.json {
         output::json(&output::PlanDocument::new(&planned.plan, session.provider.as_ref()));

@@ -15,6 +15,7 @@ use super::attached;
 use super::closed_runtimes::check_closed_runtimes;
 use super::derivative;
 use super::derivatives::{self, Derivatives};
+use super::hosting::{self, HostedImage};
 use super::ingredients::Make;
 use super::interpreters::check_interpreters;
 use super::oversized::check_environment_sizes;
@@ -36,13 +37,18 @@ pub(super) struct Planned {
     pub location: String,
     /// From the first step to the plan.
     pub took: Duration,
+    /// The image of a hosted stage, held for its files.
+    pub image: Option<HostedImage>,
 }
 
 /// Plans the way from what is live to what the files and flags ask for.
 pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, Failure> {
     let start = Instant::now();
     let selection = select(&session.settings, &target.functions)?;
-    check_hosting(session)?;
+    // This machine serves the functions in its own way, however the stage is hosted elsewhere.
+    if session.settings.server.is_some() && !session.is_local() {
+        return hosting::plan(session, target).await;
+    }
     check_interpreters(session, &selection).await?;
     if target.locks {
         derivative::lock_first(&session.settings, &selection).await?;
@@ -105,6 +111,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let sizes = Sizes {
         functions: packages.iter().map(|(name, package)| (name.clone(), package.size)).collect(),
         derivatives: derivatives.sizes(&built, &plan),
+        image: None,
     };
     Ok(Planned {
         plan,
@@ -113,15 +120,17 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
         packages: Packages {
             functions: packages.iter().map(|(name, package)| (name.clone(), package.path.clone())).collect(),
             derivatives: built.iter().map(|(id, built)| (id.clone(), derivatives::package(built))).collect(),
+            ..Packages::default()
         },
         packaged: packages,
+        image: None,
         location: session.provider.location().await?,
         took: start.elapsed(),
     })
 }
 
 /// What other stages share with this one, as far as this one would delete any of it. Who deletes nothing needs not ask.
-async fn shared(
+pub(super) async fn shared(
     session: &Session,
     scope: &Scope,
     desired: &Stack,
@@ -167,7 +176,7 @@ fn check_completable(session: &Session, selection: &Selection, observed: &Observ
 }
 
 /// The variables that go where no file sets them.
-fn unset(target: &Target, observed: &Observed) -> BTreeSet<String> {
+pub(super) fn unset(target: &Target, observed: &Observed) -> BTreeSet<String> {
     if !target.forgets {
         return target.unset();
     }
@@ -176,11 +185,11 @@ fn unset(target: &Target, observed: &Observed) -> BTreeSet<String> {
 }
 
 /// Says that a stage is new where the project has others: it may be a mistyped one.
-async fn say_if_new(session: &Session, observed: &Observed) -> Result<(), Failure> {
-    let Stack { role, functions, api, stage, .. } = &observed.stack;
-    let is_new = functions.is_empty() && stage.is_none();
+pub(super) async fn say_if_new(session: &Session, observed: &Observed) -> Result<(), Failure> {
+    let Stack { role, functions, api, stage, server, server_role, .. } = &observed.stack;
+    let is_new = functions.is_empty() && stage.is_none() && server.is_none();
     // Where stages share neither role nor API, asking makes no call.
-    let asks = role.is_some() || api.is_some() || session.is_local();
+    let asks = role.is_some() || api.is_some() || server_role.is_some() || session.is_local();
     if is_new && asks {
         let others = session.other_stages().await?;
         if !others.is_empty() {
@@ -192,7 +201,7 @@ async fn say_if_new(session: &Session, observed: &Observed) -> Result<(), Failur
 }
 
 /// Checks that what a function requires is set by files or flags, or live and kept.
-fn check_required_environment(
+pub(super) fn check_required_environment(
     session: &Session,
     target: &Target,
     selection: &Selection,
@@ -200,9 +209,8 @@ fn check_required_environment(
 ) -> Result<(), Failure> {
     let unset = unset(target, observed);
     let kept = |name: &FunctionName| -> BTreeSet<String> {
-        let live =
-            observed.stack.functions.get(name).map(|function| function.configuration.environment.keys());
-        live.into_iter().flatten().filter(|key| !unset.contains(*key)).cloned().collect()
+        let live = observed.stack.environment(name).into_iter().flat_map(BTreeMap::keys);
+        live.filter(|key| !unset.contains(*key)).cloned().collect()
     };
     let live = session.settings.functions.keys().map(|name| (name.clone(), kept(name))).collect();
     let mut settings = session.settings.clone();
@@ -283,17 +291,4 @@ fn destination(session: &Session) -> Destination {
         Some(_) => Destination::LambdaWithBucket,
         None => Destination::Lambda,
     }
-}
-
-/// Refuses what no provider can do yet.
-fn check_hosting(session: &Session) -> Result<(), Failure> {
-    if session.settings.server.is_none() || session.is_local() {
-        return Ok(());
-    }
-    let stage = &session.settings.stage;
-    Err(Failure::with_help(
-        exit_code::USAGE,
-        format!("stage {stage} is hosted by servers, which mdo does not deploy to AWS yet"),
-        "make its image with `mdo image` and run that, or take `hosting` out to deploy to Lambda",
-    ))
 }

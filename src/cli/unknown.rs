@@ -24,9 +24,9 @@ const VERBS: [(&[&str], &str); 10] = [
       /aws/lambda/<project>_<function>",
     ),
     (
-        &["rollback", "undo", "revert"],
-        "check out the earlier revision and run `mdo deploy`: code and environment of a function \
-      change together",
+        &["undo", "revert"],
+        "`mdo rollback` goes back to what a hosted stage ran; elsewhere check out the earlier revision and run \
+      `mdo deploy`: code and environment of a function change together",
     ),
 ];
 

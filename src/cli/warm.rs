@@ -114,6 +114,17 @@ async fn change(
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
     let start = Instant::now();
+    if session.settings.server.is_some() && !session.is_local() && !args.off {
+        let stage = &session.settings.stage;
+        let message = format!(
+            "stage {stage} is hosted by servers, which do not go cold: there is nothing to keep warm"
+        );
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            message,
+            "more tasks are more of `tasks` in project.toml",
+        ));
+    }
     let mut chosen: Vec<FunctionName> =
         session.settings.functions.keys().filter(|name| selection.contains(name)).cloned().collect();
     check_files_agree(session, &chosen, args)?;

@@ -24,6 +24,8 @@ pub(crate) struct Sizes {
     pub functions: BTreeMap<FunctionName, u64>,
     /// The derivatives that were built.
     pub derivatives: BTreeMap<DerivativeId, DerivativeSize>,
+    /// The image of a hosted stage, in bytes.
+    pub image: Option<u64>,
 }
 
 /// A derivative as people want to know it.
@@ -256,7 +258,8 @@ fn created(change: &Change, plan: &Plan, sizes: &Sizes) -> String {
         Some(Resource::Server(server)) => {
             let limits = usage_plan(server.throttle, None);
             let limits = if limits.is_empty() { limits } else { format!("; {limits}") };
-            format!("{}{limits}", hosted::server(server))
+            let image = sizes.image.map(|size| format!("; image {}", Bytes(size))).unwrap_or_default();
+            format!("{}{limits}{image}", hosted::server(server))
         }
         Some(Resource::WarmRule(rule)) => match (rule.rate, rule.concurrency) {
             (Some(rate), 0 | 1) => rate.to_string(),

@@ -50,8 +50,12 @@ impl Fault {
             Fault::Reset => return None,
         };
         let (kind, body) = match operation.service.as_str() {
-            "iam" | "sts" => {
+            "iam" | "sts" | "elasticloadbalancing" => {
                 ("text/xml", format!("<ErrorResponse><Error>{}</Error></ErrorResponse>", xml(code, message)))
+            }
+            "ec2" => {
+                let error = format!("<Code>{code}</Code><Message>{message}</Message>");
+                ("text/xml", format!("<Response><Errors><Error>{error}</Error></Errors></Response>"))
             }
             "s3" => ("application/xml", format!("<Error>{}</Error>", xml(code, message))),
             _ => ("application/json", json!({"__type": code, "message": message}).to_string()),

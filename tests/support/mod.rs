@@ -10,6 +10,7 @@
 )]
 
 pub mod account;
+pub mod autoscaling;
 pub mod client;
 pub mod command;
 pub mod contract;
@@ -17,6 +18,7 @@ pub mod disturbance;
 pub mod emulator;
 pub mod fault;
 pub mod http;
+pub mod ministack;
 pub mod operations;
 pub mod project;
 pub mod proxy;

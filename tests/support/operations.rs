@@ -24,7 +24,9 @@ impl Operation {
             .map(str::to_owned)
             .or_else(|| path.strip_prefix("/service/")?.rsplit("/operation/").next().map(str::to_owned))
             .or_else(|| match service {
-                "iam" | "sts" | "cloudformation" | "monitoring" => action(&request.text()),
+                "iam" | "sts" | "cloudformation" | "monitoring" | "ec2" | "elasticloadbalancing" => {
+                    action(&request.text())
+                }
                 "s3" => Some(s3(request, path, query)),
                 "lambda" | "apigateway" => rest(request.method(), path, query),
                 _ => None,

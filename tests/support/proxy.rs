@@ -48,6 +48,7 @@ struct State {
     held: Vec<Operation>,
     in_all: Duration,
     edits: Vec<(String, Edit)>,
+    stand_ins: Vec<(String, StandIn)>,
     disturbances: Disturbances,
     /// Whether the call that is halted, if one is, must not go on.
     halt: Halt,
@@ -82,6 +83,7 @@ impl Held {
 
 /// Changes the answer to a call with this path.
 type Edit = Arc<dyn Fn(&str, &mut Value) + Send + Sync>;
+type StandIn = Arc<dyn Fn(&str, &Value) -> Result<Value, Fault> + Send + Sync>;
 
 impl Proxy {
     /// Starts a proxy in front of a server, which adds this latency to every call.
@@ -106,6 +108,7 @@ impl Proxy {
             held: Vec::new(),
             in_all: Duration::ZERO,
             edits: Vec::new(),
+            stand_ins: Vec::new(),
             disturbances: Disturbances::default(),
             halt: Halt::Awaited,
             connections: 0,
@@ -135,6 +138,11 @@ impl Proxy {
         Proxy { shared, address }
     }
 
+    /// The server that it stands before.
+    pub fn upstream(&self) -> SocketAddr {
+        self.shared.upstream
+    }
+
     /// The endpoint to give to the process under test.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -158,6 +166,16 @@ impl Proxy {
     /// Changes the answers to an operation, which are JSON, on their way: what the emulator does not do as AWS does.
     pub fn edit(&self, operation: &str, edit: impl Fn(&str, &mut Value) + Send + Sync + 'static) {
         self.state().edits.push((operation.to_owned(), Arc::new(edit)));
+    }
+
+    /// Answers every call of a service, such as `application-autoscaling`, whose bodies are JSON, in place of an emulator that has
+    /// it not.
+    pub fn stand_in(
+        &self,
+        service: &str,
+        answer: impl Fn(&str, &Value) -> Result<Value, Fault> + Send + Sync + 'static,
+    ) {
+        self.state().stand_ins.push((service.to_owned(), Arc::new(answer)));
     }
 
     /// Holds every call of an operation, before it reaches the emulator, until `release`.
@@ -358,6 +376,18 @@ impl Shared {
     ) -> Option<Message> {
         if let Some(fault) = self.fault(operation, request.target()) {
             return fault.answer(operation);
+        }
+        let stand_ins = self.state.lock().unwrap().stand_ins.clone();
+        if let Some((_, answer)) = stand_ins.iter().find(|(service, _)| *service == operation.service) {
+            let asked = serde_json::from_slice(&request.body).unwrap_or_default();
+            return match answer(&operation.name, &asked) {
+                Ok(body) => Some(Message {
+                    start: "HTTP/1.1 200 OK".to_owned(),
+                    headers: vec![("Content-Type".to_owned(), "application/x-amz-json-1.1".to_owned())],
+                    body: body.to_string().into_bytes(),
+                }),
+                Err(fault) => fault.answer(operation),
+            };
         }
         let mut answer = match exchange(upstream, self.upstream, request) {
             Ok(answer) => answer,

@@ -111,7 +111,9 @@ impl Aws {
         loop {
             self.take_turn(operation).await?;
             let sent = Instant::now();
-            let Some(answer) = self.answer(operation, on, patience, request()).await else {
+            // Boxed, because the SDK's futures are large and many wait side by side.
+            let request = Box::pin(request());
+            let Some(answer) = self.answer(operation, on, patience, request).await else {
                 silences += 1;
                 if once || silences == SILENCES || self.waits.signals.interrupt.is_cancelled() {
                     return Err(errors::silent(operation, on, patience, once));

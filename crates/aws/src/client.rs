@@ -19,6 +19,7 @@ use mdo_engine::{Cause, Error, Redactor, Signals};
 use mdo_model::project::{AccountId, Settings};
 
 use crate::call::{RUNS_FOR_AT_MOST, Waits};
+use crate::ec2::Ec2;
 use crate::errors;
 use crate::pace::Pace;
 
@@ -69,6 +70,11 @@ pub(crate) struct Aws {
     pub s3: aws_sdk_s3::Client,
     pub sts: aws_sdk_sts::Client,
     pub logs: aws_sdk_cloudwatchlogs::Client,
+    pub ecr: aws_sdk_ecr::Client,
+    pub ecs: aws_sdk_ecs::Client,
+    pub elb: aws_sdk_elasticloadbalancingv2::Client,
+    pub scaling: aws_sdk_applicationautoscaling::Client,
+    pub ec2: Ec2,
     /// The region, `us-east-1` for instance.
     pub region: String,
     /// The partition of ARNs: `aws`, `aws-cn` or `aws-us-gov`.
@@ -151,6 +157,11 @@ impl Aws {
             s3: client!(aws_sdk_s3),
             sts: client!(aws_sdk_sts),
             logs: client!(aws_sdk_cloudwatchlogs),
+            ecr: client!(aws_sdk_ecr),
+            ecs: client!(aws_sdk_ecs),
+            elb: client!(aws_sdk_elasticloadbalancingv2),
+            scaling: client!(aws_sdk_applicationautoscaling),
+            ec2: Ec2::new(config.clone(), region.clone(), Count(Arc::clone(&calls))),
             partition: partition(&region),
             region,
             options,
@@ -220,7 +231,7 @@ fn check_endpoint(url: Option<&str>) -> Result<(), Error> {
 }
 
 /// The partition that a region lies in.
-fn partition(region: &str) -> &'static str {
+pub(crate) fn partition(region: &str) -> &'static str {
     match region.split_once('-').map_or(region, |(geography, _)| geography) {
         "cn" => "aws-cn",
         "us" if region.starts_with("us-gov-") => "aws-us-gov",
@@ -247,8 +258,8 @@ pub(crate) fn domain(partition: &str) -> &'static str {
 }
 
 /// Counts every HTTP request of a client.
-#[derive(Debug)]
-struct Count(Arc<AtomicUsize>);
+#[derive(Clone, Debug)]
+pub(crate) struct Count(Arc<AtomicUsize>);
 
 #[dyn_dispatch_hint]
 impl Intercept for Count {

@@ -2,11 +2,14 @@
 
 mod api_gateway;
 mod call;
+mod capabilities;
 mod client;
 mod confirm;
+mod ec2;
 mod errors;
 mod events;
 mod floor;
+mod hosted;
 mod iam;
 mod lambda;
 mod logs;
@@ -18,27 +21,18 @@ mod s3;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_lambda::types::LogType;
-use aws_smithy_types::Blob;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use mdo_engine::{
-    Applied, Cause, Error, Invocation, Invoke, Keys, Observed, Pings, Provider, Recent, Redactor, Revision,
-    Run, Scope, Share, Signals, Site,
-};
-use mdo_model::project::{
-    Artifacts, DerivativeId, FunctionName, KeyName, Names, Secret, Settings, StageName,
-};
+use mdo_engine::{Applied, Cause, Error, Observed, Provider, Redactor, Revision, Run, Scope, Signals, Site};
+use mdo_model::project::{Artifacts, DerivativeId, FunctionName, Names, Settings, StageName};
 use mdo_model::stack::{Action, Change, Kind, Plan, Resource};
 
 use self::api_gateway::ApiGatewayState;
 use self::client::{Aws, ConnectOptions};
 use self::events::EventsState;
+use self::hosted::HostedState;
 use self::lambda::{KnownLayers, LastLook};
 pub use self::s3::S3Object;
 
@@ -53,6 +47,7 @@ pub struct AwsProvider {
     source: LazyLock<Option<String>, Revision>,
     gateway: ApiGatewayState,
     rules: EventsState,
+    hosted: HostedState,
     /// What `prune` looks at last, before it removes anything.
     last_look: LastLook,
     known: Mutex<Known>,
@@ -100,8 +95,9 @@ impl AwsProvider {
             artifacts: settings.artifacts.clone(),
             regions: settings.regions.clone(),
             source: LazyLock::new(source),
-            gateway: ApiGatewayState::default(),
+            gateway: ApiGatewayState::new(settings.knows_hosting),
             rules: EventsState::default(),
+            hosted: HostedState::new(settings),
             last_look: LastLook::default(),
             known: Mutex::default(),
         })
@@ -140,19 +136,6 @@ impl AwsProvider {
         self.aws.note_account(account.ok_or_else(unnamed)?)
     }
 
-    /// Why a function's own reserved concurrency keeps it from running.
-    async fn capped(&self, function: &FunctionName, error: Error) -> Error {
-        let message = match lambda::reserved(&self.aws, &self.names, function).await {
-            Ok(Some(0)) => format!("function {function} is switched off: its `concurrency` is 0"),
-            Ok(Some(reserved)) => format!(
-                "function {function} has no sandbox free: all {reserved} that its `concurrency` allows are at work"
-            ),
-            _ => format!("function {function} has no sandbox free: its reserved concurrency is used up"),
-        };
-        let error = Error { message, ..error };
-        error.with_help("raise `concurrency` in function.json, or take it out, and deploy")
-    }
-
     /// Asks who we are where the project is bound to an account and nothing else would notice another one.
     async fn identify_if_bound(&self) -> Result<(), Error> {
         if self.aws.is_bound() { self.identify().await } else { Ok(()) }
@@ -170,7 +153,8 @@ impl AwsProvider {
             }
             Kind::WarmRule => events::apply(&self.aws, &self.names, &self.rules, change, run).await,
             Kind::ServerRole | Kind::Repository | Kind::LoadBalancer | Kind::Server => {
-                Err(unexpected(change))
+                let state = (&self.hosted, &self.gateway);
+                hosted::apply(&self.aws, &self.names, state, change, run).await
             }
         }
     }
@@ -255,11 +239,6 @@ fn unexpected(change: &Change) -> Error {
     Error::new(Cause::Other, format!("the change of {} is not one that AWS can make", change.id))
 }
 
-/// The text that is in base64, as far as it is text.
-fn text_of_base64(text: &str) -> String {
-    STANDARD.decode(text).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
-}
-
 #[async_trait]
 impl Provider for AwsProvider {
     fn name(&self) -> &'static str {
@@ -276,6 +255,7 @@ impl Provider for AwsProvider {
             account: self.aws.account().ok().map(ToString::to_string),
             region: Some(self.aws.region.to_string()),
             api_id: self.api_id(),
+            load_balancer: self.hosted.dns_name(),
         }
     }
 
@@ -307,91 +287,20 @@ impl Provider for AwsProvider {
         let functions = lambda::list(&self.aws, &self.names).await?;
         let aliases = futures::future::try_join_all(functions.iter().map(|name| self.own_stages(name)));
         let api = api_gateway::stages(&self.aws, &self.names, self.api_id());
-        let (aliases, api) = futures::future::try_join(aliases, api).await?;
+        let hosted = hosted::stages(&self.aws, &self.names, &self.hosted);
+        let (aliases, api, hosted) = futures::try_join!(aliases, api, hosted)?;
         let aliases = aliases.into_iter().flatten();
         let mut stages: BTreeSet<StageName> = aliases.filter_map(|alias| alias.parse().ok()).collect();
-        stages.extend(api);
+        stages.extend(api.into_iter().chain(hosted));
         Ok(stages.into_iter().collect())
     }
 
     fn endpoint(&self) -> Option<String> {
-        self.gateway.endpoint(&self.aws, &self.names)
+        let hosted = self.hosted.endpoint(&self.names);
+        hosted.or_else(|| self.gateway.endpoint(&self.aws, &self.names))
     }
 
     fn calls(&self) -> usize {
         self.aws.calls()
-    }
-}
-
-#[async_trait]
-impl Invoke for AwsProvider {
-    async fn invoke(&self, function: &FunctionName, payload: &[u8]) -> Result<Invocation, Error> {
-        self.identify_if_bound().await?;
-        let (aws, name) = (&self.aws, self.names.function(function));
-        let stage = self.names.stage.as_str();
-        let answer = aws
-            .call("lambda:Invoke", &name, || {
-                aws.lambda
-                    .invoke()
-                    .function_name(&name)
-                    .qualifier(stage)
-                    .log_type(LogType::Tail)
-                    .payload(Blob::new(payload))
-                    .send()
-            })
-            .await;
-        let answer = match answer {
-            Err(error) if error.is(&Cause::Gone) => {
-                let message = format!("there is no function {name} at stage {stage}");
-                return Err(Error::new(Cause::Gone, message).with_help("`mdo deploy` brings it there"));
-            }
-            Err(error) if error.is(&Cause::Capped) => return Err(self.capped(function, error).await),
-            answer => answer?,
-        };
-        Ok(Invocation {
-            payload: answer.payload.map(Blob::into_inner).unwrap_or_default(),
-            error: answer.function_error,
-            // Lambda's runtimes separate the lines of a trace by carriage returns.
-            log_tail: answer
-                .log_result
-                .as_deref()
-                .map(text_of_base64)
-                .unwrap_or_default()
-                .replace('\r', "\n"),
-            version: answer.executed_version,
-        })
-    }
-}
-
-#[async_trait]
-impl Keys for AwsProvider {
-    async fn key_value(&self, key: &KeyName) -> Result<Secret, Error> {
-        self.identify_if_bound().await?;
-        api_gateway::key_value(&self.aws, &self.names, key).await
-    }
-}
-
-#[async_trait]
-impl Share for AwsProvider {
-    async fn share(
-        &self,
-        file: &Path,
-        key: &str,
-        progress: &(dyn Fn(u64, u64) + Send + Sync),
-    ) -> Result<String, Error> {
-        self.identify_if_bound().await?;
-        let artifacts = self.artifacts.as_ref().ok_or_else(|| {
-            Error::new(Cause::Invalid, "the project has no bucket")
-                .with_help("name one in project.toml: `[artifacts]` with `bucket = \"…\"`")
-        })?;
-        s3::put(&self.aws, artifacts, file, key, progress).await
-    }
-}
-
-#[async_trait]
-impl Pings for AwsProvider {
-    async fn pings(&self, function: &FunctionName) -> Result<Recent, Error> {
-        let runs = logs::runs(&self.aws, &self.names, function).await?;
-        Ok(Recent { runs, ..Recent::default() })
     }
 }

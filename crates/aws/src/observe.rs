@@ -18,7 +18,7 @@ use crate::iam::{self, RoleFound};
 use crate::lambda::permissions::{self, Statements};
 use crate::lambda::{self, Live, Lookup, is_foreign};
 use crate::ownership::{self, Owner};
-use crate::{AwsProvider, KnownFunction, events, logs};
+use crate::{AwsProvider, KnownFunction, events, hosted, logs};
 
 /// A function at the stage, with what is read of it apart.
 struct AtStage {
@@ -43,6 +43,14 @@ type Functions = BTreeMap<FunctionName, Box<Live>>;
 
 impl AwsProvider {
     pub(crate) async fn observe_stack(&self, scope: &Scope) -> Result<Observed, Error> {
+        // Boxed, because together they are more than a thread's stack may hold.
+        let serverless = Box::pin(self.observe_serverless(scope));
+        let (mut observed, hosted) = try_join(serverless, Box::pin(self.read_hosted(scope))).await?;
+        hosted.put_into(&mut observed, (&self.aws, &self.names), &self.hosted, &self.gateway, scope)?;
+        Ok(observed)
+    }
+
+    async fn observe_serverless(&self, scope: &Scope) -> Result<Observed, Error> {
         let (found, listed, role, layers) = futures::try_join!(
             self.read_functions(&scope.functions, scope),
             lambda::list(&self.aws, &self.names),
@@ -56,6 +64,14 @@ impl AwsProvider {
         observed.unzipped = layers.unzipped;
         self.read_attached_layers(&mut observed, layers.known).await?;
         Ok(observed)
+    }
+
+    /// What hosts the stage; nothing is looked for where the project has to do with no servers.
+    async fn read_hosted(&self, scope: &Scope) -> Result<hosted::Found, Error> {
+        match self.hosted.looks() {
+            true => hosted::observe(&self.aws, &self.names, &self.hosted, scope).await,
+            false => Ok(hosted::Found::default()),
+        }
     }
 
     /// The functions at the stage. The first answer, even that there is none, tells the account.

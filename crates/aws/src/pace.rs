@@ -68,6 +68,25 @@ fn buckets(operation: &'static str) -> Vec<(&'static str, Option<Quota>)> {
             "Invoke" => vec![(operation, None)],
             _ => vec![("lambda", Some((15.0, 15.0)))],
         },
+        "elasticloadbalancing" => {
+            let shared = ("elasticloadbalancing", Some((10.0, 40.0)));
+            let writes = ("elasticloadbalancing writes", Some((3.0, 20.0)));
+            match name {
+                _ if name.starts_with("Describe") => vec![shared],
+                "CreateLoadBalancer" => vec![(operation, Some((0.2, 10.0))), writes, shared],
+                _ => vec![writes, shared],
+            }
+        }
+        "ecs" => vec![match name {
+            "RegisterTaskDefinition" | "DeregisterTaskDefinition" => {
+                ("ecs task definitions", Some((1.0, 20.0)))
+            }
+            "CreateCluster" | "DeleteCluster" => ("ecs clusters", Some((1.0, 20.0))),
+            "CreateService" | "UpdateService" | "DeleteService" => ("ecs services", Some((5.0, 50.0))),
+            _ => ("ecs reads", Some((20.0, 100.0))),
+        }],
+        "ec2" if name.starts_with("Describe") => vec![("ec2 reads", Some((20.0, 100.0)))],
+        "ec2" => vec![("ec2 writes", Some((5.0, 50.0)))],
         _ => vec![(operation, None)],
     }
 }

@@ -9,12 +9,14 @@ tokio::task_local! {
     static HAS_WRITTEN: Cell<bool>;
 }
 
-/// What writes only what no stage serves: `$LATEST`, versions that no alias points at, the API's working definition.
-const SCRATCH: [&str; 4] = [
+/// What writes only what no stage serves: `$LATEST`, versions that no alias points at, the API's working definition, revisions
+/// that no service runs.
+const SCRATCH: [&str; 5] = [
     "lambda:UpdateFunctionConfiguration",
     "lambda:UpdateFunctionCode",
     "lambda:PublishVersion",
     "apigateway:PutRestApi",
+    "ecs:RegisterTaskDefinition",
 ];
 
 /// Runs a change, and answers also whether it has written anything.

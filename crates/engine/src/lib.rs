@@ -22,8 +22,9 @@ pub use run::{Finished, Observer, Outcome, Run, RunEvent};
 pub use signals::Signals;
 
 use mdo_model::Sha256;
+use mdo_model::hosted::Outgoing;
 use mdo_model::project::{DerivativeId, FunctionName, KeyName, Secret, StageName};
-use mdo_model::stack::{Change, LiveVersions, Plan, ResourceId, Stack};
+use mdo_model::stack::{Change, LiveVersions, Plan, ResourceId, Server, Stack};
 
 /// Finds out the source revision of a project, such as a commit.
 pub type Revision = Box<dyn FnOnce() -> Option<String> + Send>;
@@ -54,6 +55,21 @@ pub struct Observed {
     /// What the files of derivatives take, in bytes: of those that are live with the inputs that the scope asks for, as far as
     /// it was recorded with them.
     pub unzipped: BTreeMap<DerivativeId, u64>,
+    /// What the provider knows of a hosted stage's server beyond the model, for people.
+    pub server: Option<LiveServer>,
+}
+
+/// What is live of a server beyond the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LiveServer {
+    /// The revision that its tasks are to run.
+    pub revision: Option<u32>,
+    /// How many tasks are wanted.
+    pub wanted: u32,
+    /// How many run.
+    pub running: u32,
+    /// Whether a deployment is under way.
+    pub rolling: bool,
 }
 
 /// What is live of a function beyond the model.
@@ -74,6 +90,8 @@ pub struct Site {
     pub region: Option<String>,
     /// The id of the project's API.
     pub api_id: Option<String>,
+    /// The name of a hosted stage's load balancer in the DNS.
+    pub load_balancer: Option<String>,
 }
 
 /// What a provider answers to a change that it made.
@@ -131,13 +149,17 @@ pub struct Recent {
     pub runs: Vec<Ping>,
 }
 
-/// What a run may have to upload.
+/// What a run is given beside its plan: what it may have to upload, and how far it goes.
 #[derive(Clone, Debug, Default)]
 pub struct Packages {
+    /// Whether a run ends as soon as servers are told to change, instead of when they have.
+    pub leaves_rollouts: bool,
     /// The zips of the functions.
     pub functions: BTreeMap<FunctionName, PathBuf>,
     /// The derivatives that were built.
     pub derivatives: BTreeMap<DerivativeId, DerivativePackage>,
+    /// The image that servers run, where mdo has it to push. Who holds this keeps its files there.
+    pub image: Option<Outgoing>,
 }
 
 /// A derivative as zips.
@@ -284,6 +306,32 @@ pub trait Versions: Send + Sync {
     /// # Errors
     /// When any of it cannot be read: what is not known to be unused is in use.
     async fn live_versions(&self) -> Result<LiveVersions, Error>;
+}
+
+/// What knows the revisions that a hosted stage has run.
+#[async_trait]
+pub trait Revisions: Send + Sync {
+    /// The numbers of the stage's revisions, and which of them is live. The stack has been observed before.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    async fn revisions(&self) -> Result<LiveRevisions, Error>;
+
+    /// What a revision froze. What it did not, and what of its keys has another value by now, is not told. A run goes back to the
+    /// last one that was asked for without making it anew, where it is exactly what is wanted.
+    ///
+    /// # Errors
+    /// When there is no such revision, when mdo has not made it, or when it cannot be read.
+    async fn revision(&self, number: u32) -> Result<Server, Error>;
+}
+
+/// The revisions that there are of a hosted stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LiveRevisions {
+    /// Newest first.
+    pub numbers: Vec<u32>,
+    /// The one that runs.
+    pub live: Option<u32>,
 }
 
 /// What knows how warm rules fired.

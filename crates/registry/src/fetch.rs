@@ -150,9 +150,9 @@ impl Registry {
                 let text = self
                     .client
                     .patience
-                    .keep_trying(observe, async || {
+                    .keep_trying(observe, || async {
                         let mut answer = self.send(&call).await?;
-                        Ok(self.whole(&mut answer, MOST_MANIFEST).await?)
+                        Ok::<_, Fault>(self.whole(&mut answer, MOST_MANIFEST).await?)
                     })
                     .await?;
                 let found = Sha256::of(&text);
@@ -208,7 +208,7 @@ impl Registry {
         let call = Call::new(Method::GET, self.address(&format!("blobs/sha256:{digest}"))?, what.clone());
         self.client
             .patience
-            .keep_trying(observe, async || {
+            .keep_trying(observe, || async {
                 let file = self.download(&call, digest, size, blobs, observe).await?;
                 file.persist(&path).map_err(|error| disk(&path)(error.error))?;
                 Ok(size)

@@ -24,7 +24,7 @@ pub use error::Error;
 pub use exchange::Registry;
 pub use fetch::{Fetched, Platform};
 pub use patience::Patience;
-pub use push::{Blob, Content, Outgoing, Pushed};
+pub use push::Pushed;
 pub use reference::{InvalidReference, Reference, Repository};
 
 /// What happens while an image travels.

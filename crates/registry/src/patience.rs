@@ -39,10 +39,10 @@ impl From<Error> for Fault {
 
 impl Patience {
     /// Tries until it succeeds, fails for good, or has been tried often enough.
-    pub(crate) async fn keep_trying<T>(
+    pub(crate) async fn keep_trying<T, F: Future<Output = Result<T, Fault>> + Send>(
         self,
         observe: &Observe,
-        mut attempt: impl AsyncFnMut() -> Result<T, Fault>,
+        mut attempt: impl FnMut() -> F,
     ) -> Result<T, Error> {
         let mut wait = self.first_wait;
         let mut left = self.tries;

@@ -1,11 +1,11 @@
 //! Pushes an image: what the registry has not yet, each blob in one piece, and the manifest last.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use hyper::{Method, StatusCode};
 use mdo_model::Sha256;
+use mdo_model::hosted::{Blob, Content, Outgoing};
 use tokio_util::sync::CancellationToken;
 
 use crate::body::Payload;
@@ -20,41 +20,6 @@ const AT_ONCE: usize = 3;
 const CONTENT_DIGEST: &str = "docker-content-digest";
 
 const OCTETS: &str = "application/octet-stream";
-
-/// An image that is to be pushed.
-#[derive(Clone, Debug)]
-pub struct Outgoing {
-    /// The manifest.
-    pub manifest: Vec<u8>,
-    /// Its media type.
-    pub media_type: String,
-    /// Its digest.
-    pub digest: Sha256,
-    /// What it names: the configuration and the layers.
-    pub blobs: Vec<Blob>,
-}
-
-/// A part of an image.
-#[derive(Clone, Debug)]
-pub struct Blob {
-    /// What it is, for messages: `function echo`.
-    pub what: String,
-    /// Its digest.
-    pub digest: Sha256,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its bytes.
-    pub content: Content,
-}
-
-/// The bytes of a blob.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// In memory.
-    Bytes(Vec<u8>),
-    /// In a file, which is read while it is sent.
-    File(PathBuf),
-}
 
 /// What became of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,24 +64,21 @@ impl Registry {
         let what = format!("image {}:{tag}", self.repository.path());
         let head = Call::new(Method::HEAD, manifest.clone(), what.clone())
             .accepting("application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json");
-        let there = patience.keep_trying(observe, async || self.send(&head).await).await?;
+        let there = patience.keep_trying(observe, || self.send(&head)).await?;
         if there.header(CONTENT_DIGEST) == Some(&format!("sha256:{}", image.digest)) {
             for blob in &blobs {
                 observe(Event::There { digest: blob.digest, size: blob.size });
             }
             return Ok(Pushed { there: blobs.len(), ..pushed });
         }
-        let sent: Vec<u64> = stream::iter(blobs)
-            .map(|blob| self.push_blob(blob, observe))
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let pushes: Vec<_> = blobs.into_iter().map(|blob| self.push_blob(blob, observe)).collect();
+        let sent: Vec<u64> = stream::iter(pushes).buffer_unordered(AT_ONCE).try_collect().await?;
         pushed.sent = sent.iter().filter(|&&bytes| bytes > 0).count();
         pushed.there = sent.len() - pushed.sent;
         pushed.bytes = sent.iter().sum();
         let put =
             Call::new(Method::PUT, manifest, what.clone()).carrying(text(&image.manifest), &image.media_type);
-        let answer = patience.keep_trying(observe, async || self.send(&put).await).await?;
+        let answer = patience.keep_trying(observe, || self.send(&put)).await?;
         self.confirm(&answer, &what, image.digest)?;
         Ok(pushed)
     }
@@ -127,7 +89,7 @@ impl Registry {
         let head = Call::new(Method::HEAD, head, &blob.what);
         self.client
             .patience
-            .keep_trying(observe, async || {
+            .keep_trying(observe, || async {
                 // Also before another try: the answer may be all that was lost.
                 if self.send(&head).await?.response.status() == StatusCode::OK {
                     observe(Event::There { digest: blob.digest, size: blob.size });

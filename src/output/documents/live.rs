@@ -20,8 +20,10 @@ pub(crate) struct ListDocument {
     api_id: Option<String>,
     /// The base URL of the stage, where it serves anything.
     url: Option<String>,
-    /// The functions.
+    /// The functions; of a hosted stage none, for they are in its image.
     functions: Vec<FunctionEntry>,
+    /// What answers a hosted stage; null where Lambda does.
+    server: Option<ServerEntry>,
     /// What the stage serves, by route; empty where it serves nothing.
     routes: BTreeMap<String, RouteEntry>,
     /// The names of the keys.
@@ -49,6 +51,30 @@ struct FunctionEntry {
     environment: Vec<String>,
     /// Its warm rule.
     warm: Option<WarmRuleEntry>,
+}
+
+/// What answers a hosted stage.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ServerEntry {
+    /// The digest of its image, or its reference where the image is elsewhere.
+    image: String,
+    /// The revision that its tasks are to run.
+    revision: Option<u32>,
+    /// How many tasks are wanted at this moment.
+    wanted: u32,
+    /// How many run.
+    running: u32,
+    /// Whether tasks are being replaced.
+    rolling: bool,
+    /// The processor of each task, in vCPU.
+    vcpu: f64,
+    /// The memory of each task, in MB.
+    memory: u32,
+    architecture: Value,
+    /// The functions in the image, each with the names of its environment variables.
+    functions: BTreeMap<String, Vec<String>>,
+    /// The name of the load balancer in the DNS.
+    load_balancer: Option<String>,
 }
 
 /// A warm rule that is live.
@@ -95,8 +121,32 @@ impl ListDocument {
             api_id: provider.site().api_id,
             url: provider.endpoint().filter(|_| stack.served().is_some()),
             functions: stack.functions.iter().map(function).collect(),
+            server: stack.server.as_ref().map(|server| ServerEntry::new(server, provider, observed)),
             routes: routes.map(|(route, target)| (route.to_string(), entry(target))).collect(),
             keys: stack.keys.keys().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl ServerEntry {
+    fn new(server: &stack::Server, provider: &dyn Provider, observed: &Observed) -> Self {
+        let live = observed.server.clone().unwrap_or_default();
+        let variables = |function: &stack::HostedFunction| function.environment.keys().cloned().collect();
+        Self {
+            image: server.image.clone(),
+            revision: live.revision,
+            wanted: live.wanted,
+            running: live.running,
+            rolling: live.rolling,
+            vcpu: f64::from(server.size.cpu) / 1024.0,
+            memory: server.size.memory,
+            architecture: word(server.architecture),
+            functions: server
+                .functions
+                .iter()
+                .map(|(name, function)| (name.to_string(), variables(function)))
+                .collect(),
+            load_balancer: provider.site().load_balancer,
         }
     }
 }
@@ -162,7 +212,7 @@ impl KeysDocument {
             name: name.to_string(),
             full_name: names.key(name),
             enabled: key.enabled,
-            opens: key.opens(),
+            opens: live.opens(name),
         };
         Self { head: Head::new(names, provider), keys: live.keys.iter().map(entry).collect() }
     }

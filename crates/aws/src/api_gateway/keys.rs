@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_apigateway::types::{ApiKey, Op};
 use mdo_engine::{Applied, Cause, Error, Run, Scope};
+use mdo_model::Sha256;
 use mdo_model::project::{KeyName, Names, Secret};
 use mdo_model::stack::{Action, Change, DEFAULT_KEY, Kind, Resource, ResourceId};
 
@@ -29,18 +30,25 @@ pub(crate) async fn apply(
             run.usable(&ResourceId::new(Kind::Api, &names.project)).await?;
             let key = ensure(aws, names, state, &name, wanted.enabled).await?;
             run.all_usable(change).await?;
-            let limits = state.known().limits;
-            let plan = usage_plan::ensure(aws, names, state, limits).await?;
+            // A server knows its keys itself: for them there need not be a usage plan.
+            let plan = match wanted.linked {
+                true => {
+                    let limits = state.known().limits;
+                    Some(usage_plan::ensure(aws, names, state, limits).await?)
+                }
+                false => None,
+            };
             if key.enabled != wanted.enabled {
                 switch(aws, &names.key(&name), &key.id, wanted.enabled).await?;
             }
-            if !key.is_linked {
-                link(aws, &names.key(&name), &key.id, &plan).await?;
+            if let Some(plan) = plan.as_ref().filter(|_| !key.is_linked) {
+                link(aws, &names.key(&name), &key.id, plan).await?;
             }
             if !key.is_tagged {
                 tag_resource(aws, &format!("/apikeys/{}", key.id), stage_tags(names)).await?;
             }
-            let done = LiveKey { is_linked: true, enabled: wanted.enabled, is_tagged: true, ..key };
+            let is_linked = key.is_linked || wanted.linked;
+            let done = LiveKey { is_linked, enabled: wanted.enabled, is_tagged: true, ..key };
             state.known().keys.insert(name, done);
         }
         _ => return Err(unexpected(change)),
@@ -72,6 +80,7 @@ async fn ensure(
         enabled,
         is_tagged: true,
         created: answer.created_date.map(|date| date.secs()),
+        sha256: answer.value.as_ref().map(|value| Sha256::of(value.as_bytes())),
     };
     if let Some(value) = answer.value {
         aws.redactor.learn(&Secret::new(value));
@@ -125,9 +134,14 @@ pub(super) async fn delete_one(aws: &Aws, full: &str, id: &str) -> Result<(), Er
 }
 
 /// The keys of the stage by their names and tags, before it is known which of them a usage plan holds. One without tags
-/// comes in only as the default key. Two deploys at once may have made several of one name.
-pub(crate) async fn search(aws: &Aws, names: &Names) -> Result<BTreeMap<KeyName, Vec<LiveKey>>, Error> {
-    let listed = list(aws, &format!("{}-", names.usage_plan()), false).await?;
+/// comes in only as the default key. Two deploys at once may have made several of one name. Their values are read `with_digests`
+/// only.
+pub(crate) async fn search(
+    aws: &Aws,
+    names: &Names,
+    with_digests: bool,
+) -> Result<BTreeMap<KeyName, Vec<LiveKey>>, Error> {
+    let listed = list(aws, &format!("{}-", names.usage_plan()), with_digests).await?;
     let mut keys: BTreeMap<KeyName, Vec<LiveKey>> = BTreeMap::new();
     for key in listed {
         let (Some(name), Some(id)) = (key.name().and_then(|name| names.key_of(name)), key.id()) else {
@@ -140,7 +154,11 @@ pub(crate) async fn search(aws: &Aws, names: &Names) -> Result<BTreeMap<KeyName,
             enabled: key.enabled(),
             is_tagged: owner == Owner::Us,
             created: key.created_date().map(|date| date.secs()),
+            sha256: key.value().map(|value| Sha256::of(value.as_bytes())),
         };
+        if let Some(value) = key.value() {
+            aws.redactor.learn(&Secret::new(value));
+        }
         let may_be_ours = owner == Owner::Nobody && name.as_str() == DEFAULT_KEY;
         if owner == Owner::Us || may_be_ours {
             keys.entry(name).or_default().push(live);

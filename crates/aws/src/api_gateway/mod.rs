@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use aws_sdk_apigateway::types::{Op, PatchOperation};
 use mdo_engine::{Applied, Cause, Error, Run};
+use mdo_model::Sha256;
+use mdo_model::hosted::FrozenKey;
 use mdo_model::project::{KeyName, Names, Quota, Throttle};
 use mdo_model::stack::{Api, ApiStage, Change, Key, Kind};
 
@@ -46,11 +48,20 @@ pub(crate) struct LiveApi {
 /// What changes must know of the API beyond the model: ids, and what hangs on what.
 #[derive(Debug, Default)]
 pub(crate) struct ApiGatewayState {
+    /// Whether the values of keys are read too, for the digests that servers are told.
+    reads_values: bool,
     known: Mutex<Known>,
     /// Locked while it is changed, so that a stage and its keys never make two.
     plan: tokio::sync::Mutex<Option<LivePlan>>,
     /// Held while the API is being tagged.
     tagging: tokio::sync::Mutex<()>,
+}
+
+impl ApiGatewayState {
+    /// `knows_hosting` is whether the project has to do with servers.
+    pub(crate) fn new(knows_hosting: bool) -> Self {
+        Self { reads_values: knows_hosting, ..Self::default() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +98,8 @@ struct LiveKey {
     is_tagged: bool,
     /// When it was made, in seconds since 1970-01-01 UTC.
     created: Option<i64>,
+    /// The digest of its value, where servers are told it.
+    sha256: Option<Sha256>,
 }
 
 impl ApiGatewayState {
@@ -103,6 +116,15 @@ impl ApiGatewayState {
     /// shows that the tag is missing.
     pub(crate) fn is_tagged(&self) -> bool {
         self.known().is_tagged
+    }
+
+    /// The keys whose values are known, by their digests: what servers recognise them by.
+    pub(crate) fn digests(&self) -> BTreeMap<KeyName, FrozenKey> {
+        let known = self.known();
+        let digest = |(name, key): (&KeyName, &LiveKey)| {
+            Some((name.clone(), FrozenKey { id: key.id.clone(), sha256: key.sha256? }))
+        };
+        known.keys.iter().filter_map(digest).collect()
     }
 
     /// The API's id where the API must exist.

@@ -55,7 +55,7 @@ pub(crate) async fn observe(
         }
         locate(aws, names, scope).await
     };
-    let (api, (plan, keys)) = futures::try_join!(api, plan_and_keys(aws, names, is_begun, scope))?;
+    let (api, (plan, keys)) = futures::try_join!(api, plan_and_keys(aws, names, state, is_begun, scope))?;
     let (identity, parts) = api.unzip();
     let (stage, deployments) = parts.map(|parts| (parts.stage, parts.deployments)).unwrap_or_default();
     let is_open = identity.as_ref().zip(plan.as_ref()).is_some_and(|(api, plan)| plan.opens(&api.id, names));
@@ -243,14 +243,15 @@ pub(crate) async fn get_stage(aws: &Aws, names: &Names, id: &str) -> Result<GetS
 async fn plan_and_keys(
     aws: &Aws,
     names: &Names,
+    state: &ApiGatewayState,
     is_begun: bool,
     scope: &Scope,
 ) -> Result<(Option<LivePlan>, BTreeMap<KeyName, LiveKey>), Error> {
     let (mut found, early) = if is_begun {
-        (keys::search(aws, names).await?, None)
+        (keys::search(aws, names, state.reads_values).await?, None)
     } else {
         let plan = usage_plan::find(aws, names, scope);
-        let (found, plan) = futures::try_join!(keys::search(aws, names), plan)?;
+        let (found, plan) = futures::try_join!(keys::search(aws, names, state.reads_values), plan)?;
         (found, Some(plan))
     };
     let mut all: Vec<&mut LiveKey> = found.values_mut().flatten().collect();

@@ -70,7 +70,14 @@ pub(crate) async fn give_way(aws: &Aws, names: &Names, state: &ApiGatewayState) 
             None => id,
         };
         keys::link(aws, &full, &kept, &other.id).await?;
-        let key = LiveKey { id: kept, is_linked: true, enabled: true, is_tagged: true, created: None };
+        let key = LiveKey {
+            id: kept,
+            is_linked: true,
+            enabled: true,
+            is_tagged: true,
+            created: None,
+            sha256: None,
+        };
         state.known().keys.insert(name, key);
     }
     if let Some(own) = own {

@@ -14,7 +14,7 @@ pub(super) const THROTTLES: [&str; 7] = [
 ];
 
 /// What a code means wherever it comes from.
-const CODES: [(&[&str], Cause); 8] = [
+const CODES: [(&[&str], Cause); 10] = [
     (&THROTTLES, Cause::Throttled),
     (
         &["AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "Forbidden", "AllAccessDisabled"],
@@ -43,10 +43,46 @@ const CODES: [(&[&str], Cause); 8] = [
             "NoSuchKey",
             "NoSuchBucket",
             "NotFound",
+            "LoadBalancerNotFound",
+            "ListenerNotFound",
+            "RuleNotFound",
+            "TargetGroupNotFound",
+            "RepositoryNotFoundException",
+            "LifecyclePolicyNotFoundException",
+            "InvalidGroup.NotFound",
+            "InvalidSubnetID.NotFound",
+            "ClusterNotFoundException",
+            "ServiceNotFoundException",
+            "ServiceNotActiveException",
+            "ObjectNotFoundException",
         ],
         Cause::Gone,
     ),
-    (&["EntityAlreadyExists", "ResourceAlreadyExistsException"], Cause::Exists),
+    (
+        &[
+            "EntityAlreadyExists",
+            "ResourceAlreadyExistsException",
+            "RepositoryAlreadyExistsException",
+            "DuplicateLoadBalancerName",
+            "DuplicateListener",
+            "DuplicateTargetGroupName",
+            "PriorityInUse",
+            "InvalidGroup.Duplicate",
+            "InvalidPermission.Duplicate",
+        ],
+        Cause::Exists,
+    ),
+    (
+        &[
+            "DependencyViolation",
+            "ResourceInUse",
+            "ClusterContainsServicesException",
+            "ClusterContainsTasksException",
+            "UpdateInProgressException",
+        ],
+        Cause::Busy,
+    ),
+    (&["CertificateNotFound", "UnsupportedCertificate", "SubnetNotFound"], Cause::Invalid),
     (&["PreconditionFailedException"], Cause::Stale),
     (
         &[
@@ -54,6 +90,7 @@ const CODES: [(&[&str], Cause); 8] = [
             "ConcurrentModificationException",
             "EntityTemporarilyUnmodifiable",
             "OperationAbortedException",
+            "ConcurrentUpdateException",
         ],
         Cause::Concurrent,
     ),
@@ -65,6 +102,9 @@ const ROLE_NOT_READY: [&str; 3] = [
     "The provided execution role does not have permissions",
     "KMS key is invalid for CreateGrant",
 ];
+
+/// What ECS says while a fresh role, its own or ours, has not got around yet.
+const ECS_ROLE_NOT_READY: [&str; 2] = ["Unable to assume the service linked role", "Role is not valid"];
 
 /// What Lambda says of a function that it is still at work on.
 const BUSY: [&str; 3] = ["in progress", "current state", "following state"];
@@ -94,6 +134,14 @@ pub(super) fn of(operation: &str, code: &str, message: &str, reason: Option<&str
                 () => Cause::Concurrent,
             }
         }
+        // ECS has two codes for nearly everything.
+        "InvalidParameterException" | "ClientException" if operation.starts_with("ecs:") => match () {
+            () if says(&ECS_ROLE_NOT_READY) => Cause::RoleNotReady,
+            () if says(&["still Draining"]) => Cause::Busy,
+            () if says(&["was not idempotent"]) => Cause::Exists,
+            () if operation == "ecs:DescribeTaskDefinition" && says(&["Unable to describe"]) => Cause::Gone,
+            () => Cause::Invalid,
+        },
         "DeleteConflict" => Cause::Busy,
         // `The role policy with name …`, as against `The role with name …`.
         "NoSuchEntity" if operation == "iam:GetRolePolicy" && is_about_policy(message) => Cause::PartGone,
@@ -192,6 +240,46 @@ mod tests {
         let text = "CodeSHA256 (a=) is different from current CodeSHA256 in $LATEST (b=). Please try again with the \
                     CodeSHA256 in $LATEST.";
         assert_eq!(cause("lambda:PublishVersion", "InvalidParameterValueException", text), Cause::Stale);
+    }
+
+    #[test]
+    fn what_hosting_is_told_of_each_service_has_a_cause() {
+        for (operation, code, wanted) in [
+            ("elasticloadbalancing:DescribeLoadBalancers", "LoadBalancerNotFound", Cause::Gone),
+            ("elasticloadbalancing:CreateTargetGroup", "DuplicateTargetGroupName", Cause::Exists),
+            ("elasticloadbalancing:CreateRule", "PriorityInUse", Cause::Exists),
+            ("elasticloadbalancing:DeleteTargetGroup", "ResourceInUse", Cause::Busy),
+            ("elasticloadbalancing:CreateListener", "CertificateNotFound", Cause::Invalid),
+            ("ec2:DeleteSecurityGroup", "DependencyViolation", Cause::Busy),
+            ("ec2:CreateSecurityGroup", "InvalidGroup.Duplicate", Cause::Exists),
+            ("ec2:DescribeSubnets", "InvalidSubnetID.NotFound", Cause::Gone),
+            ("ec2:DescribeSubnets", "InvalidSubnetID.Malformed", Cause::Invalid),
+            ("ec2:DescribeSubnets", "UnauthorizedOperation", Cause::Denied),
+            ("ec2:DescribeSubnets", "RequestLimitExceeded", Cause::Throttled),
+            ("ecr:DescribeRepositories", "RepositoryNotFoundException", Cause::Gone),
+            ("ecr:GetLifecyclePolicy", "LifecyclePolicyNotFoundException", Cause::Gone),
+            ("ecr:CreateRepository", "RepositoryAlreadyExistsException", Cause::Exists),
+        ] {
+            assert_eq!(cause(operation, code, ""), wanted, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_ecs_says_of_roles_and_former_services_is_waited_for() {
+        let ecs = |code, text| cause("ecs:CreateService", code, text);
+        let linked = "Unable to assume the service linked role. Please verify that the ECS service linked role exists.";
+        assert_eq!(ecs("InvalidParameterException", linked), Cause::RoleNotReady);
+        assert_eq!(ecs("ClientException", "Role is not valid"), Cause::RoleNotReady);
+        let draining = "Unable to Start a service that is still Draining.";
+        assert_eq!(ecs("InvalidParameterException", draining), Cause::Busy);
+        assert_eq!(
+            ecs("InvalidParameterException", "Creation of service was not idempotent."),
+            Cause::Exists
+        );
+        assert_eq!(ecs("InvalidParameterException", "No such subnet"), Cause::Invalid);
+        let gone =
+            cause("ecs:DescribeTaskDefinition", "ClientException", "Unable to describe task definition: x:1");
+        assert_eq!(gone, Cause::Gone);
     }
 
     #[test]

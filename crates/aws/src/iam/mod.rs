@@ -78,7 +78,7 @@ async fn owner(aws: &Aws, names: &Names) -> Result<Option<Owner>, Error> {
 }
 
 /// The policy document of an answer, which IAM percent-encodes.
-fn decode(document: &str) -> Value {
+pub(crate) fn decode(document: &str) -> Value {
     let mut bytes = Vec::with_capacity(document.len());
     let mut rest = document.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {

@@ -1,10 +1,12 @@
 //! What a container of a hosted stage is told: `stack.json`, which is in its image, and `MDO_STAGE`, which is a stage's own. Whoever
 //! writes them and the server that reads them share these types.
 
+mod outgoing;
 mod reading;
 mod stack;
 mod stage;
 
+pub use outgoing::{Blob, Content, Outgoing, tag_of};
 pub use reading::Unreadable;
 pub use stack::{FrozenFunction, FrozenRoute, FrozenStack};
 pub use stage::{FrozenKey, FrozenStage, TooLarge};

@@ -154,6 +154,11 @@ impl Names {
         format!("{}-{}", self.project, self.stage)
     }
 
+    /// The stage of a service of the project's cluster; nothing where it is none of a hosted stage.
+    pub fn stage_of_service(&self, service: &str) -> Option<StageName> {
+        service.strip_prefix(self.project.as_str())?.strip_prefix('-')?.parse().ok()
+    }
+
     /// The log group of a hosted stage.
     pub fn server_log_group(&self) -> String {
         format!("/mdo/{}/{}", self.project, self.stage)

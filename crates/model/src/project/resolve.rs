@@ -116,6 +116,7 @@ impl Project {
         }
         let settings = Settings {
             root: self.root.clone(),
+            knows_hosting: self.knows_hosting(),
             project: manifest.name.clone(),
             description: manifest.description.clone(),
             stage: stage.clone(),

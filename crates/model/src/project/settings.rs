@@ -45,6 +45,8 @@ pub struct Settings {
     pub api: ApiSettings,
     /// How servers answer the stage; `None` where Lambda and API Gateway do.
     pub server: Option<ServerSettings>,
+    /// Whether the project's file has to do with servers, at whichever stage: where it has not, none need be looked for.
+    pub knows_hosting: bool,
     /// Every derivative of the project, by name.
     pub derivatives: BTreeMap<DerivativeName, DerivativeSettings>,
     /// Every function of the project, by name.

@@ -7,7 +7,7 @@ use time::Date;
 
 use super::document::Document;
 use super::loaded_function::LoadedFunction;
-use super::manifest::Manifest;
+use super::manifest::{Manifest, StageTable};
 use super::problem::{Place, Problem};
 use super::{FunctionName, ProjectName, StageName, check};
 
@@ -45,6 +45,12 @@ impl Project {
     /// The stages that `project.toml` has overrides for.
     pub fn stages(&self) -> impl Iterator<Item = &StageName> {
         self.manifest.stages.keys()
+    }
+
+    /// Whether `project.toml` says how any stage is hosted. Where it does not, nobody needs to look for servers.
+    pub(super) fn knows_hosting(&self) -> bool {
+        let says = |table: &StageTable| table.hosting.is_some();
+        self.document.place(&["server"]).is_some() || self.manifest.stages.values().any(says)
     }
 
     /// The functions, by name.

@@ -63,7 +63,7 @@ mod tests {
             "tasks": tasks, "description": "", "routes": {}, "cors": false, "functions": {}, "keys": [],
             "throttle": null, "security_groups": [], "subnets": null, "health": "/-/health", "drain": 30,
             "stop_timeout": 46, "task_role": null, "secrets": {}, "spot": false, "log_retention_days": 30,
-            "rolls_back": true, "owned": true,
+            "rolls_back": true, "reachable": true, "owned": true,
         });
         let server: Server = serde_json::from_value(server).unwrap();
         assert_eq!(server.size, TaskSize::SMALLEST);

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::desired::{DEFAULT_KEY, desired_definition};
 use super::resource::{Definition, Key, Stack};
-use crate::hosted::HEALTH_PATH;
+use crate::Sha256;
+use crate::hosted::{FrozenKey, FrozenStage, HEALTH_PATH, TooLarge};
 use crate::project::{
     Architecture, Container, Entry, FunctionConfiguration, FunctionName, KeyName, Secret, Security,
-    ServerSettings, Settings, TaskSize, Tasks, Throttle,
+    ServerSettings, Settings, StageName, TaskSize, Tasks, Throttle,
 };
 
 /// The role that ECS assumes to start tasks: it pulls the image, writes logs, and reads the named secrets.
@@ -92,6 +93,9 @@ pub struct Server {
     pub log_retention_days: Option<u16>,
     /// Whether a deploy that does not come up is rolled back.
     pub rolls_back: bool,
+    /// Whether the load balancer leads the stage's requests to the tasks, asks for their health as often as it should, and
+    /// nobody else gets to them.
+    pub reachable: bool,
     /// Whether it says whose it is.
     pub owned: bool,
 }
@@ -132,7 +136,7 @@ pub fn hosted(settings: &Settings, image: &str) -> Option<Stack> {
     Some(Stack {
         server_role: Some(ServerRole {
             trusted_service: "ecs-tasks.amazonaws.com".to_owned(),
-            secrets: server.secrets.values().cloned().collect(),
+            secrets: server.secrets.values().map(|arn| secret_itself(arn).to_owned()).collect(),
             owned: true,
         }),
         repository: Some(Repository { immutable: true, keeps: Some(IMAGES_KEPT), owned: true }),
@@ -188,7 +192,44 @@ fn desired_server(
         spot: server.spot,
         log_retention_days: Some(settings.log_retention_days),
         rolls_back: true,
+        reachable: true,
         owned: true,
+    }
+}
+
+/// The ARN of a secret without the parts of it that an environment variable may ask for: a key of its JSON, a version.
+fn secret_itself(arn: &str) -> &str {
+    const PARTS: usize = 7;
+    let is_managed = arn.split(':').nth(2) == Some("secretsmanager");
+    let end = arn.match_indices(':').nth(PARTS - 1).filter(|_| is_managed).map(|(at, _)| at);
+    end.map_or(arn, |end| &arn[..end])
+}
+
+impl Server {
+    /// What the stage adds to its image, with the keys by the digests of their values.
+    pub fn stage_document(&self, stage: &StageName, keys: BTreeMap<KeyName, FrozenKey>) -> FrozenStage {
+        let environment = self.functions.iter().map(|(name, one)| (name.clone(), one.environment.clone()));
+        FrozenStage {
+            environment: environment.collect(),
+            secrets: self.secrets.keys().cloned().collect(),
+            keys,
+            throttle: self.throttle,
+            // Only a throttle is divided, so that a number of tasks by itself is no other document.
+            tasks: if self.throttle.is_some() { self.tasks.min.max(1).into() } else { 1 },
+            memory: Some(self.size.memory),
+            lame_duck: LAME_DUCK,
+            ..FrozenStage::new(stage.clone())
+        }
+    }
+
+    /// Refuses what does not fit into a task definition, which can be known before anything is changed.
+    ///
+    /// # Errors
+    /// When the environments of the functions are too large.
+    pub fn check_size(&self, stage: &StageName) -> Result<(), TooLarge> {
+        let key = FrozenKey { id: "0123456789".to_owned(), sha256: Sha256::of(b"") };
+        let keys = self.keys.iter().map(|name| (name.clone(), key.clone())).collect();
+        self.stage_document(stage, keys).to_json().map(drop)
     }
 }
 
@@ -197,4 +238,18 @@ fn stop_timeout<'a>(functions: impl Iterator<Item = &'a FunctionConfiguration>) 
     let longest = functions.map(|function| function.timeout).max().unwrap_or(0);
     let wanted = u32::from(LAME_DUCK) + longest + 5;
     u16::try_from(wanted).unwrap_or(LONGEST_STOP).min(LONGEST_STOP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::secret_itself;
+
+    #[test]
+    fn a_secret_is_granted_as_a_whole_whichever_part_of_it_is_asked_for() {
+        let secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-a1b2c3";
+        assert_eq!(secret_itself(secret), secret);
+        assert_eq!(secret_itself(&format!("{secret}:password::")), secret);
+        let parameter = "arn:aws:ssm:eu-west-1:123456789012:parameter/db";
+        assert_eq!(secret_itself(parameter), parameter);
+    }
 }

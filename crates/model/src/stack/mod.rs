@@ -5,6 +5,7 @@ mod cost;
 mod desired;
 mod diff;
 mod hosted;
+mod movement;
 mod plan;
 mod prune;
 mod resource;
@@ -16,6 +17,7 @@ pub use hosted::{
     HEALTH_COUNT, HEALTH_INTERVAL, HostedFunction, IMAGES_KEPT, LAME_DUCK, LoadBalancer, Repository, Server,
     ServerRole, hosted,
 };
+pub use movement::{plan_keys, rollback};
 pub use plan::{Action, Change, Kept, KeptKind, Plan, Summary, destroy, plan};
 pub use prune::{Freed, LayerVersion, LayerVersionId, LiveVersions, prune};
 pub use resource::{

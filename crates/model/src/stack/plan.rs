@@ -21,6 +21,8 @@ pub struct Plan {
     pub kept: Vec<Kept>,
     /// How many resources were compared.
     pub checked: usize,
+    /// Whether log groups stay where what writes to them goes.
+    pub keeps_logs: bool,
 }
 
 /// One resource that has to change.
@@ -149,17 +151,25 @@ pub fn plan(
         restrict(&mut desired, observed, selected);
     }
     let kept = keep(&mut desired, observed, unset);
-    let before = observed.resources(names);
-    let after = desired.resources(names);
-    let ids: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    let changes = ids
-        .iter()
+    let mut plan = difference(names, observed, &desired);
+    plan.changes.retain(|change| {
         // A derivative stays for the versions that were published with it, whichever function has it now.
-        .filter(|id| after.contains_key(**id) || (id.kind != Kind::Derivative && is_this_stages(id, shared)))
-        .filter_map(|id| change((*id).clone(), before.get(*id), after.get(*id)))
-        .map(|change| Change { lives_on: lives_on(&change, shared), ..change })
-        .collect();
-    Plan { names: names.clone(), changes: ordered(changes), kept, checked: ids.len() }
+        change.after.is_some() || (change.id.kind != Kind::Derivative && is_this_stages(&change.id, shared))
+    });
+    for change in &mut plan.changes {
+        change.lives_on = lives_on(change, shared);
+    }
+    Plan { changes: ordered(plan.changes), kept, ..plan }
+}
+
+/// Plans the way from one stack to another, and keeps nothing.
+pub(super) fn difference(names: &Names, before: &Stack, after: &Stack) -> Plan {
+    let (before, after) = (before.resources(names), after.resources(names));
+    let ids: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let changes =
+        ids.iter().filter_map(|id| change((*id).clone(), before.get(*id), after.get(*id))).collect();
+    let changes = ordered(changes);
+    Plan { names: names.clone(), changes, kept: Vec::new(), checked: ids.len(), keeps_logs: false }
 }
 
 /// Plans the removal of everything observed, but for what other stages use too.
@@ -172,7 +182,7 @@ pub fn destroy(names: &Names, observed: &Stack, shared: &BTreeSet<ResourceId>) -
         .filter_map(|(id, before)| change(id, Some(&before), None))
         .map(|change| Change { lives_on: lives_on(&change, shared), ..change })
         .collect();
-    Plan { names: names.clone(), changes: ordered(changes), kept: Vec::new(), checked }
+    Plan { names: names.clone(), changes: ordered(changes), kept: Vec::new(), checked, keeps_logs: false }
 }
 
 /// Whether a resource may go with this stage. Of a function that other stages have, its alias here does.
@@ -189,6 +199,7 @@ impl Plan {
     #[must_use]
     pub fn keeping_logs(mut self) -> Self {
         self.changes.retain(|change| (change.id.kind, change.action) != (Kind::LogGroup, Action::Delete));
+        self.keeps_logs = true;
         self
     }
 

@@ -72,7 +72,7 @@ pub fn prune(names: &Names, live: &LiveVersions, keep: usize) -> Plan {
         *newer += 1;
     }
     changes.reverse();
-    Plan { names: names.clone(), changes, kept: Vec::new(), checked: live.layers.len() }
+    Plan { names: names.clone(), changes, kept: Vec::new(), checked: live.layers.len(), keeps_logs: false }
 }
 
 impl Plan {

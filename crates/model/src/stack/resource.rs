@@ -13,7 +13,7 @@ use super::prune::LayerVersion;
 use crate::Sha256;
 use crate::project::{
     DerivativeId, DerivativeName, FunctionConfiguration, FunctionName, KeyName, MediaType, Names, Quota,
-    Rate, Route, Security, Throttle,
+    Rate, Route, Secret, Security, Throttle,
 };
 
 /// Everything that one project owns in one stage.
@@ -309,6 +309,19 @@ impl Stack {
     pub fn served(&self) -> Option<&Definition> {
         let by_server = self.server.as_ref().map(|server| &server.definition);
         self.stage.as_ref().map(|stage| &stage.definition).or(by_server)
+    }
+
+    /// Whether requests with a key are let in.
+    pub fn opens(&self, name: &KeyName) -> bool {
+        let by_server = || self.server.as_ref().is_some_and(|server| server.keys.contains(name));
+        self.keys.get(name).is_some_and(|key| key.opens() || (key.enabled && by_server()))
+    }
+
+    /// The environment of a function, whichever way the stage is hosted.
+    pub fn environment(&self, function: &FunctionName) -> Option<&BTreeMap<String, Secret>> {
+        let by_server = || self.server.as_ref()?.functions.get(function).map(|one| &one.environment);
+        let by_itself = self.functions.get(function).map(|one| &one.configuration.environment);
+        by_itself.or_else(by_server)
     }
 
     /// Every resource with its id, in the order in which plans list them.

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use mdo_model::Sha256;
-use mdo_model::hosted::{CODE_FOLDER, ENTRYPOINT, PORT};
+use mdo_model::hosted::{Blob, CODE_FOLDER, Content, ENTRYPOINT, Outgoing, PORT, tag_of};
 use mdo_model::project::{Architecture, FunctionName};
 
 use oci::{Config, Descriptor, Digest, History, Manifest, Nothing, RootFs, Run};
@@ -46,9 +46,6 @@ const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 
 /// The digest of what an image is based on, as OCI's annotations name it.
 const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
-
-/// How many digits of the digest a tag has.
-const TAG_DIGITS: usize = 12;
 
 /// The media type of [`Image::manifest`].
 pub const MANIFEST: &str = oci::MANIFEST;
@@ -164,9 +161,29 @@ impl fmt::Display for What {
 impl Image {
     /// What it is tagged with: the first 12 digits of its digest.
     pub fn tag(&self) -> String {
-        let mut tag = self.digest.to_string();
-        tag.truncate(TAG_DIGITS);
-        tag
+        tag_of(&self.digest)
+    }
+
+    /// The image on its way to a registry.
+    pub fn outgoing(&self) -> Outgoing {
+        let config = Blob {
+            what: "configuration".to_owned(),
+            digest: self.config_digest,
+            size: self.config.len() as u64,
+            content: Content::Bytes(self.config.clone()),
+        };
+        let layers = self.layers.iter().map(|layer| Blob {
+            what: layer.what.to_string(),
+            digest: layer.digest,
+            size: layer.size,
+            content: Content::File(layer.path.clone()),
+        });
+        Outgoing {
+            manifest: self.manifest.clone(),
+            media_type: MANIFEST.to_owned(),
+            digest: self.digest,
+            blobs: std::iter::once(config).chain(layers).collect(),
+        }
     }
 
     /// What a registry keeps of it, in bytes; a layer that appears twice is kept once.

@@ -9,8 +9,8 @@ use std::sync::atomic::AtomicBool;
 
 use mdo_model::project::Architecture;
 use mdo_package::OwnFolder;
-use mdo_package::image::{Base, Image, ImageStore, MANIFEST, Parts, image};
-use mdo_registry::{Blob, Content, Credentials, Outgoing};
+use mdo_package::image::{Base, Image, ImageStore, Parts, image};
+use mdo_registry::Credentials;
 use tempfile::TempDir;
 
 use super::image::{Small, fetch, push, registry};
@@ -106,40 +106,19 @@ fn store(home: &Path) -> ImageStore {
     ImageStore::of(&OwnFolder::of(home))
 }
 
-fn outgoing(image: &Image) -> Outgoing {
-    let config = Blob {
-        what: "configuration".to_owned(),
-        digest: image.config_digest,
-        size: image.config.len() as u64,
-        content: Content::Bytes(image.config.clone()),
-    };
-    let layers = image.layers.iter().map(|layer| Blob {
-        what: layer.what.to_string(),
-        digest: layer.digest,
-        size: layer.size,
-        content: Content::File(layer.path.clone()),
-    });
-    Outgoing {
-        manifest: image.manifest.clone(),
-        media_type: MANIFEST.to_owned(),
-        digest: image.digest,
-        blobs: [config].into_iter().chain(layers).collect(),
-    }
-}
-
 #[tokio::test]
 async fn an_image_goes_there_comes_back_and_becomes_the_base_of_the_next() {
     let Some(debian) = Debian::start(false) else { return };
     let registry = registry(&debian.host, Credentials::anonymous());
     let home = tempfile::tempdir().unwrap();
     let first = made(home.path(), "{}", None);
-    let pushed = push(&registry, &outgoing(&first)).await.unwrap();
+    let pushed = push(&registry, &first.outgoing()).await.unwrap();
     assert_eq!((pushed.digest, pushed.sent, pushed.there), (first.digest, 3, 0));
 
     let second = made(home.path(), r#"{"project":"shop"}"#, None);
-    let pushed = push(&registry, &outgoing(&second)).await.unwrap();
+    let pushed = push(&registry, &second.outgoing()).await.unwrap();
     assert_eq!((pushed.sent, pushed.there), (2, 1), "the server's layer is there");
-    let again = push(&registry, &outgoing(&second)).await.unwrap();
+    let again = push(&registry, &second.outgoing()).await.unwrap();
     assert_eq!((again.sent, again.bytes), (0, 0));
 
     let into = tempfile::tempdir().unwrap();

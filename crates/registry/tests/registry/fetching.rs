@@ -26,8 +26,8 @@ async fn with_image(served: &HandMade) -> Small {
     let mut kept = served.kept.lock().unwrap();
     for blob in &small.outgoing.blobs {
         let bytes = match &blob.content {
-            mdo_registry::Content::Bytes(bytes) => bytes.clone(),
-            mdo_registry::Content::File(path) => fs::read(path).unwrap(),
+            mdo_model::hosted::Content::Bytes(bytes) => bytes.clone(),
+            mdo_model::hosted::Content::File(path) => fs::read(path).unwrap(),
         };
         kept.blobs.insert(format!("sha256:{}", blob.digest), bytes.into());
     }

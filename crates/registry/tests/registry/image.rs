@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mdo_model::Sha256;
+use mdo_model::hosted::{Blob, Content, Outgoing};
 use mdo_registry::{
-    Blob, Client, Content, Credentials, Error, Event, Fetched, Observe, Outgoing, Patience, Platform, Pushed,
-    Registry,
+    Client, Credentials, Error, Event, Fetched, Observe, Patience, Platform, Pushed, Registry,
 };
 use serde_json::json;
 use tempfile::TempDir;

@@ -1,0 +1,286 @@
+//! The repository of the project's images, and the way in for who pushes to it.
+
+use aws_sdk_ecr::types::{ImageTagMutability, Repository as CloudRepository, Tag};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures::future::try_join;
+use mdo_engine::{Applied, Cause, Error, Run, Scope};
+use mdo_model::project::{Names, Secret};
+use mdo_model::stack::{Action, Change, Kind, Repository, Resource};
+use serde_json::{Value, json};
+
+use super::{HostedState, push, server};
+use crate::client::Aws;
+use crate::ownership::{self, Owner, project_tags};
+use crate::unexpected;
+
+/// The repository as it is live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LiveRepository {
+    /// Where images are pushed to and pulled from, without tag or digest.
+    pub uri: String,
+}
+
+/// The way in to the registry for who pushes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Login {
+    /// The only host that may see the password.
+    pub host: String,
+    pub user: String,
+    pub password: Secret,
+}
+
+/// Looks for the repository: one round, and another where it does not say by its lifecycle whose it is.
+pub(super) async fn observe(
+    aws: &Aws,
+    names: &Names,
+    scope: &Scope,
+) -> Result<Option<(Repository, LiveRepository)>, Error> {
+    let name = names.repository();
+    let (found, lifecycle) = try_join(find(aws, &name), read_lifecycle(aws, &name)).await?;
+    let Some(found) = found else { return Ok(None) };
+    // The policy names the project: who has put it there has put the tag there as well.
+    let is_ours = lifecycle.as_ref().is_some_and(|policy| *policy == lifecycle_of(names, keeps(policy)));
+    let owner = match is_ours {
+        true => Owner::Us,
+        false => read_owner(aws, names, found.repository_arn().unwrap_or_default()).await?,
+    };
+    let checked = owner.check("repository", &name, scope.adopt).map(|()| Some(()));
+    let repository = Repository {
+        immutable: found.image_tag_mutability() == Some(&ImageTagMutability::Immutable),
+        keeps: lifecycle.as_ref().filter(|_| is_ours).and_then(keeps),
+        owned: owner == Owner::Us,
+    };
+    let live = LiveRepository { uri: found.repository_uri().unwrap_or_default().to_owned() };
+    Ok(ownership::found(checked, scope)?.map(|()| (repository, live)))
+}
+
+async fn find(aws: &Aws, name: &str) -> Result<Option<CloudRepository>, Error> {
+    let answer = aws
+        .call("ecr:DescribeRepositories", name, || {
+            aws.ecr.describe_repositories().repository_names(name).send()
+        })
+        .await;
+    match answer {
+        Err(error) if error.is(&Cause::Gone) => Ok(None),
+        answer => Ok(answer?.repositories.unwrap_or_default().into_iter().next()),
+    }
+}
+
+async fn read_lifecycle(aws: &Aws, name: &str) -> Result<Option<Value>, Error> {
+    let answer = aws
+        .call("ecr:GetLifecyclePolicy", name, || aws.ecr.get_lifecycle_policy().repository_name(name).send())
+        .await;
+    match answer {
+        Err(error) if error.is(&Cause::Gone) => Ok(None),
+        answer => {
+            Ok(answer?.lifecycle_policy_text().map(|text| serde_json::from_str(text).unwrap_or_default()))
+        }
+    }
+}
+
+async fn read_owner(aws: &Aws, names: &Names, arn: &str) -> Result<Owner, Error> {
+    let name = names.repository();
+    let answer = aws
+        .call("ecr:ListTagsForResource", &name, || aws.ecr.list_tags_for_resource().resource_arn(arn).send())
+        .await?;
+    Ok(ownership::of(answer.tags().iter().map(|tag| (tag.key(), tag.value())), &names.project))
+}
+
+/// The lifecycle of a repository that keeps so many images.
+fn lifecycle_of(names: &Names, keeps: Option<u32>) -> Value {
+    json!({"rules": [{
+        "rulePriority": 1,
+        "description": format!("mdo: images of {}", names.project),
+        "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": keeps},
+        "action": {"type": "expire"},
+    }]})
+}
+
+fn keeps(lifecycle: &Value) -> Option<u32> {
+    let number = lifecycle.pointer("/rules/0/selection/countNumber")?;
+    number.as_u64().and_then(|number| number.try_into().ok())
+}
+
+/// Makes one change of the repository real.
+pub(super) async fn apply(
+    aws: &Aws,
+    names: &Names,
+    state: &HostedState,
+    change: &Change,
+    run: &Run<'_>,
+) -> Result<Applied, Error> {
+    let name = names.repository();
+    match (change.action, &change.after) {
+        (Action::Create, Some(Resource::Repository(wanted))) => {
+            let uri = create(aws, names, wanted).await?;
+            state.known().repository = Some(LiveRepository { uri });
+            run.announce(&change.id);
+            put_lifecycle(aws, names, wanted.keeps).await?;
+            push_again(aws, names, state, change, run).await?;
+        }
+        (Action::Update, Some(Resource::Repository(wanted))) => {
+            if change.touches("owned") {
+                tag(aws, names).await?;
+            }
+            if change.touches("immutable") {
+                let mutability = mutability(wanted);
+                aws.call("ecr:PutImageTagMutability", &name, || {
+                    aws.ecr
+                        .put_image_tag_mutability()
+                        .repository_name(&name)
+                        .image_tag_mutability(mutability.clone())
+                        .send()
+                })
+                .await?;
+            }
+            if change.touches("keeps") {
+                put_lifecycle(aws, names, wanted.keeps).await?;
+            }
+        }
+        (Action::Delete, _) => {
+            run.all_usable(change).await?;
+            let answer = aws
+                .call("ecr:DeleteRepository", &name, || {
+                    aws.ecr.delete_repository().repository_name(&name).force(true).send()
+                })
+                .await;
+            if let Err(error) = answer.map(drop)
+                && !error.is(&Cause::Gone)
+            {
+                return Err(error);
+            }
+        }
+        _ => return Err(unexpected(change)),
+    }
+    Ok(Applied::default())
+}
+
+/// Brings the image into a repository that was deleted while the server that runs it was not: its next task would not start.
+async fn push_again(
+    aws: &Aws,
+    names: &Names,
+    state: &HostedState,
+    change: &Change,
+    run: &Run<'_>,
+) -> Result<(), Error> {
+    let server = run.plan().changes.iter().find(|change| change.id.kind == Kind::Server);
+    match &run.packages().image {
+        Some(image) if !server.is_some_and(server::brings_image) => {
+            push::push(aws, names, state, run, &change.id, image).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Creates the repository, and answers where images of it are.
+async fn create(aws: &Aws, names: &Names, wanted: &Repository) -> Result<String, Error> {
+    let name = names.repository();
+    let tags = tags(names)?;
+    let created = aws
+        .call("ecr:CreateRepository", &name, || {
+            aws.ecr
+                .create_repository()
+                .repository_name(&name)
+                .image_tag_mutability(mutability(wanted))
+                .set_tags(Some(tags.clone()))
+                .send()
+        })
+        .await;
+    let found = match created {
+        Ok(answer) => answer.repository,
+        // Another deploy of the project has been quicker.
+        Err(error) if error.is(&Cause::Exists) => match find(aws, &name).await? {
+            Some(found) => {
+                let owner = read_owner(aws, names, found.repository_arn().unwrap_or_default()).await?;
+                owner.check("repository", &name, false)?;
+                Some(found)
+            }
+            None => return Err(error),
+        },
+        Err(error) => return Err(error),
+    };
+    let uri = found.and_then(|found| found.repository_uri);
+    uri.ok_or_else(|| Error::new(Cause::Other, format!("AWS does not say where repository {name} is")))
+}
+
+async fn put_lifecycle(aws: &Aws, names: &Names, keeps: Option<u32>) -> Result<(), Error> {
+    let name = names.repository();
+    let policy = lifecycle_of(names, keeps).to_string();
+    aws.call("ecr:PutLifecyclePolicy", &name, || {
+        aws.ecr.put_lifecycle_policy().repository_name(&name).lifecycle_policy_text(&policy).send()
+    })
+    .await
+    .map(drop)
+}
+
+async fn tag(aws: &Aws, names: &Names) -> Result<(), Error> {
+    let name = names.repository();
+    let (arn, tags) = (aws.arn("ecr", format_args!("repository/{name}"))?, tags(names)?);
+    aws.call("ecr:TagResource", &name, || {
+        aws.ecr.tag_resource().resource_arn(&arn).set_tags(Some(tags.clone())).send()
+    })
+    .await
+    .map(drop)
+}
+
+fn tags(names: &Names) -> Result<Vec<Tag>, Error> {
+    let each =
+        project_tags(names).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+    each.collect::<Result<_, _>>().map_err(|error| Error::new(Cause::Other, error.to_string()))
+}
+
+fn mutability(wanted: &Repository) -> ImageTagMutability {
+    if wanted.immutable { ImageTagMutability::Immutable } else { ImageTagMutability::Mutable }
+}
+
+/// The way in to the account's registry, for twelve hours.
+pub(super) async fn log_in(aws: &Aws) -> Result<Login, Error> {
+    let answer =
+        aws.call("ecr:GetAuthorizationToken", "", || aws.ecr.get_authorization_token().send()).await?;
+    let data = answer.authorization_data().first();
+    let token = data.and_then(|data| data.authorization_token()).unwrap_or_default();
+    let endpoint = data.and_then(|data| data.proxy_endpoint()).unwrap_or_default();
+    read_login(token, endpoint)
+        .ok_or_else(|| Error::new(Cause::Other, "get authorization token: the answer is none that mdo knows"))
+}
+
+fn read_login(token: &str, endpoint: &str) -> Option<Login> {
+    let text = String::from_utf8(STANDARD.decode(token).ok()?).ok()?;
+    let (user, password) = text.split_once(':')?;
+    let host = endpoint.split_once("://").map_or(endpoint, |(_, host)| host).trim_end_matches('/');
+    let is_whole = !host.is_empty() && !user.is_empty() && !password.is_empty();
+    is_whole.then(|| Login { host: host.to_owned(), user: user.to_owned(), password: Secret::new(password) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        Names { project: "ml_api".parse().expect("a name"), stage: "prod".parse().expect("a stage") }
+    }
+
+    #[test]
+    fn a_lifecycle_of_ours_is_known_again_whatever_it_keeps() {
+        let policy = lifecycle_of(&names(), Some(7));
+        assert_eq!(keeps(&policy), Some(7));
+        assert_eq!(policy, lifecycle_of(&names(), keeps(&policy)));
+        let other = Names { project: "ml".parse().expect("a name"), ..names() };
+        assert_ne!(policy, lifecycle_of(&other, keeps(&policy)));
+        assert_eq!(keeps(&json!({"rules": []})), None);
+    }
+
+    #[test]
+    fn a_token_is_a_user_and_a_password_for_one_host() {
+        let login = read_login(&STANDARD.encode("AWS:pa:ss"), "https://1.dkr.ecr.eu-west-1.amazonaws.com/");
+        let wanted = Login {
+            host: "1.dkr.ecr.eu-west-1.amazonaws.com".to_owned(),
+            user: "AWS".to_owned(),
+            password: Secret::new("pa:ss"),
+        };
+        assert_eq!(login, Some(wanted));
+        assert_eq!(read_login("?", "https://x"), None);
+        assert_eq!(read_login(&STANDARD.encode("AWS:x"), ""), None);
+    }
+}

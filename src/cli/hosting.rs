@@ -1,0 +1,119 @@
+//! From flags to the plan of a stage that servers answer: makes the image while the provider is being read, and compares.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use mdo_engine::{Observed, Packages};
+use mdo_model::hosted::Outgoing;
+use mdo_model::project::Container;
+use mdo_model::stack::{self, Plan, Resource, Selection};
+use mdo_package::image::Image;
+
+use super::arguments::Target;
+use super::imaging::build_image;
+use super::planning::{self, Planned};
+use super::renamed::say_if_renamed;
+use super::session::Session;
+use crate::output::{self, Complaint, ErrorCode, Failure, Sizes, exit_code};
+
+/// What a hosted stage's containers run.
+pub(super) enum HostedImage {
+    /// An image of the functions. As long as it is held, its files stay where they are.
+    Made(Image),
+    /// An image that exists somewhere else, by its reference with a digest.
+    Elsewhere(String),
+}
+
+impl HostedImage {
+    /// What the model calls it: its digest, or where it is.
+    fn reference(&self) -> String {
+        match self {
+            Self::Made(image) => format!("sha256:{}", image.digest),
+            Self::Elsewhere(reference) => reference.clone(),
+        }
+    }
+
+    fn outgoing(&self) -> Option<Outgoing> {
+        match self {
+            Self::Made(image) => Some(image.outgoing()),
+            Self::Elsewhere(_) => None,
+        }
+    }
+}
+
+/// Plans the way from what is live to what the files and flags ask for, where servers answer the stage.
+pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, Failure> {
+    let start = Instant::now();
+    check_whole(session, target)?;
+    let scope = session.scope(target.adopt);
+    let observing = session.provider.observe(&scope);
+    let making = make_image(session, target);
+    let selection = Selection::All;
+    let nothing = Observed::default();
+    let (image, observed) =
+        if planning::check_required_environment(session, target, &selection, &nothing).is_ok() {
+            let observing = async { Ok(observing.await?) };
+            tokio::try_join!(making, observing)?
+        } else {
+            // Whether it is live and kept has to be known before a build that may take minutes.
+            let observed = observing.await?;
+            planning::check_required_environment(session, target, &selection, &observed)?;
+            (making.await?, observed)
+        };
+    let names = session.settings.names();
+    let desired = stack::hosted(&session.settings, &image.reference()).unwrap_or_default();
+    let shared = planning::shared(session, &scope, &desired, &observed).await?;
+    let unset = planning::unset(target, &observed);
+    let plan = stack::plan(&names, desired, &observed.stack, &selection, &unset, &shared);
+    check_size(session, &plan)?;
+    planning::say_if_new(session, &observed).await?;
+    say_if_renamed(session);
+    output::notes(&session.settings).iter().for_each(|note| output::once(note));
+    let outgoing = image.outgoing();
+    Ok(Planned {
+        plan,
+        observed,
+        sizes: Sizes { image: outgoing.as_ref().map(Outgoing::size), ..Sizes::default() },
+        packages: Packages { image: outgoing, ..Packages::default() },
+        packaged: BTreeMap::new(),
+        location: session.provider.location().await?,
+        took: start.elapsed(),
+        image: Some(image),
+    })
+}
+
+/// The functions of a hosted stage share an image: none of them goes without the others.
+fn check_whole(session: &Session, target: &Target) -> Result<(), Failure> {
+    if target.functions.is_empty() {
+        return Ok(());
+    }
+    let stage = &session.settings.stage;
+    Err(Failure::with_help(
+        exit_code::USAGE,
+        format!("stage {stage} is hosted by servers: its functions are in one image and go together"),
+        "leave the names of functions out; what has not changed is not sent again",
+    ))
+}
+
+async fn make_image(session: &Session, target: &Target) -> Result<HostedImage, Failure> {
+    let container = session.settings.server.as_ref().map(|server| &server.container);
+    if let Some(Container::Image { reference, .. }) = container {
+        return Ok(HostedImage::Elsewhere(reference.clone()));
+    }
+    let server = target.server_program.as_deref();
+    Ok(HostedImage::Made(build_image(&session.project, &session.settings, server).await?))
+}
+
+/// Checks that what the stage adds to its image fits into a task definition, with what is live and kept.
+fn check_size(session: &Session, plan: &Plan) -> Result<(), Failure> {
+    let stage = &session.settings.stage;
+    for change in &plan.changes {
+        if let Some(Resource::Server(server)) = &change.after
+            && let Err(error) = server.check_size(stage)
+        {
+            let complaint = Complaint::new(ErrorCode::Configuration, error).on(change.id.to_string());
+            return Err(Failure { complaints: vec![complaint], code: exit_code::USAGE });
+        }
+    }
+    Ok(())
+}
