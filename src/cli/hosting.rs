@@ -68,7 +68,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     check_size(session, &plan)?;
     planning::say_if_new(session, &observed).await?;
     say_if_renamed(session);
-    output::notes(&session.settings).iter().for_each(|note| output::once(note));
+    output::notes(&session.settings).iter().chain(&output::moves(&plan)).for_each(|note| output::once(note));
     let outgoing = image.outgoing();
     Ok(Planned {
         plan,

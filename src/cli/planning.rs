@@ -108,6 +108,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     attached::check(session, &packages, &derivatives.known(&built), &observed.unzipped)?;
     say_if_new(session, &observed).await?;
     say_if_renamed(session);
+    output::moves(&plan).iter().for_each(|note| output::once(note));
     let sizes = Sizes {
         functions: packages.iter().map(|(name, package)| (name.clone(), package.size)).collect(),
         derivatives: derivatives.sizes(&built, &plan),
@@ -186,10 +187,11 @@ pub(super) fn unset(target: &Target, observed: &Observed) -> BTreeSet<String> {
 
 /// Says that a stage is new where the project has others: it may be a mistyped one.
 pub(super) async fn say_if_new(session: &Session, observed: &Observed) -> Result<(), Failure> {
-    let Stack { role, functions, api, stage, server, server_role, .. } = &observed.stack;
+    let Stack { role, functions, api, stage, server, .. } = &observed.stack;
     let is_new = functions.is_empty() && stage.is_none() && server.is_none();
     // Where stages share neither role nor API, asking makes no call.
-    let asks = role.is_some() || api.is_some() || server_role.is_some() || session.is_local();
+    let is_shared = role.is_some() || api.is_some() || session.settings.knows_hosting;
+    let asks = is_shared || session.is_local();
     if is_new && asks {
         let others = session.other_stages().await?;
         if !others.is_empty() {

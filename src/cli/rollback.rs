@@ -74,9 +74,11 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         sizes: &output::Sizes::default(),
         location: &location,
     };
+    if !args.json {
+        let live = known.live.map(|live| format!("from revision {live} ")).unwrap_or_default();
+        output::data(&format!("going back {live}to revision {number}\n\n"));
+    }
     applying::show(&execution, args.json);
-    let live = known.live.map(|live| format!("from revision {live} ")).unwrap_or_default();
-    output::message(&format!("going back {live}to revision {number}"));
     let options = RunOptions {
         verb: "Rolled back",
         json: args.json,

@@ -2,7 +2,7 @@
 
 use mdo_model::project::{Entry, Settings, Tasks};
 use mdo_model::stack::{
-    Change, LoadBalancer, MonthlyCost, PRICES_IN, PRICES_OF, Plan, Repository, Resource, Server,
+    Action, Change, Kind, LoadBalancer, MonthlyCost, PRICES_IN, PRICES_OF, Plan, Repository, Resource, Server,
 };
 
 use super::text::count;
@@ -59,7 +59,7 @@ pub(crate) fn cost(plan: &Plan) -> String {
     let less = if spot { ", less on Spot" } else { "" };
     let of_tasks = after.least - after.load_balancer;
     format!(
-        "  costs about {was}{} a month{less}: ${:.0} the load balancer, ${of_tasks:.0} {}; without traffic and logs, at prices of {PRICES_IN} in {PRICES_OF}\n",
+        "  costs about {was}{} a month{less}: ${:.0} for the load balancer, ${of_tasks:.0} for {}; traffic and logs aside, at prices of {PRICES_IN} in {PRICES_OF}\n",
         range(after),
         after.load_balancer,
         count(tasks.min.into(), "task"),
@@ -70,6 +70,22 @@ fn range(cost: MonthlyCost) -> String {
     match (cost.least.round(), cost.most.round()) {
         (least, most) if least == most => format!("${least}"),
         (least, most) => format!("${least} to ${most}"),
+    }
+}
+
+/// Says that clients have to be told another address, where a stage moves from one hosting to the other.
+pub(crate) fn moves(plan: &Plan) -> Option<String> {
+    let of =
+        |kind: Kind| plan.changes.iter().find(|change| change.id.kind == kind).map(|change| change.action);
+    let stage = &plan.names.stage;
+    match (of(Kind::Stage), of(Kind::Server)) {
+        (Some(Action::Delete), Some(Action::Create)) => Some(format!(
+            "note: stage {stage} gets the address of the load balancer; the one that clients have now ends when that serves"
+        )),
+        (Some(Action::Create), Some(Action::Delete)) => Some(format!(
+            "note: stage {stage} gets an address of API Gateway; the load balancer's ends when that serves"
+        )),
+        _ => None,
     }
 }
 

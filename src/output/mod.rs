@@ -16,7 +16,7 @@ pub(crate) use documents::{
     schema,
 };
 pub(crate) use failure::{Complaint, ErrorCode, Failure};
-pub(crate) use hosted::{cost, notes, size as server_size};
+pub(crate) use hosted::{cost, moves, notes, size as server_size};
 pub(crate) use human::{
     DerivativeSize, Heading, Sizes, deployed, floor, nothing_to_do, plan, report, warnings,
 };

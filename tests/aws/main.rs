@@ -18,6 +18,7 @@ mod faults;
 mod first_deploy;
 mod functions;
 mod guide;
+mod hosting;
 mod live;
 mod ownership;
 mod packages;

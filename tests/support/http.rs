@@ -85,6 +85,16 @@ impl Message {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// The same request for another host.
+    #[must_use]
+    pub fn for_host(&self, host: &str) -> Message {
+        let mut message =
+            Message { start: self.start.clone(), headers: self.headers.clone(), body: self.body.clone() };
+        message.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("host"));
+        message.headers.push(("Host".to_owned(), host.to_owned()));
+        message
+    }
+
     /// A response's status.
     pub fn status(&self) -> u16 {
         self.word(1).parse().unwrap_or_default()

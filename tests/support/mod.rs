@@ -17,6 +17,7 @@ pub mod contract;
 pub mod disturbance;
 pub mod emulator;
 pub mod fault;
+pub mod hosted;
 pub mod http;
 pub mod ministack;
 pub mod operations;

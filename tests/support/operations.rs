@@ -18,6 +18,10 @@ impl Operation {
     pub fn of(request: &Message) -> Operation {
         let (account, service) = credential(request).unwrap_or(("", "unknown"));
         let (path, query) = request.target().split_once('?').unwrap_or((request.target(), ""));
+        if let Some(name) = path.strip_prefix("/v2/").and_then(|path| registry(request.method(), path)) {
+            let (service, account) = (REGISTRY.to_owned(), String::new());
+            return Operation { service, name: name.to_owned(), account };
+        }
         let name = request
             .header("x-amz-target")
             .and_then(|target| target.rsplit('.').next())
@@ -40,6 +44,23 @@ impl Operation {
         let reads = ["Get", "List", "Describe", "Head", "Filter"];
         !reads.iter().any(|verb| self.name.starts_with(verb))
     }
+}
+
+/// What requests to a registry of images are counted under.
+pub const REGISTRY: &str = "registry";
+
+fn registry(method: &str, path: &str) -> Option<&'static str> {
+    let is_about = |part: &str| path.contains(&format!("/{part}/"));
+    Some(match method {
+        "HEAD" if is_about("manifests") => "HeadManifest",
+        "PUT" if is_about("manifests") => "PutManifest",
+        "HEAD" if is_about("blobs") => "HeadBlob",
+        "POST" if is_about("blobs") => "BeginUpload",
+        "PUT" if is_about("blobs") => "PutBlob",
+        "GET" if is_about("blobs") => "GetBlob",
+        "GET" if is_about("manifests") => "GetManifest",
+        _ => return None,
+    })
 }
 
 fn credential(request: &Message) -> Option<(&str, &str)> {

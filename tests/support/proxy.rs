@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::disturbance::{Disturbance, Disturbances, Moment, Now};
 pub use super::fault::Fault;
 use super::http::{self, Message};
-use super::operations::Operation;
+use super::operations::{Operation, REGISTRY};
 use super::recording::{Call, Recording};
 use super::rounds::Rounds;
 use super::strict::Settling;
@@ -49,6 +49,8 @@ struct State {
     in_all: Duration,
     edits: Vec<(String, Edit)>,
     stand_ins: Vec<(String, StandIn)>,
+    /// The host that requests to a registry are passed on under.
+    registry: Option<String>,
     disturbances: Disturbances,
     /// Whether the call that is halted, if one is, must not go on.
     halt: Halt,
@@ -109,6 +111,7 @@ impl Proxy {
             in_all: Duration::ZERO,
             edits: Vec::new(),
             stand_ins: Vec::new(),
+            registry: None,
             disturbances: Disturbances::default(),
             halt: Halt::Awaited,
             connections: 0,
@@ -166,6 +169,11 @@ impl Proxy {
     /// Changes the answers to an operation, which are JSON, on their way: what the emulator does not do as AWS does.
     pub fn edit(&self, operation: &str, edit: impl Fn(&str, &mut Value) + Send + Sync + 'static) {
         self.state().edits.push((operation.to_owned(), Arc::new(edit)));
+    }
+
+    /// Passes requests to a registry of images on under this host: the emulator tells accounts apart by it.
+    pub fn serve_registry_as(&self, host: &str) {
+        self.state().registry = Some(host.to_owned());
     }
 
     /// Answers every call of a service, such as `application-autoscaling`, whose bodies are JSON, in place of an emulator that has
@@ -389,7 +397,9 @@ impl Shared {
                 Err(fault) => fault.answer(operation),
             };
         }
-        let mut answer = match exchange(upstream, self.upstream, request) {
+        let registry = self.state.lock().unwrap().registry.clone().filter(|_| operation.service == REGISTRY);
+        let renamed = registry.map(|host| request.for_host(&host));
+        let mut answer = match exchange(upstream, self.upstream, renamed.as_ref().unwrap_or(request)) {
             Ok(answer) => answer,
             Err(error) => Fault::error(502, "ProxyError", &error.to_string()).answer(operation)?,
         };

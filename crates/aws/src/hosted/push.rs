@@ -106,6 +106,10 @@ fn certificates() -> Result<Option<Vec<u8>>, Error> {
     named.map(read).transpose()
 }
 
+/// What whoever pushes has to be allowed.
+const NEEDS: &str = "let the credentials ecr:BatchCheckLayerAvailability, ecr:InitiateLayerUpload, ecr:UploadLayerPart, \
+     ecr:CompleteLayerUpload, ecr:BatchGetImage and ecr:PutImage on the repository";
+
 fn of_registry(error: mdo_registry::Error) -> Error {
     use mdo_registry::Error as Fault;
     let cause = match &error {
@@ -116,7 +120,7 @@ fn of_registry(error: mdo_registry::Error) -> Error {
         Fault::Cancelled => Cause::Interrupted,
         _ => Cause::Other,
     };
-    let help = error.help();
+    let help = if cause == Cause::Denied { Some(NEEDS.to_owned()) } else { error.help() };
     let error = Error::new(cause, format!("push the image: {error}"));
     match help {
         Some(help) => error.with_help(help),

@@ -1,0 +1,279 @@
+//! A stage that servers answer, from the command line to the calls: deployed, changed, moved back, switched and taken away.
+
+use serde_json::json;
+
+use crate::support::command::Output;
+use crate::support::fault::Fault;
+use crate::support::hosted::{HostedProject, PLAIN};
+
+/// What comes of a first deploy, the registry's part aside: twenty writes.
+const FIRST: [&str; 20] = [
+    "AuthorizeSecurityGroupIngress",
+    "AuthorizeSecurityGroupIngress",
+    "CreateApiKey",
+    "CreateCluster",
+    "CreateListener",
+    "CreateLoadBalancer",
+    "CreateLogGroup",
+    "CreateRepository",
+    "CreateRole",
+    "CreateRule",
+    "CreateSecurityGroup",
+    "CreateSecurityGroup",
+    "CreateService",
+    "CreateTargetGroup",
+    "ModifyLoadBalancerAttributes",
+    "ModifyTargetGroupAttributes",
+    "PutLifecyclePolicy",
+    "PutRetentionPolicy",
+    "PutRolePolicy",
+    "RegisterTaskDefinition",
+];
+
+/// The writes in an order that does not depend on luck.
+fn sorted(mut writes: Vec<String>) -> Vec<String> {
+    writes.sort();
+    writes
+}
+
+/// The load balancer's name in the output.
+fn balancer(output: &Output) -> String {
+    let url = output.stdout.lines().find_map(|line| line.strip_prefix("  url   http://")).unwrap();
+    url.split('/').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_first_deploy_pushes_the_image_and_says_what_it_costs() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    let output = hosted.mdo("deploy -s GREETING=hello").succeeds();
+    let (host, account) = (balancer(&output), &hosted.account);
+    let said = output.timeless();
+    let times = said.lines().find(|line| line.contains(" _ s · ")).unwrap();
+    let expected = format!(
+        r#"shop · prod · {account} · eu-west-1
+
+  + key            shop-prod-default
+  + server role    shop_server
+  + repository     shop               keeps 20 images
+  + load balancer  shop               plain HTTP: keys and answers travel in clear
+  + server         shop-prod          2 tasks of 0.25 vCPU, 512 MB, x86_64; GET /echo (key); 10 requests/s, burst 20; image 2 KB
+                   environment of echo  + GREETING
+
+  5 to create, nothing to update or delete
+  costs about $49 a month: $24 for the load balancer, $25 for 2 tasks; traffic and logs aside, at prices of us-east-1 in November 2026
+
+{times}
+
+Deployed in _ s with _ calls.
+  url   http://{host}/prod/echo
+  key   mdo key show default --stage prod
+  try   curl -H "x-api-key: $(mdo key show default --stage prod)" http://{host}/prod/echo
+"#
+    );
+    assert_eq!(said, expected);
+    assert_eq!(sorted(hosted.writes()), FIRST);
+    let to_registry = hosted.pushed();
+    let count = |name| to_registry.iter().filter(|one| *one == name).count();
+    assert_eq!((count("BeginUpload"), count("PutBlob"), count("PutManifest")), (4, 4, 1));
+    assert_eq!(to_registry.last().map(String::as_str), Some("PutManifest"));
+    assert!(!hosted.project.said().contains("hello"), "the value of a variable is a secret");
+}
+
+#[test]
+fn what_has_not_changed_is_neither_sent_nor_written() {
+    let Some(mut hosted) = HostedProject::with_echo() else { return };
+    hosted.mdo("deploy").succeeds();
+    hosted.in_rounds();
+    hosted.mdo("deploy").succeeds().says("nothing to do (checked 5 resources");
+    let recording = hosted.proxy.recording();
+    assert!(recording.writes().is_empty());
+    assert!(recording.depth() <= 3, "{:?}", recording.timeline());
+    assert_eq!(recording.calls().len(), 24, "{:?}", recording.names());
+}
+
+#[test]
+fn other_code_sends_what_is_missing_and_costs_two_writes() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    hosted.add_function("other", json!({"routes": ["GET /other"]}));
+    hosted.mdo("deploy -s GREETING=hello").succeeds();
+    hosted.pushed();
+    hosted.set_edition("echo", "second");
+    let plan = hosted.mdo("plan").succeeds();
+    plan.says("  ~ server     shop-prod\n               image  ").says("kept GREETING, which no file sets");
+    hosted.writes();
+    hosted.mdo("deploy").succeeds();
+    assert_eq!(hosted.writes(), ["RegisterTaskDefinition", "UpdateService"]);
+    // The function's layer, stack.json with its digest, and the configuration; neither the other function nor the server.
+    assert_eq!(hosted.pushed().iter().filter(|name| *name == "PutBlob").count(), 3);
+    hosted.mdo("deploy -s GREETING=bye").succeeds();
+    assert_eq!(hosted.writes(), ["RegisterTaskDefinition", "UpdateService"]);
+}
+
+#[test]
+fn a_key_reaches_the_tasks_with_two_writes_more() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    hosted.mdo("deploy").succeeds();
+    hosted.writes();
+    hosted.mdo("key create alice").succeeds().says("  show  mdo key show alice --stage prod\n");
+    assert_eq!(hosted.writes(), ["CreateApiKey", "RegisterTaskDefinition", "UpdateService"]);
+    hosted.mdo("key disable alice").succeeds();
+    assert_eq!(hosted.writes(), ["UpdateApiKey", "RegisterTaskDefinition", "UpdateService"]);
+    let listed = hosted.mdo("key list").succeeds();
+    assert_eq!(
+        listed.stdout,
+        "  alice    shop-prod-alice    disabled\n  default  shop-prod-default  enabled\n"
+    );
+    hosted.mdo("plan").succeeds().says("nothing to do");
+    hosted.mdo("key enable alice").succeeds();
+    let opens = hosted.mdo("key list --json").json();
+    assert_eq!(opens["keys"][0]["opens"], true, "{opens:#}");
+    hosted.writes();
+    // The tasks know it no more before it is gone.
+    hosted.mdo("key delete alice --yes").succeeds();
+    assert_eq!(hosted.writes(), ["RegisterTaskDefinition", "UpdateService", "DeleteApiKey"]);
+    hosted.mdo("plan").succeeds().says("nothing to do");
+}
+
+#[test]
+fn rolling_back_is_one_write_and_goes_on_from_there() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    hosted.mdo("rollback").exits(1).says("no server answers stage prod yet");
+    hosted.mdo("deploy -s GREETING=hello").succeeds();
+    hosted.mdo("rollback").exits(1).says("stage prod has run nothing else before");
+    hosted.set_edition("echo", "second");
+    hosted.mdo("deploy -s GREETING=second").succeeds();
+    hosted.set_edition("echo", "third");
+    hosted.mdo("deploy -s GREETING=third").succeeds();
+    hosted.writes();
+
+    let output = hosted.mdo("rollback").succeeds();
+    output.says("Rolled back in ").says("environment of echo  ~ GREETING").says("image  ");
+    output.says("going back from revision 3 to revision 2");
+    assert_eq!(hosted.writes(), ["UpdateService"]);
+    hosted.mdo("rollback").exits(0).says("going back from revision 2 to revision 1");
+    assert_eq!(hosted.writes(), ["UpdateService"]);
+    hosted.mdo("rollback --steps 2").exits(1).says("stage prod has run nothing else before");
+    hosted.mdo("rollback --to 3 --no-wait").succeeds().says("mdo list --stage prod");
+    hosted.mdo("list").succeeds().says("  revision 3  image ");
+    hosted.mdo("rollback --to 3").succeeds().says("nothing to do: revision 3 says what runs");
+    let unknown = hosted.mdo("rollback --to 77").exits(2);
+    unknown.says("there is no revision 77 of shop-prod").says("help: there are 3, 2, 1");
+    hosted.project.mdo("rollback --local --stage prod").exits(1).says("no earlier revision");
+}
+
+#[test]
+fn a_key_that_was_deleted_does_not_come_back_with_a_rollback() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    hosted.mdo("deploy -s GREETING=hello").succeeds();
+    hosted.mdo("key create alice").succeeds();
+    hosted.set_edition("echo", "second");
+    hosted.mdo("deploy").succeeds();
+    hosted.mdo("key delete alice --yes").succeeds();
+    hosted.writes();
+    hosted.mdo("rollback").succeeds();
+    // The revision that let alice in is not run again: one that says the same without her is.
+    assert_eq!(hosted.writes(), ["RegisterTaskDefinition", "UpdateService"]);
+    let plan = hosted.mdo("plan --json").json();
+    let fields: Vec<&str> = plan["changes"][0]["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|field| field["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(fields, ["image"], "{plan:#}");
+}
+
+#[test]
+fn a_serverless_and_a_hosted_stage_live_side_by_side_and_go_one_by_one() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    hosted.mdo("deploy").succeeds();
+    hosted.project.mdo("deploy --stage dev").succeeds().says("note: stage dev is new; the project has prod");
+    hosted.mdo("plan").succeeds().says("nothing to do");
+    hosted.project.mdo("plan --stage dev").succeeds().says("nothing to do");
+    let output = hosted.mdo("destroy --yes").succeeds();
+    output.says("  - server         shop-prod\n").says("  5 to delete");
+    hosted.project.mdo("plan --stage dev").succeeds().says("nothing to do");
+    hosted.mdo("deploy").succeeds();
+    hosted.project.mdo("destroy --stage dev --yes").succeeds().says("  - function   shop_echo\n");
+    hosted.mdo("plan").succeeds().says("nothing to do");
+    hosted.project.mdo("deploy --stage dev").succeeds();
+    let all = hosted.project.mdo("destroy --all --yes").succeeds();
+    all.says("shop · dev ·").says("shop · prod ·");
+    hosted.mdo("destroy --yes").succeeds().says("nothing to destroy");
+}
+
+#[test]
+fn a_stage_moves_to_servers_and_back_new_before_old() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    let serverless =
+        format!("name = \"shop\"\n\n{}", PLAIN.replace("hosting = \"server\"", "hosting = \"serverless\""));
+    let servers = format!("name = \"shop\"\n\n{PLAIN}");
+    hosted.project.write("project.toml", &serverless);
+    hosted.project.mdo("deploy --stage prod").succeeds();
+    hosted.project.write("project.toml", &servers);
+    let plan = hosted.mdo("plan").succeeds();
+    plan.says("  + server         shop-prod ").says("  - stage          prod\n");
+    plan.says("note: stage prod gets the address of the load balancer;");
+    hosted.writes();
+    hosted.mdo("deploy --yes").succeeds();
+    let writes = hosted.writes();
+    let at = |name: &str| {
+        writes.iter().position(|write| write == name).unwrap_or_else(|| panic!("{name}: {writes:?}"))
+    };
+    assert!(at("CreateService") < at("DeleteStage"), "{writes:?}");
+    // The key is the same one: who has it need not be told.
+    assert!(!writes.iter().any(|write| write == "CreateApiKey" || write == "DeleteApiKey"), "{writes:?}");
+    hosted.mdo("plan").succeeds().says("nothing to do");
+
+    hosted.project.write("project.toml", &serverless);
+    hosted.project.mdo("deploy --stage prod --yes").succeeds();
+    let writes = hosted.writes();
+    let at = |name: &str| {
+        writes.iter().position(|write| write == name).unwrap_or_else(|| panic!("{name}: {writes:?}"))
+    };
+    assert!(at("CreateDeployment") < at("DeleteService"), "{writes:?}");
+    hosted.project.mdo("plan --stage prod").succeeds().says("nothing to do");
+}
+
+#[test]
+fn a_version_that_does_not_come_up_is_exit_5_and_the_former_one_serves_on() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    hosted.mdo("deploy").succeeds();
+    hosted.set_edition("echo", "second");
+    hosted.proxy.edit("UpdateService", |_, answer| {
+        let deployment = &mut answer["service"]["deployments"][0];
+        deployment["rolloutState"] = "FAILED".into();
+        deployment["rolloutStateReason"] = "ECS deployment circuit breaker: tasks failed to start.".into();
+    });
+    let output = hosted.mdo("deploy").exits(5);
+    output.says("server prod: the new version of shop-prod did not come up: ECS deployment circuit breaker");
+    output.says("help: revision 1 serves on; correct what failed and deploy again");
+}
+
+#[test]
+fn a_registry_that_refuses_is_told_with_its_words() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    hosted.registry.fail_next("BeginUpload", 100, Fault::error(403, "DENIED", "not authorised to push"));
+    let output = hosted.mdo("deploy").runs();
+    assert_eq!(output.status, 5, "{}", output.stderr);
+    output.says("push the image: ");
+}
+
+#[test]
+fn what_a_hosted_stage_cannot_be_is_refused_before_any_change() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    hosted.mdo("deploy echo").exits(2).says("its functions are in one image and go together");
+    hosted.mdo("invoke echo").exits(2).says("which take requests and no events");
+    hosted.mdo("warm --rate 5m").exits(2).says("which do not go cold");
+    hosted
+        .project
+        .mdo("plan --stage prod --server-program /nowhere")
+        .exits(2)
+        .says("there is no server program");
+    let large = format!("{}=", "X".repeat(10)) + &"y".repeat(70_000);
+    hosted.project.write("large.env", &large);
+    let output = hosted.mdo("deploy -E large.env").runs();
+    println!("{}", output.stderr);
+    assert_eq!(output.status, 2);
+    assert!(hosted.writes().is_empty());
+}
