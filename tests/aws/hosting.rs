@@ -1,10 +1,13 @@
 //! A stage that servers answer, from the command line to the calls: deployed, changed, moved back, switched and taken away.
 
+use std::process::Command;
+
 use serde_json::json;
 
 use crate::support::command::Output;
 use crate::support::fault::Fault;
 use crate::support::hosted::{HostedProject, PLAIN};
+use crate::support::podman::{Podman, static_server};
 
 /// What comes of a first deploy, the registry's part aside: twenty writes.
 const FIRST: [&str; 20] = [
@@ -276,4 +279,45 @@ fn what_a_hosted_stage_cannot_be_is_refused_before_any_change() {
     println!("{}", output.stderr);
     assert_eq!(output.status, 2);
     assert!(hosted.writes().is_empty());
+}
+
+#[test]
+fn what_a_deploy_pushes_answers_what_dev_answers_to_the_key_that_it_made() {
+    let (Some(mut hosted), Some(podman)) = (HostedProject::empty(), Podman::here()) else { return };
+    hosted.use_server(static_server());
+    let project = &hosted.project;
+    project.mdo("init").succeeds();
+    let manifest = project.read("project.toml");
+    project.write("project.toml", &format!("{manifest}\n{PLAIN}\n[stages.prod.api]\nquota = false\n"));
+    let serving = project.mdo("dev -s N_CLASSES=2 --port 0").serves();
+    let here = serving.get("/sample_producer", Some(&project.key("default")));
+    serving.signal("INT");
+    serving.exits(0);
+    assert_eq!(here.status(), 200, "{}", here.text());
+
+    hosted.mdo("deploy -s N_CLASSES=2").exits(0);
+    let found = hosted.ecs("DescribeTaskDefinition", &json!({"taskDefinition": "shop-prod"}));
+    let container = &found["taskDefinition"]["containerDefinitions"][0];
+    let image = container["image"].as_str().unwrap();
+    let environment = container["environment"].as_array().unwrap();
+    let stage =
+        environment.iter().find(|pair| pair["name"] == "MDO_STAGE").unwrap()["value"].as_str().unwrap();
+    let archive = project.home().join("pulled.tar");
+    let pulled = Command::new("skopeo")
+        .args(["copy", "--quiet", "--src-tls-verify=false", &format!("docker://{image}")])
+        .arg(format!("docker-archive:{}:localhost/pulled:now", archive.display()))
+        .output()
+        .unwrap();
+    assert!(pulled.status.success(), "{}", String::from_utf8_lossy(&pulled.stderr));
+    podman.load(&archive);
+    let container = podman.run("localhost/pulled:now", stage);
+    let key = hosted.mdo("key show default").succeeds().stdout.trim().to_owned();
+    let there = container.get("/prod/sample_producer", Some(&key));
+    assert_eq!((there.status(), &there.body), (200, &here.body), "{}", there.text());
+    assert_eq!(
+        container.get("/prod/sample_producer", Some("another-key-of-twenty-characters")).status(),
+        403
+    );
+    assert_eq!(container.stops().0, Some(0));
+    assert!(!stage.contains(&key), "tasks hold the digest of a key alone");
 }

@@ -1,6 +1,6 @@
 //! `mdo image`: what it prints, what it writes, and what it refuses.
 
-use crate::container::server;
+use crate::support::podman::static_server as server;
 use crate::support::project::TestProject;
 
 const HOSTED: &str = "name = \"shop\"\n[server]\nhttp = true\n[stages.prod]\nhosting = \"server\"\n";

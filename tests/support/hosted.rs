@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::autoscaling::Autoscaling;
+use super::http;
 use super::ministack::Ministack;
 use super::project::TestProject;
 use super::proxy::Proxy;
@@ -127,6 +128,29 @@ impl HostedProject {
             _ => String::new(),
         };
         self.project.mdo(&format!("{arguments} --stage prod{server}"))
+    }
+
+    /// Makes it with another server program.
+    pub fn use_server(&mut self, program: PathBuf) {
+        self.server = program;
+    }
+
+    /// What ECS answers to a call.
+    pub fn ecs(&self, operation: &str, asked: &Value) -> Value {
+        let target = format!("AmazonEC2ContainerServiceV20141113.{operation}");
+        let scope = format!(
+            "AWS4-HMAC-SHA256 Credential={}/20261101/{REGION}/ecs/aws4_request, SignedHeaders=host, Signature=0",
+            self.account
+        );
+        let headers = [
+            ("X-Amz-Target", target.as_str()),
+            ("Authorization", &scope),
+            ("Content-Type", "application/x-amz-json-1.1"),
+        ];
+        let answer =
+            http::request(self.proxy.upstream(), "POST", "/", &headers, asked.to_string().as_bytes())
+                .unwrap();
+        serde_json::from_str(&answer.text()).unwrap_or_else(|error| panic!("{error}: {}", answer.text()))
     }
 
     /// The writes since the last time, as they came; those to the registry apart.

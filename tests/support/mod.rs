@@ -21,6 +21,7 @@ pub mod hosted;
 pub mod http;
 pub mod ministack;
 pub mod operations;
+pub mod podman;
 pub mod project;
 pub mod proxy;
 pub mod python;
