@@ -2,7 +2,7 @@
 
 use mdo_model::project::{Entry, Settings, Tasks};
 use mdo_model::stack::{
-    Action, Change, Kind, LoadBalancer, MonthlyCost, PRICES_IN, PRICES_OF, Plan, Repository, Resource, Server,
+    Action, CostChange, Kind, LoadBalancer, MonthlyCost, PRICES_IN, PRICES_OF, Plan, Repository, Server,
 };
 
 use super::text::count;
@@ -30,39 +30,28 @@ pub(super) fn server(server: &Server) -> String {
     format!("{}{routes}", size(server))
 }
 
-/// `2 tasks of 0.25 vCPU, 512 MB, x86_64`.
+/// `2 tasks of 0.25 vCPU, 512 MB, x86_64`; `2 to 10 tasks of …, scaled at 60 % of the processor`.
 pub(crate) fn size(server: &Server) -> String {
-    format!("{} of {}, {}", tasks(server.tasks), server.size, server.architecture)
-}
-
-fn tasks(tasks: Tasks) -> String {
-    match tasks {
-        Tasks { min, max, cpu: Some(cpu) } => format!("{min} to {max} tasks by {cpu} % of the processor"),
-        Tasks { min, .. } => count(min.into(), "task"),
-    }
+    let Tasks { min, max, cpu } = server.tasks;
+    let tasks = if cpu.is_some() { format!("{min} to {max} tasks") } else { count(min.into(), "task") };
+    let scaled = cpu.map(|cpu| format!(", scaled at {cpu} % of the processor")).unwrap_or_default();
+    format!("{tasks} of {}, {}{scaled}", server.size, server.architecture)
 }
 
 /// A line that says what a plan's server costs a month, where the plan changes that.
 pub(crate) fn cost(plan: &Plan) -> String {
-    let cost = |resource: &Option<Resource>| match resource {
-        Some(Resource::Server(server)) => Some((MonthlyCost::of(server), server.spot, server.tasks)),
-        _ => None,
-    };
-    let of_change = |change: &Change| Some((cost(&change.before), cost(&change.after)?));
-    let Some((before, (after, spot, tasks))) = plan.changes.iter().find_map(of_change) else {
+    let Some(CostChange { before, after, spot, tasks, shares_load_balancer }) = plan.cost() else {
         return String::new();
     };
-    if before.is_some_and(|(before, was_spot, _)| (before, was_spot) == (after, spot)) {
-        return String::new();
-    }
-    let was = before.map(|(before, ..)| format!("{} → ", range(before))).unwrap_or_default();
+    let was = before.map(|before| format!("{} → ", range(before))).unwrap_or_default();
     let less = if spot { ", less on Spot" } else { "" };
-    let of_tasks = after.least - after.load_balancer;
+    let shared = if shares_load_balancer { " that the hosted stages share" } else { "" };
     format!(
-        "  costs about {was}{} a month{less}: ${:.0} for the load balancer, ${of_tasks:.0} for {}; traffic and logs aside, at prices of {PRICES_IN} in {PRICES_OF}\n",
+        "  costs about {was}{} a month{less}: ${:.0} for the load balancer{shared}, ${:.0} for {}; traffic and logs aside, at prices of {PRICES_IN} in {PRICES_OF}\n",
         range(after),
         after.load_balancer,
-        count(tasks.min.into(), "task"),
+        after.least - after.load_balancer,
+        count(tasks.into(), "task"),
     )
 }
 

@@ -27,6 +27,9 @@ pub(crate) struct PlanDocument {
     /// Of `prune`, the storage that what goes takes, in bytes, as far as it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     freed_bytes: Option<u64>,
+    /// What the server of a hosted stage costs, where the plan changes that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    monthly_cost: Option<CostEntry>,
     /// What came of the plan as a whole, where it was run.
     #[serde(flatten)]
     run: Option<RunEntry>,
@@ -69,6 +72,36 @@ struct SummaryEntry {
     create: usize,
     update: usize,
     delete: usize,
+}
+
+/// What the server of a hosted stage costs in a month, in dollars: without traffic, logs and what Spot saves.
+#[derive(Debug, Serialize, JsonSchema)]
+struct CostEntry {
+    /// With as few tasks as it may have.
+    least: f64,
+    /// With as many as it may have.
+    most: f64,
+    /// What of both is the load balancer's, which the project's hosted stages share.
+    load_balancer: f64,
+    /// With as few tasks as it may have now; null where there is none yet.
+    least_before: Option<f64>,
+    /// The region of the prices.
+    prices_in: &'static str,
+    /// The month of the prices.
+    prices_of: &'static str,
+}
+
+impl CostEntry {
+    fn new(cost: &stack::CostChange) -> Self {
+        Self {
+            least: cost.after.least,
+            most: cost.after.most,
+            load_balancer: cost.after.load_balancer,
+            least_before: cost.before.map(|before| before.least),
+            prices_in: stack::PRICES_IN,
+            prices_of: stack::PRICES_OF,
+        }
+    }
 }
 
 /// Something live that no file sets and that stays.
@@ -130,6 +163,7 @@ impl PlanDocument {
             kept: plan.kept.iter().map(KeptEntry::new).collect(),
             checked: plan.checked,
             freed_bytes: plan.freed().map(|freed| freed.bytes),
+            monthly_cost: plan.cost().map(|cost| CostEntry::new(&cost)),
             run: None,
         }
     }

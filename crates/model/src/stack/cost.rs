@@ -2,6 +2,8 @@
 //! Balancing (Application Load Balancer) and Amazon VPC (public IPv4 addresses).
 
 use super::hosted::Server;
+use super::plan::Plan;
+use super::resource::{Kind, Resource};
 use crate::project::Architecture;
 
 /// The day of the prices below.
@@ -49,6 +51,43 @@ impl MonthlyCost {
         let load_balancer = (LOAD_BALANCER + LOAD_BALANCER_ADDRESSES * ADDRESS) * HOURS;
         let of = |tasks: u16| f64::from(tasks) * task * HOURS + load_balancer;
         Self { least: of(server.tasks.min), most: of(server.tasks.max), load_balancer }
+    }
+}
+
+/// How a plan changes what its server costs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CostChange {
+    /// What it costs now; `None` where there is none.
+    pub before: Option<MonthlyCost>,
+    /// What it will cost.
+    pub after: MonthlyCost,
+    /// Whether its tasks run on spare capacity, for less.
+    pub spot: bool,
+    /// The fewest tasks.
+    pub tasks: u16,
+    /// Whether the load balancer is there already, for another stage.
+    pub shares_load_balancer: bool,
+}
+
+impl Plan {
+    /// What the server of this plan costs, where the plan changes that.
+    pub fn cost(&self) -> Option<CostChange> {
+        let server = |resource: &Option<Resource>| match resource {
+            Some(Resource::Server(server)) => Some(server.clone()),
+            _ => None,
+        };
+        let change = self.changes.iter().find(|change| change.id.kind == Kind::Server)?;
+        let (before, after) = (server(&change.before), server(&change.after)?);
+        let cost = CostChange {
+            before: before.as_deref().map(MonthlyCost::of),
+            after: MonthlyCost::of(&after),
+            spot: after.spot,
+            tasks: after.tasks.min,
+            shares_load_balancer: !self.changes.iter().any(|change| change.id.kind == Kind::LoadBalancer),
+        };
+        let was_spot = before.is_some_and(|before| before.spot);
+        let is_same = cost.before == Some(cost.after) && was_spot == cost.spot;
+        (!is_same).then_some(cost)
     }
 }
 

@@ -10,7 +10,7 @@ mod plan;
 mod prune;
 mod resource;
 
-pub use cost::{MonthlyCost, PRICES_IN, PRICES_OF};
+pub use cost::{CostChange, MonthlyCost, PRICES_IN, PRICES_OF};
 pub use desired::{DEFAULT_KEY, Selection, WARM_HOLD_MS, desired, warm_rule};
 pub use diff::{FieldChange, HIDDEN};
 pub use hosted::{
