@@ -257,3 +257,23 @@ fn a_key_of_the_server_in_another_place_is_sent_there() {
           help: write it under `[server]`",
     );
 }
+
+#[test]
+fn stages_that_share_a_load_balancer_say_the_same_of_it() {
+    let given = |of_live: &str| {
+        Given::project(&format!(
+            "{MINIMAL}[server]\nhttp = true\n[stages.prod]\nhosting = \"server\"\n[stages.live]\nhosting = \"server\"\n{of_live}"
+        ))
+        .function("hello", "{}")
+    };
+    given("[stages.live.server]\ntasks = 3\n").at("prod");
+    // In another region it is another load balancer.
+    given("region = \"eu-central-1\"\n[stages.live.server]\nsubnets = [\"subnet-01\"]\n").at("prod");
+    prod_fails(
+        given("[stages.live.server]\nsubnets = [\"subnet-01\"]\n"),
+        "error: stages prod and live share the project's load balancer, and have another `subnets` each
+  --> project.toml:9:1
+  help: set `subnets` under [server] alone
+",
+    );
+}

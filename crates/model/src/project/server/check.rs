@@ -10,6 +10,7 @@ use super::super::shape::OrOff;
 use super::super::written::Project;
 use super::super::{Architecture, FunctionName, FunctionSettings, Security, StageName, routes};
 use super::reference::is_archive;
+use super::shared;
 use super::table::{ServerTable, TasksSetting};
 use super::{Base, Container, Entry, Hosting, ServerSettings, TaskSize, Tasks};
 use crate::hosted::OWN_MEMORY;
@@ -38,6 +39,7 @@ pub(in crate::project) fn settings(
         true => Entry::Http,
         false => {
             checker.quota(table);
+            shared::check(project, stage, table, checker.problems);
             checker.entry(&merged, functions)
         }
     };

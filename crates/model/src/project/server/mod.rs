@@ -3,6 +3,7 @@
 mod check;
 mod fargate;
 mod reference;
+mod shared;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
