@@ -321,3 +321,17 @@ fn what_a_deploy_pushes_answers_what_dev_answers_to_the_key_that_it_made() {
     assert_eq!(container.stops().0, Some(0));
     assert!(!stage.contains(&key), "tasks hold the digest of a key alone");
 }
+
+/// For trying a hosted stage by hand, as the shell that it prints the environment for. It ends with its standard input:
+/// `cargo test --workspace --test aws -- hosting::by_hand --ignored --nocapture`.
+#[test]
+#[ignore = "it waits for a person"]
+#[expect(clippy::print_stdout, reason = "a person reads it")]
+fn by_hand() {
+    let Some(hosted) = HostedProject::empty() else { return };
+    for (name, value) in hosted.project.variables() {
+        println!("export {name}={value}");
+    }
+    println!("# mdo-server: {}", static_server().display());
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
+}
