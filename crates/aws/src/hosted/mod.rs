@@ -60,6 +60,28 @@ struct Wanted {
     subnets: Option<BTreeSet<String>>,
     entry: Entry,
     domain: Option<String>,
+    /// The ARNs of secrets that tasks are given.
+    secrets: Vec<String>,
+}
+
+impl Wanted {
+    /// Refuses what is in another region than the servers, which no service takes from there.
+    fn check_region(&self, region: &str) -> Result<(), Error> {
+        let certificate = match &self.entry {
+            Entry::Https(arn) => Some(("certificate", arn)),
+            Entry::Http => None,
+        };
+        let secrets = self.secrets.iter().map(|arn| ("secrets", arn));
+        for (key, arn) in certificate.into_iter().chain(secrets) {
+            let other = arn.split(':').nth(3).filter(|other| *other != region);
+            if let Some(other) = other {
+                let message = format!("{arn} is in {other}, and the servers are in {region}");
+                let help = format!("name one of {region} in `{key}` of [server]");
+                return Err(Error::new(Cause::Invalid, message).with_help(help));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What `observe` has seen, or a change has made, that changes need.
@@ -95,6 +117,7 @@ impl HostedState {
             subnets: server.subnets.clone(),
             entry: server.entry.clone(),
             domain: server.domain.clone(),
+            secrets: server.secrets.values().cloned().collect(),
         });
         Self { looks: settings.knows_hosting, wanted, known: Mutex::default() }
     }
@@ -190,6 +213,7 @@ pub(crate) async fn observe(
     state: &HostedState,
     scope: &Scope,
 ) -> Result<Found, Error> {
+    state.wanted.iter().try_for_each(|wanted| wanted.check_region(&aws.region))?;
     state.known().adopts = scope.adopt;
     // A stage that is not hosted has nothing to do with what is not ours.
     let scope = &Scope { thorough: scope.thorough || state.wanted.is_none(), ..scope.clone() };

@@ -103,3 +103,15 @@ async fn a_permission_that_ec2_misses_is_named() {
     assert_eq!(error.cause, Cause::Denied);
     assert_eq!(error.message, "describe subnets: `ec2:DescribeSubnets` is not allowed");
 }
+
+#[tokio::test]
+async fn a_certificate_or_a_secret_of_another_region_is_refused() {
+    let Some(hosted) = Hosted::fresh() else { return };
+    let arn = "arn:aws:acm:us-east-1:123456789012:certificate/1";
+    let error = refused(&hosted.at("prod", &format!("[server]\ncertificate = \"{arn}\"\n")).await).await;
+    assert_eq!(error.message, format!("{arn} is in us-east-1, and the servers are in eu-west-1"));
+    assert_eq!(error.help.as_deref(), Some("name one of eu-west-1 in `certificate` of [server]"));
+    let arn = "arn:aws:ssm:eu-central-1:123456789012:parameter/db";
+    let error = refused(&hosted.at("prod", &format!("{PLAIN}secrets = {{ DB = \"{arn}\" }}\n")).await).await;
+    assert_eq!(error.help.as_deref(), Some("name one of eu-west-1 in `secrets` of [server]"));
+}
