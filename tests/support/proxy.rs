@@ -386,7 +386,7 @@ impl Shared {
             return fault.answer(operation);
         }
         let stand_ins = self.state.lock().unwrap().stand_ins.clone();
-        if let Some((_, answer)) = stand_ins.iter().find(|(service, _)| *service == operation.service) {
+        if let Some((_, answer)) = stand_ins.iter().rev().find(|(service, _)| *service == operation.service) {
             let asked = serde_json::from_slice(&request.body).unwrap_or_default();
             return match answer(&operation.name, &asked) {
                 Ok(body) => Some(Message {

@@ -16,10 +16,14 @@ pub mod fault;
 mod http;
 #[path = "../../../../../tests/support/ministack.rs"]
 mod ministack;
+#[path = "../../../../../tests/support/moto.rs"]
+mod moto;
 #[path = "../../../../../tests/support/operations.rs"]
 mod operations;
 #[path = "../../../../../tests/support/proxy.rs"]
 mod proxy;
+#[path = "../../../../../tests/support/python_server.rs"]
+mod python_server;
 #[path = "../../../../../tests/support/recording.rs"]
 mod recording;
 #[path = "../../../../../tests/support/rounds.rs"]
@@ -38,10 +42,12 @@ use std::time::Duration;
 use mdo_engine::{Error, Observed, Outcome, Packages, Provider, RunEvent, Scope, Signals};
 use mdo_model::project::{Overrides, Project};
 use mdo_model::stack::{self, Plan, Selection, Stack};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use self::ministack::Ministack;
+use self::moto::Moto;
 use self::proxy::Proxy;
 use crate::AwsProvider;
 
@@ -61,12 +67,52 @@ pub(super) struct Hosted {
 impl Hosted {
     /// A project in a fresh account; nothing where there is to be no emulator.
     pub fn fresh() -> Option<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the workspace");
-        let program = std::env::current_exe().expect("the test program");
-        let target = program.ancestors().nth(3).expect("the target folder");
-        let server = Ministack::shared(root, target)?;
+        let (root, target) = folders();
+        let server = Ministack::shared(&root, &target)?;
         let account = server.account();
         Some(Self::new(Proxy::start(server.address(), Duration::ZERO), account))
+    }
+
+    /// Lets moto answer for autoscaling, with the project's service in it; nothing where there is to be no emulator.
+    pub fn with_moto(&self) -> Option<Moto> {
+        let (root, target) = folders();
+        let moto = Moto::start(&root, &target)?;
+        let (address, account) = (moto.address(), self.account.clone());
+        let ask = move |service: &str, target: &str, asked: &Value| {
+            let scope = format!(
+                "AWS4-HMAC-SHA256 Credential={account}/20261101/eu-west-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
+            );
+            let kind = "application/x-amz-json-1.1";
+            let headers = [("X-Amz-Target", target), ("Authorization", &scope), ("Content-Type", kind)];
+            let body = asked.to_string();
+            let answer = http::request(address, "POST", "/", &headers, body.as_bytes()).expect("an answer");
+            let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+            match answer.status() {
+                200 => Ok(body),
+                status => {
+                    let text = |field: &str| body[field].as_str().unwrap_or_default().to_owned();
+                    let kind = text("__type");
+                    let code = kind.rsplit('#').next().unwrap_or_default().to_owned();
+                    Err(fault::Fault::error(status, &code, &(text("message") + &text("Message"))))
+                }
+            }
+        };
+        let container = json!({"name": "Main", "image": "x", "memory": 512});
+        for (operation, asked) in [
+            ("CreateCluster", json!({"clusterName": "ml_api"})),
+            ("RegisterTaskDefinition", json!({"family": "ml_api-prod", "containerDefinitions": [container]})),
+            (
+                "CreateService",
+                json!({"cluster": "ml_api", "serviceName": "ml_api-prod", "taskDefinition": "ml_api-prod", "desiredCount": 1}),
+            ),
+        ] {
+            let target = format!("AmazonEC2ContainerServiceV20141113.{operation}");
+            ask("ecs", &target, &asked).unwrap_or_else(|error| panic!("{operation}: {error:?}"));
+        }
+        self.proxy.stand_in("application-autoscaling", move |operation, asked| {
+            ask("application-autoscaling", &format!("AnyScaleFrontendService.{operation}"), asked)
+        });
+        Some(moto)
     }
 
     /// The same project before a proxy that lets calls through in rounds, so that their depth is exact.
@@ -124,6 +170,13 @@ impl Hosted {
         let wanted = stack::hosted(&settings, "sha256:1").unwrap_or_default();
         At { hosted: self, provider, wanted }
     }
+}
+
+/// The workspace's folder, and the one that it builds to.
+fn folders() -> (PathBuf, PathBuf) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the workspace");
+    let program = std::env::current_exe().expect("the test program");
+    (root.to_owned(), program.ancestors().nth(3).expect("the target folder").to_owned())
 }
 
 /// A project at a stage, with its provider.

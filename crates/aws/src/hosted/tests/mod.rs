@@ -1,6 +1,7 @@
 //! What stands in front of a hosted stage, on an emulator: what is made and by which calls, what is left alone, what is
 //! repaired, refused and taken away.
 
+mod autoscaling;
 mod balancing;
 mod harness;
 mod places;

@@ -1,11 +1,14 @@
-"""Runs MiniStack in this process until standard input closes, then ends the process group.
+"""Runs a server in this process until standard input closes, then ends the process group: `start.py MODULE ARGUMENT…`, where the
+module's `main` is the server.
 
 Whoever started this holds the other end of the pipe. The system closes that end however the holder ends: by
 returning, by a panic, or by kill -9.
 """
 
+import importlib
 import os
 import signal
+import sys
 import threading
 
 
@@ -18,6 +21,6 @@ def end_with_the_pipe() -> None:
 if __name__ == "__main__":
     os.setpgid(0, 0)
     threading.Thread(target=end_with_the_pipe, daemon=True).start()
-    from ministack.app import main
-
-    main()
+    _, module, *arguments = sys.argv
+    sys.argv = [module, *arguments]
+    importlib.import_module(module).main()
