@@ -2,15 +2,10 @@
 
 use mdo_model::project::{Entry, Settings, Tasks};
 use mdo_model::stack::{
-    Action, CostChange, Kind, LoadBalancer, MonthlyCost, PRICES_IN, PRICES_OF, Plan, Repository, Server,
+    Action, CostChange, Kind, LoadBalancer, MonthlyCost, PRICES_IN, PRICES_OF, Plan, Server,
 };
 
 use super::text::count;
-
-/// What a new repository is.
-pub(super) fn repository(repository: &Repository) -> String {
-    repository.keeps.map(|keeps| format!("keeps {keeps} images")).unwrap_or_default()
-}
 
 /// What a new load balancer is.
 pub(super) fn load_balancer(load_balancer: &LoadBalancer) -> String {

@@ -253,7 +253,6 @@ fn created(change: &Change, plan: &Plan, sizes: &Sizes) -> String {
             let is_new_api = plan.changes.iter().any(|change| change.id.kind == Kind::Api);
             if is_new_api { limits } else { format!("{}; {limits}", routes_to_be(plan)) }
         }
-        Some(Resource::Repository(repository)) => hosted::repository(repository),
         Some(Resource::LoadBalancer(load_balancer)) => hosted::load_balancer(load_balancer),
         Some(Resource::Server(server)) => {
             let limits = usage_plan(server.throttle, None);

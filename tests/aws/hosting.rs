@@ -57,7 +57,7 @@ fn a_first_deploy_pushes_the_image_and_says_what_it_costs() {
 
   + key            shop-prod-default
   + server role    shop_server
-  + repository     shop               keeps 20 images
+  + repository     shop
   + load balancer  shop               plain HTTP: keys and answers travel in clear
   + server         shop-prod          2 tasks of 0.25 vCPU, 512 MB, x86_64; GET /echo (key); 10 requests/s, burst 20; image 2 KB
                    environment of echo  + GREETING

@@ -40,7 +40,7 @@ pub(super) async fn observe(
     let (found, lifecycle) = try_join(find(aws, &name), read_lifecycle(aws, &name)).await?;
     let Some(found) = found else { return Ok(None) };
     // The policy names the project: who has put it there has put the tag there as well.
-    let is_ours = lifecycle.as_ref().is_some_and(|policy| *policy == lifecycle_of(names, keeps(policy)));
+    let is_ours = lifecycle.as_ref().is_some_and(|policy| *policy == lifecycle_of(names, days(policy)));
     let owner = match is_ours {
         true => Owner::Us,
         false => read_owner(aws, names, found.repository_arn().unwrap_or_default()).await?,
@@ -48,7 +48,7 @@ pub(super) async fn observe(
     let checked = owner.check("repository", &name, scope.adopt).map(|()| Some(()));
     let repository = Repository {
         immutable: found.image_tag_mutability() == Some(&ImageTagMutability::Immutable),
-        keeps: lifecycle.as_ref().filter(|_| is_ours).and_then(keeps),
+        untagged_days: lifecycle.as_ref().filter(|_| is_ours).and_then(days),
         owned: owner == Owner::Us,
     };
     let live = LiveRepository { uri: found.repository_uri().unwrap_or_default().to_owned() };
@@ -87,17 +87,19 @@ async fn read_owner(aws: &Aws, names: &Names, arn: &str) -> Result<Owner, Error>
     Ok(ownership::of(answer.tags().iter().map(|tag| (tag.key(), tag.value())), &names.project))
 }
 
-/// The lifecycle of a repository that keeps so many images.
-fn lifecycle_of(names: &Names, keeps: Option<u32>) -> Value {
+/// The lifecycle of a repository whose images without a tag go after so many days.
+fn lifecycle_of(names: &Names, days: Option<u32>) -> Value {
     json!({"rules": [{
         "rulePriority": 1,
         "description": format!("mdo: images of {}", names.project),
-        "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": keeps},
+        "selection": {
+            "tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days,
+        },
         "action": {"type": "expire"},
     }]})
 }
 
-fn keeps(lifecycle: &Value) -> Option<u32> {
+fn days(lifecycle: &Value) -> Option<u32> {
     let number = lifecycle.pointer("/rules/0/selection/countNumber")?;
     number.as_u64().and_then(|number| number.try_into().ok())
 }
@@ -116,7 +118,7 @@ pub(super) async fn apply(
             let uri = create(aws, names, wanted).await?;
             state.known().repository = Some(LiveRepository { uri });
             run.announce(&change.id);
-            put_lifecycle(aws, names, wanted.keeps).await?;
+            put_lifecycle(aws, names, wanted.untagged_days).await?;
             push_again(aws, names, state, change, run).await?;
         }
         (Action::Update, Some(Resource::Repository(wanted))) => {
@@ -134,8 +136,8 @@ pub(super) async fn apply(
                 })
                 .await?;
             }
-            if change.touches("keeps") {
-                put_lifecycle(aws, names, wanted.keeps).await?;
+            if change.touches("untagged_days") {
+                put_lifecycle(aws, names, wanted.untagged_days).await?;
             }
         }
         (Action::Delete, _) => {
@@ -204,9 +206,9 @@ async fn create(aws: &Aws, names: &Names, wanted: &Repository) -> Result<String,
     uri.ok_or_else(|| Error::new(Cause::Other, format!("AWS does not say where repository {name} is")))
 }
 
-async fn put_lifecycle(aws: &Aws, names: &Names, keeps: Option<u32>) -> Result<(), Error> {
+async fn put_lifecycle(aws: &Aws, names: &Names, days: Option<u32>) -> Result<(), Error> {
     let name = names.repository();
-    let policy = lifecycle_of(names, keeps).to_string();
+    let policy = lifecycle_of(names, days).to_string();
     aws.call("ecr:PutLifecyclePolicy", &name, || {
         aws.ecr.put_lifecycle_policy().repository_name(&name).lifecycle_policy_text(&policy).send()
     })
@@ -262,13 +264,13 @@ mod tests {
     }
 
     #[test]
-    fn a_lifecycle_of_ours_is_known_again_whatever_it_keeps() {
+    fn a_lifecycle_of_ours_is_known_again_whatever_its_days() {
         let policy = lifecycle_of(&names(), Some(7));
-        assert_eq!(keeps(&policy), Some(7));
-        assert_eq!(policy, lifecycle_of(&names(), keeps(&policy)));
+        assert_eq!(days(&policy), Some(7));
+        assert_eq!(policy, lifecycle_of(&names(), days(&policy)));
         let other = Names { project: "ml".parse().expect("a name"), ..names() };
-        assert_ne!(policy, lifecycle_of(&other, keeps(&policy)));
-        assert_eq!(keeps(&json!({"rules": []})), None);
+        assert_ne!(policy, lifecycle_of(&other, days(&policy)));
+        assert_eq!(days(&json!({"rules": []})), None);
     }
 
     #[test]

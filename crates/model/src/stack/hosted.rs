@@ -29,8 +29,9 @@ pub struct ServerRole {
 pub struct Repository {
     /// Whether a tag stays on the image that it was given to.
     pub immutable: bool,
-    /// How many images are kept; `None` stands for a lifecycle that mdo would not write.
-    pub keeps: Option<u32>,
+    /// After how many days an image without a tag goes; `None` stands for a lifecycle that mdo would not write. One with a tag
+    /// stays: whichever stage deploys most, what a quiet one runs must be there when it starts its next task.
+    pub untagged_days: Option<u32>,
     /// Whether it says whose it is.
     pub owned: bool,
 }
@@ -120,8 +121,8 @@ pub const LAME_DUCK: u16 = HEALTH_INTERVAL * HEALTH_COUNT + 1;
 /// The longest time that Fargate gives a task to stop, in seconds.
 const LONGEST_STOP: u16 = 120;
 
-/// How many images a repository keeps.
-pub const IMAGES_KEPT: u32 = 20;
+/// After how many days an image without a tag goes from a repository.
+pub const UNTAGGED_DAYS: u32 = 14;
 
 /// The stack of a hosted stage whose containers run the image with the digest `image`; nothing where servers do not host it.
 pub fn hosted(settings: &Settings, image: &str) -> Option<Stack> {
@@ -139,7 +140,7 @@ pub fn hosted(settings: &Settings, image: &str) -> Option<Stack> {
             secrets: server.secrets.values().map(|arn| secret_itself(arn).to_owned()).collect(),
             owned: true,
         }),
-        repository: Some(Repository { immutable: true, keeps: Some(IMAGES_KEPT), owned: true }),
+        repository: Some(Repository { immutable: true, untagged_days: Some(UNTAGGED_DAYS), owned: true }),
         load_balancer: Some(LoadBalancer {
             entry: Some(server.entry.clone()),
             subnets: server.subnets.clone(),

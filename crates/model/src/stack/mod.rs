@@ -14,8 +14,8 @@ pub use cost::{CostChange, MonthlyCost, PRICES_IN, PRICES_OF};
 pub use desired::{DEFAULT_KEY, Selection, WARM_HOLD_MS, desired, warm_rule};
 pub use diff::{FieldChange, HIDDEN};
 pub use hosted::{
-    HEALTH_COUNT, HEALTH_INTERVAL, HostedFunction, IMAGES_KEPT, LAME_DUCK, LoadBalancer, Repository, Server,
-    ServerRole, hosted,
+    HEALTH_COUNT, HEALTH_INTERVAL, HostedFunction, LAME_DUCK, LoadBalancer, Repository, Server, ServerRole,
+    UNTAGGED_DAYS, hosted,
 };
 pub use movement::{plan_keys, rollback};
 pub use plan::{Action, Change, Kept, KeptKind, Plan, Summary, destroy, plan};

@@ -91,7 +91,7 @@ async fn a_repository_is_put_back_to_what_it_should_be() {
         .expect("a change");
     ecr.delete_lifecycle_policy().repository_name("ml_api").send().await.expect("a change");
     let plan = at.plan().await;
-    assert_eq!(At::changes(&plan), ["~ repository ml_api: immutable, keeps"]);
+    assert_eq!(At::changes(&plan), ["~ repository ml_api: immutable, untagged_days"]);
     at.writes();
     at.apply(&plan).await;
     assert_eq!(at.writes(), ["PutImageTagMutability", "PutLifecyclePolicy"]);
@@ -109,7 +109,7 @@ async fn a_strangers_repository_is_refused_unless_adopted() {
     assert_eq!(error.message, wanted);
 
     let plan = at.plan_in(Scope { adopt: true, ..Scope::default() }).await.expect("a plan");
-    let wanted = ["~ repository ml_api: immutable, keeps, owned", "+ load balancer ml_api"];
+    let wanted = ["~ repository ml_api: immutable, untagged_days, owned", "+ load balancer ml_api"];
     assert_eq!(At::changes(&plan), wanted);
     at.apply(&plan).await;
     assert!(at.plan().await.is_empty());
