@@ -109,7 +109,7 @@ async fn a_strangers_repository_is_refused_unless_adopted() {
     assert_eq!(error.message, wanted);
 
     let plan = at.plan_in(Scope { adopt: true, ..Scope::default() }).await.expect("a plan");
-    let wanted = ["~ repository ml_api: immutable, untagged_days, owned", "+ load balancer ml_api"];
+    let wanted = ["~ repository ml_api: immutable, owned, untagged_days", "+ load balancer ml_api"];
     assert_eq!(At::changes(&plan), wanted);
     at.apply(&plan).await;
     assert!(at.plan().await.is_empty());
