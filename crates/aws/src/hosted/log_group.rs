@@ -1,10 +1,11 @@
 //! The log group of a hosted stage: its retention, and the end of what a task wrote there.
 
-use mdo_engine::{Cause, Error};
+use mdo_engine::Error;
 use mdo_model::project::Names;
 
 use super::stage_tags;
 use crate::client::Aws;
+use crate::logs::group;
 use crate::pages;
 
 /// How many lines of a task's log are told.
@@ -33,49 +34,21 @@ pub(super) async fn observe(aws: &Aws, names: &Names) -> Result<Option<Option<u1
 /// Makes the stage's log group, as long as there is none, and what it keeps logs for.
 pub(super) async fn put(aws: &Aws, names: &Names, days: Option<u16>) -> Result<(), Error> {
     let group = names.server_log_group();
-    let tags = stage_tags(names);
-    let created = aws
-        .call("logs:CreateLogGroup", &group, || {
-            let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-            aws.logs.create_log_group().log_group_name(&group).set_tags(Some(tags)).send()
-        })
-        .await;
-    match created {
-        Err(error) if !error.is(&Cause::Exists) => return Err(error),
-        _ => {}
-    }
-    retain(aws, names, days).await
+    let tags = stage_tags(names).map(|(key, value)| (key.to_owned(), value));
+    group::create(aws, &group, &tags.into()).await?;
+    group::retain(aws, &group, days).await
 }
 
 /// Makes the stage's log group keep logs for so many days, or for ever.
 pub(super) async fn retain(aws: &Aws, names: &Names, days: Option<u16>) -> Result<(), Error> {
-    let group = names.server_log_group();
-    match days {
-        Some(days) => aws
-            .call("logs:PutRetentionPolicy", &group, || {
-                aws.logs.put_retention_policy().log_group_name(&group).retention_in_days(days.into()).send()
-            })
-            .await
-            .map(drop),
-        None => aws
-            .call("logs:DeleteRetentionPolicy", &group, || {
-                aws.logs.delete_retention_policy().log_group_name(&group).send()
-            })
-            .await
-            .map(drop),
-    }
+    group::retain(aws, &names.server_log_group(), days).await
 }
 
-/// Deletes the stage's log group. One that is not there is no error.
-pub(super) async fn delete(aws: &Aws, names: &Names) -> Result<(), Error> {
+/// Deletes the stage's log group, and answers what people should know.
+pub(super) async fn delete(aws: &Aws, names: &Names) -> Result<Vec<String>, Error> {
     let group = names.server_log_group();
-    let answer = aws
-        .call("logs:DeleteLogGroup", &group, || aws.logs.delete_log_group().log_group_name(&group).send())
-        .await;
-    match answer {
-        Err(error) if !error.is(&Cause::Gone) => Err(error),
-        _ => Ok(()),
-    }
+    let kept = || vec![format!("log group {group} is kept, because mdo did not make it")];
+    Ok(if group::remove(aws, names, &group).await? { Vec::new() } else { kept() })
 }
 
 /// The last lines of what a task wrote.

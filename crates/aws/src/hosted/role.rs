@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::client::Aws;
 use crate::iam::decode;
+use crate::iam::trust;
 use crate::ownership::{self, Owner, project_tags};
 use crate::unexpected;
 
@@ -60,7 +61,8 @@ pub(super) fn read(aws: &Aws, names: &Names, found: &RoleFound) -> Result<Server
         secrets: secrets.collect(),
         owned: found.owner == Owner::Us,
     };
-    let is_ours = trust(&role) == found.trust && permissions(aws, names, &role)? == found.policy;
+    let is_ours =
+        trust(&role.trusted_service) == found.trust && permissions(aws, names, &role)? == found.policy;
     if !is_ours {
         EDITED.clone_into(&mut role.trusted_service);
     }
@@ -73,17 +75,6 @@ fn resources(policy: &Value, sid: &str) -> BTreeSet<String> {
     let statement = statements.filter(|statement| statement["Sid"] == sid);
     let listed = statement.flat_map(|statement| statement["Resource"].as_array().into_iter().flatten());
     listed.filter_map(|resource| resource.as_str().map(str::to_owned)).collect()
-}
-
-fn trust(role: &ServerRole) -> Value {
-    json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Effect": "Allow",
-            "Principal": {"Service": role.trusted_service},
-            "Action": "sts:AssumeRole",
-        }],
-    })
 }
 
 /// The inline policy. Roles are global: in whichever region the stage is, it is for the project's repository and logs.
@@ -133,7 +124,7 @@ pub(super) async fn apply(
 
 async fn create(aws: &Aws, names: &Names, wanted: &ServerRole) -> Result<(), Error> {
     let name = names.server_role();
-    let (trust, tags) = (trust(wanted).to_string(), tags(names)?);
+    let (trust, tags) = (trust(&wanted.trusted_service).to_string(), tags(names)?);
     let created = aws
         .call("iam:CreateRole", &name, || {
             aws.iam
@@ -161,7 +152,7 @@ async fn create(aws: &Aws, names: &Names, wanted: &ServerRole) -> Result<(), Err
 async fn update(aws: &Aws, names: &Names, wanted: &ServerRole, change: &Change) -> Result<(), Error> {
     let name = names.server_role();
     if change.touches("trusted_service") {
-        let trust = trust(wanted).to_string();
+        let trust = trust(&wanted.trusted_service).to_string();
         aws.call("iam:UpdateAssumeRolePolicy", &name, || {
             aws.iam.update_assume_role_policy().role_name(&name).policy_document(&trust).send()
         })

@@ -341,10 +341,11 @@ impl Work<'_> {
         target::delete(aws, names, state, &waiting).await?;
         revisions::forget_all(aws, names).await?;
         cluster::delete(aws, names).await?;
-        if !run.plan().keeps_logs {
-            log_group::delete(aws, names).await?;
-        }
-        Ok(Applied::default())
+        let warnings = match run.plan().keeps_logs {
+            true => Vec::new(),
+            false => log_group::delete(aws, names).await?,
+        };
+        Ok(Applied { warnings, ..Applied::default() })
     }
 }
 

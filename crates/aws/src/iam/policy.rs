@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 /// What stands in the model for a policy that mdo would not write.
 const EDITED: &str = "(edited by hand)";
 
-/// The trust policy.
-pub(crate) fn trust(role: &Role) -> Value {
+/// The trust policy that lets a service assume a role.
+pub(crate) fn trust(service: &str) -> Value {
     json!({
         "Version": "2012-10-17",
         "Statement": [{
             "Effect": "Allow",
-            "Principal": {"Service": role.trusted_service},
+            "Principal": {"Service": service},
             "Action": "sts:AssumeRole",
         }],
     })
