@@ -10,7 +10,7 @@ use aws_sdk_ecs::types::{
 };
 use aws_smithy_types::error::operation::BuildError;
 use mdo_engine::{Cause, Error};
-use mdo_model::hosted::{FrozenStage, HEALTH_PATH, STAGE_VARIABLE};
+use mdo_model::hosted::{FrozenStage, HEALTH_PATH, STAGE_VARIABLE, TEMPORARY_FOLDER};
 use mdo_model::project::{Architecture, Names, Secret, TaskSize};
 use mdo_model::stack::{Definition, Server};
 
@@ -30,9 +30,6 @@ const LABEL: &str = "mdo.";
 
 /// The user that mdo's own images run as.
 const USER: &str = "65532:65532";
-
-/// The only folder of mdo's own images that can be written to.
-const TEMPORARY: &str = "/tmp";
 
 /// How much of its log a container keeps while it cannot be sent, rather than waiting.
 const LOG_BUFFER: &str = "4m";
@@ -182,8 +179,8 @@ fn container(place: &Place<'_>, wanted: &Server, stage: &Secret) -> Result<Conta
         .linux_parameters(LinuxParameters::builder().init_process_enabled(true).build())
         .stop_timeout(wanted.stop_timeout.into())
         .log_configuration(logs);
-    // Fargate has no tmpfs; a volume of the task's own is as good, and as short-lived.
-    let temporary = MountPoint::builder().source_volume("tmp").container_path(TEMPORARY).build();
+    // A volume of the task's own, with the mode that the image's folder has: a tmpfs would take of the task's memory.
+    let temporary = MountPoint::builder().source_volume("tmp").container_path(TEMPORARY_FOLDER).build();
     let builder = match is_ours(wanted) {
         true => builder.user(USER).readonly_root_filesystem(true).mount_points(temporary),
         false => builder,

@@ -108,7 +108,7 @@ pub(crate) async fn create(
     run: &Run<'_>,
 ) -> Result<Applied, Error> {
     let role = names.role();
-    let trust = iam_policy::trust(&wanted.trusted_service).to_string();
+    let trust = trust(&wanted.trusted_service).to_string();
     let tags: Vec<_> = tags(aws, names, Regions::new())?;
     let created = aws
         .call("iam:CreateRole", &role, || {
@@ -144,7 +144,7 @@ pub(crate) async fn update(
     let role = names.role();
     put_policy(aws, names, wanted).await?;
     if change.touches("trusted_service") || change.touches("log_groups") {
-        let trust = iam_policy::trust(&wanted.trusted_service).to_string();
+        let trust = trust(&wanted.trusted_service).to_string();
         let tags = tags(aws, names, regions)?;
         aws.call("iam:UpdateAssumeRolePolicy", &role, || {
             aws.iam.update_assume_role_policy().role_name(&role).policy_document(&trust).send()

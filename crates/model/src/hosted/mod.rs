@@ -23,6 +23,9 @@ pub const STAGE_VARIABLE: &str = "MDO_STAGE";
 /// Where an image has the code of its functions, a folder for each.
 pub const CODE_FOLDER: &str = "/srv";
 
+/// The only folder of a container that can be written to.
+pub const TEMPORARY_FOLDER: &str = "/tmp";
+
 /// How a container starts its server: on every address of the container.
 pub const ENTRYPOINT: [&str; 4] = ["/mdo-server", "--listen", "0.0.0.0", STACK_FILE];
 

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use mdo_model::Sha256;
-use mdo_model::hosted::{Blob, CODE_FOLDER, Content, ENTRYPOINT, Outgoing, PORT, tag_of};
+use mdo_model::hosted::{Blob, CODE_FOLDER, Content, ENTRYPOINT, Outgoing, PORT, TEMPORARY_FOLDER, tag_of};
 use mdo_model::project::{Architecture, FunctionName};
 
 use oci::{Config, Descriptor, Digest, History, Manifest, Nothing, RootFs, Run};
@@ -268,6 +268,8 @@ fn config(parts: &Parts, layers: &[Layer]) -> Config {
             exposed_ports: BTreeMap::from([(format!("{PORT}/tcp"), Nothing {})]),
             env,
             entrypoint: ENTRYPOINT.map(str::to_owned).to_vec(),
+            // Engines give a volume there the folder's own mode; without the word Fargate makes it root's alone.
+            volumes: BTreeMap::from([(TEMPORARY_FOLDER.to_owned(), Nothing {})]),
             working_dir: CODE_FOLDER.to_owned(),
             labels,
             stop_signal: "SIGTERM".to_owned(),

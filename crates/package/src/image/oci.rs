@@ -145,6 +145,8 @@ pub(super) struct Run {
     pub env: Vec<String>,
     #[serde(deserialize_with = "or_null")]
     pub entrypoint: Vec<String>,
+    #[serde(deserialize_with = "or_null")]
+    pub volumes: BTreeMap<String, Nothing>,
     pub working_dir: String,
     #[serde(deserialize_with = "or_null")]
     pub labels: BTreeMap<String, String>,

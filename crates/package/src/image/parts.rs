@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use mdo_model::Sha256;
-use mdo_model::hosted::{CODE_FOLDER, ENTRYPOINT, STACK_FILE};
+use mdo_model::hosted::{CODE_FOLDER, ENTRYPOINT, STACK_FILE, TEMPORARY_FOLDER};
 use mdo_model::project::{Architecture, FunctionName};
 
 use super::file_tree::{GROUP, PASSWD};
@@ -187,7 +187,7 @@ fn one(job: &Job, parts: &Parts, store: &Open) -> Result<(Stored, bool), ImageEr
             entries.file(PASSWD, false, Content::Bytes(users.clone().into_bytes()));
             entries.file(GROUP, false, Content::Bytes(groups.clone().into_bytes()));
             entries.plain_folder(&inside(CODE_FOLDER));
-            entries.folder("tmp", STICKY);
+            entries.folder(&inside(TEMPORARY_FOLDER), STICKY);
         }
         From::Derivative(part) => add_tree(&mut entries, &job.place, &part.tree)?,
         From::Function(part) => {
