@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Parser;
 use mdo_engine::apply::Report;
 use mdo_model::project::{Method, Route, Security};
-use mdo_model::stack::{DEFAULT_KEY, Definition, Kind, Resource, Stack};
+use mdo_model::stack::{ApiRoute, DEFAULT_KEY, Definition, Kind, Resource, Stack};
 
 use super::applying::{self, Execution, RunOptions};
 use super::arguments::Target;
@@ -179,11 +179,7 @@ fn next_steps(endpoint: &str, definition: &Definition, show_key: Option<&String>
     if let Some(show_key) = show_key {
         text.push_str(&format!("  key   {show_key}\n"));
     }
-    // What can be called as it stands comes first: by GET, and without parameters.
-    let has_parameters = |route: &Route| route.path().contains('{');
-    let by_get = |route: &Route| matches!(route.method(), Method::Get | Method::Any);
-    let best = definition.routes.iter().min_by_key(|(route, _)| (has_parameters(route), !by_get(route)));
-    if let Some((route, target)) = best {
+    if let Some((route, target)) = best_route(definition) {
         let key = show_key.filter(|_| target.security == Security::Key);
         let key = key.map(|show| format!("-H \"x-api-key: $({show})\" ")).unwrap_or_default();
         let method = if by_get(route) { String::new() } else { format!("-X {} ", route.method().as_str()) };
@@ -192,6 +188,19 @@ fn next_steps(endpoint: &str, definition: &Definition, show_key: Option<&String>
         text.push_str(&format!("  try   curl {method}{globs}{key}{url}\n"));
     }
     text
+}
+
+/// The route that can be called as it stands, if there is one: by GET, and without parameters.
+pub(super) fn best_route(definition: &Definition) -> Option<(&Route, &ApiRoute)> {
+    definition.routes.iter().min_by_key(|(route, _)| (has_parameters(route), !by_get(route)))
+}
+
+fn has_parameters(route: &Route) -> bool {
+    route.path().contains('{')
+}
+
+fn by_get(route: &Route) -> bool {
+    matches!(route.method(), Method::Get | Method::Any)
 }
 
 /// What is served and the keys as they are when the plan is done.

@@ -18,7 +18,7 @@ use super::interrupt::Interrupt;
 use super::planning::{self, Planned};
 use super::session::{self, Session};
 use super::watch::Watch;
-use super::{DEV_ENVIRONMENT, deploy, schema};
+use super::{DEV_ENVIRONMENT, deploy, schema, trial};
 use crate::output::{self, Failure, Heading, exit_code};
 
 /// Run the whole stack on this machine: API, key, warm pings
@@ -61,6 +61,17 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     let own = own_environment()?;
     target.own_env_file = Some(own.clone());
     let session = Session::open(&target.place, &target.overrides()).await?;
+    if trial::is_of_ones_own(&session.settings) {
+        let port = Some(args.port).filter(|port| *port != 0);
+        return trial::run(
+            &session.project,
+            &session.settings,
+            None,
+            trial::How { port, ends: false },
+            interrupt,
+        )
+        .await;
+    }
     say_what_is_left_out(&own);
     let mut pinned = PinnedStage::new(&session, &mut target);
     // Before anything is changed: a port that is taken is most often that of another `mdo dev`.

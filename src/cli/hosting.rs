@@ -1,15 +1,17 @@
 //! From flags to the plan of a stage that servers answer: makes the image while the provider is being read, and compares.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
 use mdo_engine::{Observed, Packages};
 use mdo_model::hosted::Outgoing;
-use mdo_model::project::Container;
+use mdo_model::project::{Container, Project, Settings};
 use mdo_model::stack::{self, Plan, Resource, Selection};
 use mdo_package::image::Image;
 
 use super::arguments::Target;
+use super::dockerfile::build_dockerfile;
 use super::imaging::build_image;
 use super::planning::{self, Planned};
 use super::renamed::say_if_renamed;
@@ -18,7 +20,7 @@ use crate::output::{self, Complaint, ErrorCode, Failure, Sizes, exit_code};
 
 /// What a hosted stage's containers run.
 pub(super) enum HostedImage {
-    /// An image of the functions. As long as it is held, its files stay where they are.
+    /// An image of the functions, or of a Dockerfile. As long as it is held, its files stay where they are.
     Made(Image),
     /// An image that exists somewhere else, by its reference with a digest.
     Elsewhere(String),
@@ -101,7 +103,23 @@ async fn make_image(session: &Session, target: &Target) -> Result<HostedImage, F
         return Ok(HostedImage::Elsewhere(reference.clone()));
     }
     let server = target.server_program.as_deref();
-    Ok(HostedImage::Made(build_image(&session.project, &session.settings, server).await?))
+    Ok(HostedImage::Made(any_image(&session.project, &session.settings, server).await?))
+}
+
+/// The image of a stage that mdo has to bring: the functions', or what a Dockerfile builds.
+pub(super) async fn any_image(
+    project: &Project,
+    settings: &Settings,
+    server: Option<&Path>,
+) -> Result<Image, Failure> {
+    match settings.server.as_ref().map(|server| &server.container) {
+        Some(Container::Dockerfile { file, .. }) => {
+            let configurations = settings.functions.values().map(|function| &function.configuration);
+            let architecture = configurations.map(|one| one.architecture).next().unwrap_or_default();
+            build_dockerfile(settings, file, architecture).await
+        }
+        _ => build_image(project, settings, server).await,
+    }
 }
 
 /// Checks that what the stage adds to its image fits into a task definition, with what is live and kept.

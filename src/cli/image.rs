@@ -4,12 +4,14 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use mdo_model::project::{Overrides, StageName};
+use mdo_model::project::{Assignment, Container, Overrides, Settings, StageName};
 use mdo_package::Bytes;
 use mdo_package::image::{Image, write_archive, write_archive_to};
 
-use super::imaging::build_image;
+use super::hosting::any_image;
+use super::interrupt::Interrupt;
 use super::session::load;
+use super::trial::{self, How};
 use crate::output::{self, Failure, ImageDocument, exit_code};
 
 /// Make a container image of the functions: no Docker needed
@@ -26,6 +28,21 @@ pub(super) struct Args {
     /// Write the image to a file, `-` for standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Run the image with docker, podman or finch, and serve it until Ctrl-C
+    #[arg(long, conflicts_with = "json")]
+    run: bool,
+    /// End as soon as health and a route have answered
+    #[arg(long, requires = "run")]
+    check: bool,
+    /// The port on this machine [default: one that is free]
+    #[arg(long, requires = "run")]
+    port: Option<u16>,
+    /// Set an environment variable of the functions for this run; may be repeated
+    #[arg(short = 's', long = "set", value_name = "KEY=VALUE", requires = "run")]
+    set: Vec<Assignment>,
+    /// Read environment variables for this run from a file; may be repeated
+    #[arg(short = 'E', long = "env-file", value_name = "FILE", requires = "run")]
+    env_file: Vec<PathBuf>,
     /// The server program [default: mdo-server beside mdo]
     #[arg(long, value_name = "FILE")]
     server_program: Option<PathBuf>,
@@ -37,9 +54,10 @@ pub(super) struct Args {
 const EXAMPLES: &str = "Examples:
   mdo image                      what an image would hold
   mdo image -o ml_api.tar        an archive for docker load -i
-  mdo image -o - | podman load";
+  mdo image -o - | podman load
+  mdo image --run -s N_CLASSES=2 try it here, as a task would run";
 
-pub(super) async fn run(args: Args) -> Result<(), Failure> {
+pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
     let to_stdout = args.output.as_deref() == Some(Path::new("-"));
     if to_stdout && args.json {
         return Err(Failure::with_help(
@@ -57,9 +75,19 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     }
     let project = load()?;
     let stage = args.stage.as_ref().unwrap_or_else(|| project.default_stage());
-    let settings = project.resolve(stage, &Overrides { hosted: true, ..Overrides::default() })?;
+    let overrides =
+        Overrides { hosted: true, set: args.set, env_files: args.env_file, ..Overrides::default() };
+    let settings = project.resolve(stage, &overrides)?;
     output::notes(&settings).iter().for_each(|note| output::once(note));
-    let image = build_image(&project, &settings, args.server_program.as_deref()).await?;
+    let server = args.server_program.as_deref();
+    if args.run {
+        let how = How { port: args.port, ends: args.check };
+        return trial::run(&project, &settings, server, how, interrupt).await;
+    }
+    if let Some(reference) = elsewhere(&settings) {
+        return Err(nothing_to_make(&settings, reference));
+    }
+    let image = any_image(&project, &settings, server).await?;
     let name = format!("{}:{}", settings.names().repository(), image.tag());
     match &args.output {
         None => {}
@@ -82,6 +110,23 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         output::data(&text(&image, &name, args.output.as_deref()));
     }
     Ok(())
+}
+
+/// The image of a stage that runs one from somewhere else.
+fn elsewhere(settings: &Settings) -> Option<&String> {
+    match &settings.server.as_ref()?.container {
+        Container::Image { reference, .. } => Some(reference),
+        _ => None,
+    }
+}
+
+fn nothing_to_make(settings: &Settings, reference: &str) -> Failure {
+    let stage = &settings.stage;
+    Failure::with_help(
+        exit_code::USAGE,
+        format!("stage {stage} runs {reference}: there is nothing to make"),
+        "`mdo image --run` runs it here; take `image` out of `[server]` for an image of the functions",
+    )
 }
 
 /// The layers with their sizes, what the image is known by, and where it is.

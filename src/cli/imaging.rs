@@ -43,11 +43,7 @@ pub(super) async fn build_image(
         return Err(Failure::with_help(exit_code::USAGE, message, "write a function: mdo init"));
     };
     let Container::Functions { base } = &hosted.container else {
-        return Err(Failure::with_help(
-            exit_code::USAGE,
-            format!("stage {stage} runs an image of your own: mdo makes none for it"),
-            "take `dockerfile` or `image` out of `[server]` for an image of the functions",
-        ));
+        return Err(anyhow::anyhow!("stage {stage} runs an image of its own").into());
     };
     let configurations = settings.functions.values().map(|function| &function.configuration);
     let architecture = configurations.map(|one| one.architecture).next().unwrap_or_default();

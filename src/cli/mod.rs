@@ -14,6 +14,8 @@ mod derivative;
 mod derivatives;
 mod destroy;
 mod dev;
+mod dockerfile;
+mod engine;
 mod fetch;
 mod hosting;
 mod image;
@@ -35,6 +37,7 @@ mod replace;
 mod rollback;
 mod schema;
 mod session;
+mod trial;
 mod typed;
 mod unknown;
 mod warm;
@@ -203,7 +206,7 @@ impl Cli {
             Verb::Warm(args) => interrupt.around(warm::run(args, &interrupt)).await,
             Verb::Key(args) => interrupt.around(key::run(args, &interrupt)).await,
             Verb::Derivative(args) => interrupt.around(derivative::run(args)).await,
-            Verb::Image(args) => interrupt.around(image::run(args)).await,
+            Verb::Image(args) => interrupt.around(image::run(args, &interrupt)).await,
             Verb::List(args) => interrupt.around(list::run(args)).await,
             Verb::Rollback(args) => interrupt.around(rollback::run(args, &interrupt)).await,
             Verb::Prune(args) => interrupt.around(prune::run(args, &interrupt)).await,

@@ -1,6 +1,6 @@
 //! A hosted stage as people read it: what is new, what it costs, and what a server does without.
 
-use mdo_model::project::{Entry, Settings, Tasks};
+use mdo_model::project::{Container, Entry, Settings, Tasks};
 use mdo_model::stack::{
     Action, CostChange, Kind, LoadBalancer, MonthlyCost, PRICES_IN, PRICES_OF, Plan, Server,
 };
@@ -76,6 +76,9 @@ pub(crate) fn moves(plan: &Plan) -> Option<String> {
 /// What the files say that a server does without, and what it does not keep to exactly: one line each.
 pub(crate) fn notes(settings: &Settings) -> Vec<String> {
     let Some(server) = &settings.server else { return Vec::new() };
+    if !matches!(server.container, Container::Functions { .. }) {
+        return Vec::new();
+    }
     let mut notes = Vec::new();
     let mut left_out =
         |what: &str, why: &str, is_set: &dyn Fn(&mdo_model::project::FunctionSettings) -> bool| {

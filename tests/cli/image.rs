@@ -63,18 +63,6 @@ fn what_has_no_way_to_run_is_refused_with_the_way_out() {
 }
 
 #[test]
-fn an_image_of_ones_own_is_not_made() {
-    let project = project();
-    let reference = format!("ghcr.io/o/n@sha256:{}", "a".repeat(64));
-    project.write(
-        "project.toml",
-        &HOSTED.replace("http = true", &format!("http = true\nimage = \"{reference}\"")),
-    );
-    let output = project.mdo("image").exits(2);
-    assert!(output.stderr.contains("runs an image of your own: mdo makes none for it"), "{}", output.stderr);
-}
-
-#[test]
 fn a_hosted_stage_is_served_here_without_anything_to_keep_warm() {
     let project = project();
     let plan = project.mdo("plan --local --stage prod -s N_CLASSES=2").succeeds().stdout;

@@ -3,12 +3,14 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
 use super::http::{self, Response};
+use super::project::TestProject;
 
 /// The server program, static, as release builds bring it along.
 pub fn static_server() -> PathBuf {
@@ -51,6 +53,28 @@ impl Podman {
         command.arg("--runroot").arg(self.storage.path().join("run"));
         command.args(["--storage-driver", "vfs", "--cgroup-manager", "cgroupfs"]);
         command
+    }
+
+    /// Makes it the engine of a project's commands, with what it needs here.
+    pub fn is_the_engine_of(&self, project: &TestProject) {
+        let (root, run) = (self.storage.path().join("root"), self.storage.path().join("run"));
+        let script = format!(
+            "#!/bin/sh\nexec /usr/bin/env podman --root {} --runroot {} --storage-driver vfs --cgroup-manager cgroupfs \"$@\"\n",
+            root.display(),
+            run.display()
+        );
+        let program = self.storage.path().join("podman");
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        project.set_variable("MDO_CONTAINER_ENGINE", program.display().to_string());
+        let options = "--runtime runc --ulimit nofile=1024:1024 --ulimit nproc=4096:4096";
+        project.set_variable("MDO_CONTAINER_OPTIONS", options);
+    }
+
+    /// The containers that there are.
+    pub fn running(&self) -> String {
+        let ids = self.command().args(["ps", "--all", "--quiet"]).output().unwrap();
+        String::from_utf8(ids.stdout).unwrap()
     }
 
     /// The user's number of the program in the only container.

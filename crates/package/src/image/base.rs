@@ -37,9 +37,11 @@ pub struct Base {
 }
 
 /// An image as its source describes it.
-struct Found {
+pub(super) struct Found {
     digest: Sha256,
     config: Config,
+    /// The configuration as it is written.
+    pub(super) text: Vec<u8>,
     /// The names of the layers in the source, the lowest first, and their digests where they are told.
     layers: Vec<(String, Option<Digest>)>,
 }
@@ -52,26 +54,8 @@ impl Base {
     /// architecture, has a layer that is damaged or compressed otherwise than with gzip, or when the store cannot be written.
     pub fn read(path: &Path, architecture: Architecture, store: &ImageStore) -> Result<Self, ImageError> {
         let store = store.open()?;
-        let unread = |source| ImageError::Read { path: path.to_owned(), source };
-        let source = match Source::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                return Err(ImageError::base(path, error.to_string(), HOW_TO_SAVE));
-            }
-            source => source.map_err(unread)?,
-        };
-        let found = find(&source, architecture)?;
+        let (found, layers) = take_all(path, architecture, &store)?;
         let diff_ids = &found.config.rootfs.diff_ids;
-        if diff_ids.len() != found.layers.len() {
-            let why = "its configuration names another number of layers than its manifest";
-            return Err(ImageError::base(path, why, FETCH_AGAIN));
-        }
-        let layers: Result<Vec<_>, _> = found
-            .layers
-            .iter()
-            .zip(diff_ids)
-            .map(|((name, digest), diff_id)| take(&source, name, *digest, diff_id.0, &store))
-            .collect();
-        let layers = layers?;
         let key = layer::key(&["files", &diff_ids.iter().map(|id| id.0.to_string()).collect::<String>()]);
         let files = match store.recall(key) {
             Some(files) => files,
@@ -103,6 +87,31 @@ impl Base {
 
 const HOW_TO_SAVE: &str = "save it with `docker save -o base.tar IMAGE` or `skopeo copy docker://IMAGE@sha256:… oci-archive:base.tar`";
 const FETCH_AGAIN: &str = "fetch or save the base again";
+
+/// Finds the one image for the architecture, and puts its layers into the store.
+pub(super) fn take_all(
+    path: &Path,
+    architecture: Architecture,
+    store: &Open,
+) -> Result<(Found, Vec<Stored>), ImageError> {
+    let source = match Source::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(ImageError::base(path, error.to_string(), HOW_TO_SAVE));
+        }
+        source => source.map_err(|source| ImageError::Read { path: path.to_owned(), source })?,
+    };
+    let found = find(&source, architecture)?;
+    let diff_ids = &found.config.rootfs.diff_ids;
+    if diff_ids.len() != found.layers.len() {
+        let why = "its configuration names another number of layers than its manifest";
+        return Err(ImageError::base(path, why, FETCH_AGAIN));
+    }
+    let layers = found.layers.iter().zip(diff_ids);
+    let layers: Result<Vec<_>, _> =
+        layers.map(|((name, digest), diff_id)| take(&source, name, *digest, diff_id.0, store)).collect();
+    let layers = layers?;
+    Ok((found, layers))
+}
 
 fn find(source: &Source, architecture: Architecture) -> Result<Found, ImageError> {
     let unread = |error: io::Error| ImageError::Read { path: source.path().to_owned(), source: error };
@@ -140,13 +149,14 @@ fn find_oci(source: &Source, index: Index, architecture: Architecture) -> Result
                 continue;
             }
             let manifest: Manifest = blob(source, &entry)?;
-            let config: Config = blob(source, &manifest.config)?;
+            let text = blob_text(source, &manifest.config)?;
+            let config: Config = parse(source, &manifest.config.digest.place(), &text)?;
             let platform = platform_of(&config);
             if fits(Some(&platform), architecture) == Some(false) {
                 others.insert(platform);
             } else if !fitting.iter().any(|found: &Found| found.digest == entry.digest.0) {
                 let layers = manifest.layers.iter().map(|layer| (layer.digest.place(), Some(layer.digest)));
-                fitting.push(Found { digest: entry.digest.0, config, layers: layers.collect() });
+                fitting.push(Found { digest: entry.digest.0, config, text, layers: layers.collect() });
             }
         }
     }
@@ -167,7 +177,7 @@ fn find_docker(
             others.insert(platform);
         } else {
             let layers = image.layers.into_iter().map(|name| (name, None)).collect();
-            fitting.push(Found { digest: Sha256::of(&text), config, layers });
+            fitting.push(Found { digest: Sha256::of(&text), config, text, layers });
         }
     }
     only(source, fitting, &others, architecture)
@@ -286,13 +296,18 @@ fn text(source: &Source, name: &str) -> Result<Vec<u8>, ImageError> {
 
 /// The JSON that a descriptor points at.
 fn blob<T: DeserializeOwned>(source: &Source, descriptor: &Descriptor) -> Result<T, ImageError> {
+    parse(source, &descriptor.digest.place(), &blob_text(source, descriptor)?)
+}
+
+/// The short file that a descriptor points at.
+fn blob_text(source: &Source, descriptor: &Descriptor) -> Result<Vec<u8>, ImageError> {
     let name = descriptor.digest.place();
     let text = text(source, &name)?;
     if Sha256::of(&text) != descriptor.digest.0 {
         let why = format!("{name} is damaged: its digest is not its name");
         return Err(ImageError::base(source.path(), why, FETCH_AGAIN));
     }
-    parse(source, &name, &text)
+    Ok(text)
 }
 
 fn parse<T: DeserializeOwned>(source: &Source, name: &str, text: &[u8]) -> Result<T, ImageError> {

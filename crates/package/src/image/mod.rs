@@ -144,6 +144,8 @@ pub enum What {
     Function(FunctionName),
     /// `/stack.json`.
     Stack,
+    /// A layer of an image of somebody else's making.
+    Own,
 }
 
 impl fmt::Display for What {
@@ -154,6 +156,7 @@ impl fmt::Display for What {
             Self::Derivative(name) => write!(f, "derivative {name}"),
             Self::Function(name) => write!(f, "function {name}"),
             Self::Stack => f.write_str("stack.json"),
+            Self::Own => f.write_str("layer"),
         }
     }
 }
@@ -220,6 +223,21 @@ pub fn image(parts: &Parts, store: &ImageStore) -> Result<Image, ImageError> {
         .map(|(what, stored, was_there)| layer_of(what, &stored, was_there, &store))
         .collect();
     let config = json(&config(parts, &layers));
+    Ok(finished(parts.architecture, config, layers, &store))
+}
+
+/// Reads an image of somebody else's making from an archive, just as it is.
+///
+/// # Errors
+/// As [`Base::read`].
+pub fn own_image(path: &Path, architecture: Architecture, store: &ImageStore) -> Result<Image, ImageError> {
+    let store = store.open()?;
+    let (found, stored) = base::take_all(path, architecture, &store)?;
+    let layers = stored.iter().map(|stored| layer_of(What::Own, stored, true, &store)).collect();
+    Ok(finished(architecture, found.text, layers, &store))
+}
+
+fn finished(architecture: Architecture, config: Vec<u8>, layers: Vec<Layer>, store: &Open) -> Image {
     let config_digest = Sha256::of(&config);
     let manifest = json(&Manifest {
         schema_version: 2,
@@ -227,15 +245,15 @@ pub fn image(parts: &Parts, store: &ImageStore) -> Result<Image, ImageError> {
         config: Descriptor::new(oci::CONFIG, config_digest, config.len() as u64),
         layers: layers.iter().map(|layer| Descriptor::new(oci::LAYER, layer.digest, layer.size)).collect(),
     });
-    Ok(Image {
+    Image {
         digest: Sha256::of(&manifest),
-        architecture: parts.architecture,
+        architecture,
         manifest,
         config,
         config_digest,
         layers,
         _guard: store.guard(),
-    })
+    }
 }
 
 fn layer_of(what: What, stored: &Stored, was_there: bool, store: &Open) -> Layer {
