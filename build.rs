@@ -1,4 +1,5 @@
-//! Builds the bootstrap of `sample_producer` for Linux, static, so that `mdo init` can write it where there is no Rust.
+//! Builds what mdo carries for Linux, static: the bootstrap of `sample_producer`, so that `mdo init` can write it where there is no
+//! Rust, and in release builds the server program, which container images run.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -15,30 +16,43 @@ fn main() {
     println!("cargo::rerun-if-changed=Cargo.toml");
     println!("cargo::rerun-if-changed=build.rs");
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
-    let bootstrap = if variable("CARGO_CFG_TARGET_OS") == "linux" && variable("HOST") == variable("TARGET") {
-        build(&root)
-    } else {
-        none(&PathBuf::from(variable("OUT_DIR")))
+    let nothing = none(&PathBuf::from(variable("OUT_DIR")));
+    let is_native = variable("CARGO_CFG_TARGET_OS") == "linux" && variable("HOST") == variable("TARGET");
+    // With the very command of the function's own build hook, in its own target folder, so that neither waits for the other's
+    // work twice.
+    let bootstrap = match is_native {
+        true => {
+            build(&root, &Program { package: "sample_producer", name: "bootstrap", profile: "bootstrap" })
+        }
+        false => nothing.clone(),
     };
     println!("cargo::rustc-env=MDO_SAMPLE_BOOTSTRAP={}", bootstrap.display());
+    let server = match is_native && variable("PROFILE") == "release" {
+        true => {
+            for path in ["server", "model"] {
+                println!("cargo::rerun-if-changed=crates/{path}");
+            }
+            build(&root, &Program { package: "mdo-server", name: "mdo-server", profile: "release" })
+        }
+        false => nothing,
+    };
+    println!("cargo::rustc-env=MDO_STATIC_SERVER={}", server.display());
 }
 
-/// Builds with the very command of the function's own build hook, in its own target folder, so that neither waits for
-/// the other's work twice.
-fn build(root: &Path) -> PathBuf {
-    let target = root.join("target").join("bootstrap");
+/// A program of the workspace that is built in a target folder of its own.
+struct Program {
+    package: &'static str,
+    name: &'static str,
+    profile: &'static str,
+}
+
+fn build(root: &Path, program: &Program) -> PathBuf {
+    let Program { package, name, profile } = *program;
+    let folder = if package == "mdo-server" { "container" } else { "bootstrap" };
+    let target = root.join("target").join(folder);
     let run = |flags: &[&str]| {
         let mut cargo = Command::new(variable("CARGO"));
-        cargo.args([
-            "rustc",
-            "--quiet",
-            "--profile",
-            "bootstrap",
-            "-p",
-            "sample_producer",
-            "--bin",
-            "bootstrap",
-        ]);
+        cargo.args(["rustc", "--quiet", "--profile", profile, "-p", package, "--bin", name]);
         cargo.arg("--target-dir").arg(&target).arg("--").args(flags).current_dir(root);
         for (name, _) in env::vars_os() {
             let name = name.to_string_lossy().into_owned();
@@ -50,16 +64,16 @@ fn build(root: &Path) -> PathBuf {
     };
     if !run(&["-C", "target-feature=+crt-static", "-C", "relocation-model=static"]) {
         println!(
-            "cargo::warning=no static C library to link with (libc.a): the embedded sample_producer is dynamic"
+            "cargo::warning=no static C library to link with (libc.a): the embedded {package} is dynamic"
         );
-        assert!(run(&[]), "sample_producer could not be built: see above");
+        assert!(run(&[]), "{package} could not be built: see above");
     }
-    target.join("bootstrap").join("bootstrap")
+    target.join(profile).join(name)
 }
 
-/// A machine that is not Linux cannot link for Lambda without more tools; `mdo init` then says so.
+/// A machine that is not Linux cannot link for it without more tools; who needs a program then says so.
 fn none(folder: &Path) -> PathBuf {
-    let path = folder.join("bootstrap");
+    let path = folder.join("nothing");
     std::fs::write(&path, []).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
     path
 }

@@ -1,10 +1,12 @@
 //! The functions of a project as a container image: everything that goes into it, found, built and checked. Nothing is sent.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mdo_model::hosted::{FrozenFunction, FrozenStack};
+use mdo_model::Sha256;
+use mdo_model::hosted::{FrozenFunction, FrozenStack, tag_of};
 use mdo_model::project::{
     Architecture, Base as WantedBase, Container, FunctionName, Interpreter, Project, Settings,
 };
@@ -47,7 +49,8 @@ pub(super) async fn build_image(
     };
     let configurations = settings.functions.values().map(|function| &function.configuration);
     let architecture = configurations.map(|one| one.architecture).next().unwrap_or_default();
-    let server = server_program(server, architecture)?;
+    let own = OwnFolder::of(&settings.root);
+    let server = server_program(server, architecture, &own)?;
     let packages = package_functions(Packaging {
         project,
         settings,
@@ -83,7 +86,6 @@ pub(super) async fn build_image(
             })
         })
         .collect();
-    let own = OwnFolder::of(&settings.root);
     let base = match base {
         None => None,
         Some(WantedBase::Archive(path)) => Some(settings.root.join(path)),
@@ -133,8 +135,16 @@ fn frozen(
     Ok(FrozenStack::new(settings.project.clone(), &definition, functions.collect()).to_json())
 }
 
-/// Finds the server program: the one that a flag names, else the one beside this program.
-fn server_program(given: Option<&Path>, architecture: Architecture) -> Result<PathBuf, Failure> {
+/// The server program that a release build brings along; empty where it brings none.
+static SERVER: &[u8] = include_bytes!(env!("MDO_STATIC_SERVER"));
+
+/// Finds the server program: the one that a flag names, else one beside this program that says for which architecture it is, else the
+/// one that this program brings along, else whichever is beside it.
+fn server_program(
+    given: Option<&Path>,
+    architecture: Architecture,
+    own: &OwnFolder,
+) -> Result<PathBuf, Failure> {
     if let Some(given) = given {
         let message = || format!("there is no server program at {}", given.display());
         let help = "--server-program names the program mdo-server, built for Linux";
@@ -142,15 +152,36 @@ fn server_program(given: Option<&Path>, architecture: Architecture) -> Result<Pa
         return found.ok_or_else(|| Failure::with_help(exit_code::USAGE, message(), help));
     }
     let folder = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
-    let names = [format!("mdo-server-{architecture}"), "mdo-server".to_owned()];
-    let places = folder.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
-    places.into_iter().find(|place| place.is_file()).ok_or_else(|| {
+    let beside = |name: &str| folder.as_ref().map(|folder| folder.join(name)).filter(|place| place.is_file());
+    if let Some(place) = beside(&format!("mdo-server-{architecture}")) {
+        return Ok(place);
+    }
+    let here = if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 };
+    if !SERVER.is_empty() && architecture == here {
+        return embedded(own);
+    }
+    beside("mdo-server").ok_or_else(|| {
         Failure::with_help(
             exit_code::USAGE,
             format!("there is no server program for {architecture} beside mdo"),
             STATIC_SERVER,
         )
     })
+}
+
+/// Puts the server program that this program brings along where images are made from.
+fn embedded(own: &OwnFolder) -> Result<PathBuf, Failure> {
+    let folder = own.folder("images/server")?;
+    let place = folder.join(format!("mdo-server-{}", tag_of(&Sha256::of(SERVER))));
+    // What a crash or a full disk has left is not whole.
+    if std::fs::read(&place).is_ok_and(|there| there == SERVER) {
+        return Ok(place);
+    }
+    let failed = |source| ImageError::Write { path: place.clone(), source };
+    let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
+    file.write_all(SERVER).map_err(failed)?;
+    file.persist(&place).map_err(|error| failed(error.error))?;
+    Ok(place)
 }
 
 /// How to make a server program that runs without a base.
