@@ -6,5 +6,6 @@ mod configuration;
 mod container;
 mod fixture;
 mod log;
+mod rolling;
 mod sandboxes;
 mod stopping;
