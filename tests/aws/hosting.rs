@@ -46,7 +46,7 @@ fn balancer(output: &Output) -> String {
 fn a_first_deploy_pushes_the_image_and_says_what_it_costs() {
     let Some(hosted) = HostedProject::with_echo() else { return };
     let output = hosted.mdo("deploy -s GREETING=hello").succeeds();
-    let (host, account) = (balancer(&output), &hosted.account);
+    let (host, account) = (balancer(&output), hosted.project.account().id());
     let said = output.timeless();
     let times = said.lines().find(|line| line.contains(" _ s · ")).unwrap();
     let expected = format!(

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +20,8 @@ const START_DEADLINE: Duration = Duration::from_secs(120);
 /// A running MiniStack. It ends when this process ends, in whatever way: see `start.py`.
 pub struct Ministack {
     address: SocketAddr,
+    python: PathBuf,
+    run: PathBuf,
     accounts: AtomicU64,
     _server: Child,
 }
@@ -52,6 +54,16 @@ impl Ministack {
         self.address
     }
 
+    /// The Python that it runs on, which has a client of AWS as well.
+    pub fn python(&self) -> &Path {
+        &self.python
+    }
+
+    /// A folder for what this run leaves.
+    pub fn run(&self) -> &Path {
+        &self.run
+    }
+
     /// The id of a fresh account, whose resources no other test sees; the server takes such an access key as the account's id.
     pub fn account(&self) -> String {
         let number = self.accounts.fetch_add(1, Ordering::Relaxed);
@@ -66,7 +78,8 @@ impl Ministack {
         let mut server = launch(&python, script, &run, address, &log)
             .map_err(|error| format!("cannot start {}: {error}", python.display()))?;
         wait_until_healthy(&mut server, address, &log)?;
-        Ok(Ministack { address, accounts: AtomicU64::new(200_000_000_001), _server: server })
+        let accounts = AtomicU64::new(200_000_000_001);
+        Ok(Ministack { address, python, run, accounts, _server: server })
     }
 }
 

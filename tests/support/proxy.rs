@@ -21,6 +21,10 @@ use super::strict::Settling;
 const QUIET: Duration = Duration::from_millis(150);
 /// How often somebody who waits for a call looks whether the process under test has ended.
 const POLL: Duration = Duration::from_millis(5);
+/// After this long a connection is taken for one that never ends.
+const FOR_EVER: Duration = Duration::from_secs(60);
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 128;
 
 /// A proxy on a loopback port. Dropping it stops it from accepting.
 pub struct Proxy {
@@ -122,21 +126,12 @@ impl Proxy {
         let shared = Arc::new(Shared { upstream, latency, rounds, stopped, state, moved });
         let serving = Arc::clone(&shared);
         thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                if serving.stopped.load(Ordering::Relaxed) {
-                    break;
-                }
-                let shared = Arc::clone(&serving);
-                shared.state.lock().unwrap().connections += 1;
-                thread::spawn(move || {
-                    shared.serve(&stream);
-                    drop(stream);
-                    shared.state.lock().unwrap().connections -= 1;
-                    shared.moved.notify_all();
-                });
+            let mut listening = Some(listener);
+            while let Some(listener) = listening {
+                serving.accept(&listener);
+                drop(listener);
+                listening = serving.refuse(address);
             }
-            drop(listener);
-            serving.refuse(address);
         });
         Proxy { shared, address }
     }
@@ -244,6 +239,11 @@ impl Proxy {
         }
     }
 
+    /// Whether a call is halted.
+    pub fn is_halted(&self) -> bool {
+        self.state().halt == Halt::Waiting
+    }
+
     /// Lets the halted call go on; if none is halted yet, none will be.
     pub fn let_go(&self) {
         self.state().halt = Halt::LetGo;
@@ -259,7 +259,18 @@ impl Proxy {
     /// Waits until every connection of the process under test has ended, and with it every call that it has begun.
     pub fn until_idle(&self) {
         let state = self.state();
-        drop(self.shared.moved.wait_while(state, |state| state.connections > 0).unwrap());
+        let has_some = |state: &mut State| state.connections > 0;
+        let (_state, waited) = self.shared.moved.wait_timeout_while(state, FOR_EVER, has_some).unwrap();
+        assert!(!waited.timed_out(), "a connection to the proxy does not end");
+    }
+
+    /// Disturbs nothing any more, and listens again if nobody did.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.disturbances = Disturbances::default();
+        state.halt = Halt::Awaited;
+        self.shared.moved.notify_all();
+        drop(self.shared.moved.wait_while(state, |_| self.shared.stopped.load(Ordering::Relaxed)).unwrap());
     }
 
     /// The calls so far, or since the last `forget`.
@@ -365,15 +376,42 @@ impl Shared {
         }
     }
 
-    /// Keeps the port without listening there, so that nobody else gets it and every connection is refused.
-    fn refuse(&self, address: SocketAddr) {
-        let state = self.state.lock().unwrap();
-        if state.disturbances.is_refusing() {
-            let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-            socket.set_reuse_address(true).unwrap();
-            socket.bind(&address.into()).unwrap();
-            drop(self.moved.wait_while(state, |state| !state.is_dropped).unwrap());
+    /// Serves whoever connects, until it is stopped.
+    fn accept(self: &Arc<Self>, listener: &TcpListener) {
+        for stream in listener.incoming().map_while(Result::ok) {
+            if self.stopped.load(Ordering::Relaxed) {
+                return;
+            }
+            let shared = Arc::clone(self);
+            shared.state.lock().unwrap().connections += 1;
+            thread::spawn(move || {
+                shared.serve(&stream);
+                drop(stream);
+                shared.state.lock().unwrap().connections -= 1;
+                shared.moved.notify_all();
+            });
         }
+    }
+
+    /// Keeps the port without listening there, so that nobody else gets it and every connection is refused, until the proxy is
+    /// healed, or dropped and nothing more is to come.
+    fn refuse(&self, address: SocketAddr) -> Option<TcpListener> {
+        let state = self.state.lock().unwrap();
+        if state.is_dropped {
+            return None;
+        }
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.bind(&address.into()).unwrap();
+        let refuses = |state: &mut State| state.disturbances.is_refusing() && !state.is_dropped;
+        let state = self.moved.wait_while(state, refuses).unwrap();
+        if state.is_dropped {
+            return None;
+        }
+        socket.listen(BACKLOG).unwrap();
+        self.stopped.store(false, Ordering::Relaxed);
+        self.moved.notify_all();
+        Some(socket.into())
     }
 
     fn answer(
