@@ -14,7 +14,7 @@ use super::autoscaling::Autoscaling;
 use super::client::Client;
 use super::ministack::Ministack;
 use super::project::TestProject;
-use super::proxy::Proxy;
+use super::proxy::{Fault, Proxy};
 
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/localstack");
 
@@ -120,6 +120,14 @@ impl HostedProject {
         let scaling = Mutex::new(Autoscaling::default());
         let answer = move |operation: &str, asked: &Value| scaling.lock().unwrap().answer(operation, asked);
         self.proxy.stand_in("application-autoscaling", answer);
+        let listener = Fault::error(
+            400,
+            "DuplicateListener",
+            "A listener already exists on this port for this load balancer",
+        );
+        self.proxy.refuse_twice("CreateListener", listener);
+        let rule = Fault::error(400, "PriorityInUse", "Priority '1' is currently in use");
+        self.proxy.refuse_twice("CreateRule", rule);
         // MiniStack writes down what a patch says as it came, as text.
         let as_bool = |key: &mut Value| {
             if let Some(text) = key["enabled"].as_str() {

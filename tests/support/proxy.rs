@@ -15,7 +15,7 @@ use super::http::{self, Message};
 use super::operations::{Operation, REGISTRY};
 use super::recording::{Call, Recording};
 use super::rounds::Rounds;
-use super::strict::Settling;
+use super::strict::{Settling, Unique};
 
 /// How long no call may come before a round begins: long beside what mdo needs between two calls.
 const QUIET: Duration = Duration::from_millis(150);
@@ -47,6 +47,7 @@ struct State {
     calls: Vec<Call>,
     faults: Vec<(String, usize, Fault)>,
     settling: Option<Settling>,
+    unique: Unique,
     holds: Option<Held>,
     /// The calls that have been held and have not ended yet.
     held: Vec<Operation>,
@@ -110,6 +111,7 @@ impl Proxy {
             calls: Vec::new(),
             faults: Vec::new(),
             settling: None,
+            unique: Unique::default(),
             holds: None,
             held: Vec::new(),
             in_all: Duration::ZERO,
@@ -159,6 +161,11 @@ impl Proxy {
     /// From now on a function refuses updates for this long after each creation and update, as on AWS.
     pub fn be_strict(&self, settles_after: Duration) {
         self.state().settling = Some(Settling::new(settles_after));
+    }
+
+    /// From now on an operation with the same body as one that has succeeded is refused so, as on AWS.
+    pub fn refuse_twice(&self, operation: &str, fault: Fault) {
+        self.state().unique.refuse(operation, fault);
     }
 
     /// Changes the answers to an operation, which are JSON, on their way: what the emulator does not do as AWS does.
@@ -420,7 +427,7 @@ impl Shared {
         request: &Message,
         operation: &Operation,
     ) -> Option<Message> {
-        if let Some(fault) = self.fault(operation, request.target()) {
+        if let Some(fault) = self.fault(operation, request) {
             return fault.answer(operation);
         }
         let stand_ins = self.state.lock().unwrap().stand_ins.clone();
@@ -447,6 +454,9 @@ impl Shared {
         {
             answer.body = settling.answered(operation, request.target(), answer.body);
         }
+        if answer.status() < 300 {
+            self.state.lock().unwrap().unique.answered(operation, &request.body);
+        }
         let mut edits = self.state.lock().unwrap().edits.clone();
         edits.retain(|(name, _)| *name == operation.name && answer.status() < 300);
         for (_, edit) in edits {
@@ -470,14 +480,15 @@ impl Shared {
         is_held
     }
 
-    fn fault(&self, operation: &Operation, path: &str) -> Option<Fault> {
+    fn fault(&self, operation: &Operation, request: &Message) -> Option<Fault> {
         let mut state = self.state.lock().unwrap();
         let due = state.faults.iter_mut().find(|(name, times, _)| *name == operation.name && *times > 0);
         if let Some((_, times, fault)) = due {
             *times -= 1;
             return Some(fault.clone());
         }
-        state.settling.as_ref()?.refuses(operation, path)
+        let is_there = state.unique.refuses(operation, &request.body);
+        is_there.or_else(|| state.settling.as_ref()?.refuses(operation, request.target()))
     }
 
     fn record(&self, start: Instant, request: &Message, operation: Operation, status: u16, was_held: bool) {

@@ -121,13 +121,7 @@ pub(super) fn of_servers() -> Vec<Kind> {
             creates_the_service,
             everything,
         ),
-        times(
-            "role not valid",
-            (400, "ClientException", "Role is not valid"),
-            1,
-            creates_the_service,
-            everything,
-        ),
+        times("role not valid", (400, "ClientException", "Role is not valid"), 1, needs_our_role, everything),
         times(
             "former service draining",
             (400, "InvalidParameterException", "Unable to Start a service that is still Draining."),
@@ -149,6 +143,20 @@ pub(super) fn of_servers() -> Vec<Kind> {
             changes_the_service,
             nothing,
         ),
+        times(
+            "tasks left",
+            (400, "ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active."),
+            2,
+            deletes_the_cluster,
+            everything,
+        ),
+        times(
+            "target group in use",
+            (400, "ResourceInUse", "Target group is currently in use by a listener or a rule"),
+            2,
+            deletes_the_target_group,
+            everything,
+        ),
         times("interfaces left", (400, "DependencyViolation", used), 2, deletes_a_security_group, everything),
     ]);
     all
@@ -160,6 +168,18 @@ fn of_aws(operation: &str) -> bool {
 
 fn creates_the_service(operation: &str) -> bool {
     operation == "CreateService"
+}
+
+fn needs_our_role(operation: &str) -> bool {
+    creates_the_service(operation) || operation == "RegisterTaskDefinition"
+}
+
+fn deletes_the_cluster(operation: &str) -> bool {
+    operation == "DeleteCluster"
+}
+
+fn deletes_the_target_group(operation: &str) -> bool {
+    operation == "DeleteTargetGroup"
 }
 
 fn changes_the_service(operation: &str) -> bool {

@@ -18,6 +18,7 @@ mod scaling;
 mod security_group;
 mod server;
 mod service;
+mod settling;
 mod target;
 mod task;
 #[cfg(test)]
@@ -97,6 +98,11 @@ impl HostedState {
             domain: server.domain.clone(),
         });
         Self { looks: settings.knows_hosting, wanted, known: Mutex::default() }
+    }
+
+    /// Whether servers host the stage, as the files say.
+    pub(crate) fn hosts(&self) -> bool {
+        self.wanted.is_some()
     }
 
     /// Whether servers are looked for.

@@ -160,6 +160,8 @@ async fn create(aws: &Aws, names: &Names, wanted: &ServerRole) -> Result<(), Err
 
 async fn update(aws: &Aws, names: &Names, wanted: &ServerRole, change: &Change) -> Result<(), Error> {
     let name = names.server_role();
+    // What the role may do first: whoever has edited that has seldom edited whom it trusts, which is then written as it was.
+    put_policy(aws, names, wanted).await?;
     if change.touches("trusted_service") {
         let trust = trust(wanted).to_string();
         aws.call("iam:UpdateAssumeRolePolicy", &name, || {
@@ -174,7 +176,7 @@ async fn update(aws: &Aws, names: &Names, wanted: &ServerRole, change: &Change) 
         })
         .await?;
     }
-    put_policy(aws, names, wanted).await
+    Ok(())
 }
 
 async fn put_policy(aws: &Aws, names: &Names, wanted: &ServerRole) -> Result<(), Error> {

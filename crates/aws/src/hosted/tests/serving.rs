@@ -318,7 +318,7 @@ async fn who_interrupts_a_rollout_gets_the_former_version_back() {
     let packages = Packages::default();
     let report = apply(&at.provider, &plan, &packages, 8, interrupt.clone(), &observer).await;
     assert!(matches!(report.finished[0].outcome, Outcome::Interrupted), "{:?}", report.finished);
-    assert!(report.finished[0].begun, "a part of it is real");
+    assert!(!report.finished[0].begun, "nothing of it is left");
     assert_eq!(at.writes(), ["RegisterTaskDefinition", "UpdateService", "UpdateService"]);
     assert_eq!(
         said.lock().expect("words").last().map(String::as_str),
