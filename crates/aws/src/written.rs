@@ -2,7 +2,6 @@
 //! of the change is real.
 
 use std::cell::Cell;
-use std::pin::pin;
 
 use futures::future::{Either, join, select};
 use mdo_engine::Error;
@@ -58,7 +57,8 @@ pub(crate) async fn both<A, B>(
     one: impl Future<Output = Result<A, Error>>,
     other: impl Future<Output = Result<B, Error>>,
 ) -> Result<(A, B), Error> {
-    let (one, other) = join(one, other).await;
+    // Boxed, because together they are more than a thread's stack may hold.
+    let (one, other) = join(Box::pin(one), Box::pin(other)).await;
     Ok((one?, other?))
 }
 
@@ -70,7 +70,7 @@ pub(crate) async fn beside<A, B>(
     writes: impl Future<Output = Result<A, Error>>,
     rest: impl Future<Output = Result<B, Error>>,
 ) -> Result<(A, B), Error> {
-    match select(pin!(writes), pin!(rest)).await {
+    match select(Box::pin(writes), Box::pin(rest)).await {
         Either::Left((writes, rest)) => Ok((writes?, rest.await?)),
         Either::Right((rest, writes)) => {
             let writes = writes.await;

@@ -38,13 +38,14 @@ const OF_HOSTING: [&str; 17] = [
 ];
 
 /// The reads that see whether the stage has anything serverless left, and its keys.
-const OF_SERVERLESS: [&str; 7] = [
+const OF_SERVERLESS: [&str; 8] = [
     "apigateway:GetApiKeys",
     "apigateway:GetRestApis",
     "apigateway:GetUsagePlans",
     "events:ListRules",
     "iam:GetRolePolicy",
     "lambda:ListFunctions",
+    "logs:DescribeLogGroups",
     "sts:GetCallerIdentity",
 ];
 
