@@ -1,5 +1,8 @@
 //! A stage that servers answer, from the command line to the calls: deployed, changed, moved back, switched and taken away.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
 use serde_json::json;
 
 use crate::support::command::Output;
@@ -248,6 +251,91 @@ fn a_version_that_does_not_come_up_is_exit_5_and_the_former_one_serves_on() {
     let output = hosted.mdo("deploy").exits(5);
     output.says("server prod: the new version of shop-prod did not come up: ECS deployment circuit breaker");
     output.says("help: revision 1 serves on; correct what failed and deploy again");
+}
+
+#[test]
+fn a_rollout_is_followed_until_its_last_look() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    hosted.mdo("deploy").succeeds();
+    hosted.set_edition("echo", "second");
+    let looks = Rolling::begins(&hosted);
+    let counted = looks.clone();
+    hosted.proxy.edit("DescribeServices", move |_, answer| {
+        let deployment = &mut answer["services"][0]["deployments"][0];
+        match counted.next() {
+            Some(look @ 1..=2) => {
+                deployment["rolloutState"] = "IN_PROGRESS".into();
+                deployment["runningCount"] = (look - 1).into();
+                deployment["pendingCount"] = (3 - look).into();
+            }
+            Some(_) => deployment["rolloutState"] = "COMPLETED".into(),
+            None => {}
+        }
+    });
+    let output = hosted.mdo("deploy").succeeds();
+    output.says("waiting, for 2 new tasks: 0 running, 2 starting");
+    output.says("waiting, for 2 new tasks: 1 running, 1 starting");
+    assert_eq!(looks.next(), Some(4), "three looks of the deploy");
+}
+
+#[test]
+fn a_deploy_whose_place_another_one_takes_is_exit_5() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    hosted.mdo("deploy").succeeds();
+    hosted.set_edition("echo", "second");
+    let looks = Rolling::begins(&hosted);
+    hosted.proxy.edit("DescribeServices", move |_, answer| {
+        if looks.next().is_some() {
+            let deployment = &mut answer["services"][0]["deployments"][0];
+            deployment["id"] = "ecs-svc/another".into();
+            deployment["taskDefinition"] = "arn:aws:ecs:eu-west-1:1:task-definition/shop-prod:77".into();
+        }
+    });
+    let output = hosted.mdo("deploy").exits(5);
+    output.says("server prod: another deploy of shop-prod took the place of this one");
+    output.says("help: run the command again when it is done");
+}
+
+/// A rollout that ECS has begun and not ended, and how often somebody has looked at it.
+#[derive(Clone, Default)]
+struct Rolling(Arc<(AtomicBool, AtomicU32)>);
+
+impl Rolling {
+    /// The next update of the service begins one.
+    fn begins(hosted: &HostedProject) -> Rolling {
+        let rolling = Rolling::default();
+        let begun = rolling.clone();
+        hosted.proxy.edit("UpdateService", move |_, answer| {
+            answer["service"]["deployments"][0]["rolloutState"] = "IN_PROGRESS".into();
+            begun.0.0.store(true, Ordering::Relaxed);
+        });
+        rolling
+    }
+
+    /// The number of this look; nothing before it has begun.
+    fn next(&self) -> Option<u32> {
+        let (begun, looks) = &*self.0;
+        begun.load(Ordering::Relaxed).then(|| looks.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+#[test]
+fn a_key_that_was_cut_short_is_finished_by_the_same_command() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    hosted.mdo("deploy").succeeds();
+    let denied = Fault::denied("ecs:UpdateService");
+    hosted.proxy.fail_next("UpdateService", 1, denied);
+    hosted.mdo("key create alice").exits(5);
+    let value = hosted.mdo("key show alice").succeeds().stdout;
+    hosted.writes();
+    hosted.mdo("key create alice").succeeds();
+    assert_eq!(hosted.writes(), ["RegisterTaskDefinition", "UpdateService"]);
+    assert_eq!(hosted.mdo("key show alice").succeeds().stdout, value, "who was given it has it");
+    hosted.mdo("plan").succeeds().says("nothing to do");
+    hosted.mdo("key create alice").exits(1).says("there is a key `alice` at stage prod already");
+    // One that its owner has switched off stays off.
+    hosted.mdo("key disable alice").succeeds();
+    hosted.mdo("key create alice").exits(1).says("there is a key `alice` at stage prod already");
 }
 
 #[test]
