@@ -103,7 +103,8 @@ async fn create(name: &KeyName, place: &StackArgs, interrupt: &Interrupt) -> Res
     let start = Instant::now();
     let session = Session::open_live(place).await?;
     let live = observe(&session).await?;
-    if live.keys.contains_key(name) {
+    // A key that is on and opens nothing is one whose creation was cut short: the same command again finishes it.
+    if live.keys.get(name).is_some_and(|key| !key.enabled || live.opens(name)) {
         return Err(Failure::with_help(
             exit_code::FAILED,
             format!("there is a key `{name}` at stage {} already", session.settings.stage),

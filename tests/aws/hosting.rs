@@ -1,6 +1,8 @@
 //! A stage that servers answer, from the command line to the calls: deployed, changed, moved back, switched and taken away.
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use serde_json::json;
 
@@ -49,7 +51,7 @@ fn balancer(output: &Output) -> String {
 fn a_first_deploy_pushes_the_image_and_says_what_it_costs() {
     let Some(hosted) = HostedProject::with_echo() else { return };
     let output = hosted.mdo("deploy -s GREETING=hello").succeeds();
-    let (host, account) = (balancer(&output), &hosted.account);
+    let (host, account) = (balancer(&output), hosted.project.account().id());
     let said = output.timeless();
     let times = said.lines().find(|line| line.contains(" _ s · ")).unwrap();
     let expected = format!(
@@ -91,7 +93,7 @@ fn what_has_not_changed_is_neither_sent_nor_written() {
     let recording = hosted.proxy.recording();
     assert!(recording.writes().is_empty());
     assert!(recording.depth() <= 3, "{:?}", recording.timeline());
-    assert_eq!(recording.calls().len(), 24, "{:?}", recording.names());
+    assert_eq!(recording.calls().len(), 25, "{:?}", recording.names());
 }
 
 #[test]
@@ -254,6 +256,91 @@ fn a_version_that_does_not_come_up_is_exit_5_and_the_former_one_serves_on() {
 }
 
 #[test]
+fn a_rollout_is_followed_until_its_last_look() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    hosted.mdo("deploy").succeeds();
+    hosted.set_edition("echo", "second");
+    let looks = Rolling::begins(&hosted);
+    let counted = looks.clone();
+    hosted.proxy.edit("DescribeServices", move |_, answer| {
+        let deployment = &mut answer["services"][0]["deployments"][0];
+        match counted.next() {
+            Some(look @ 1..=2) => {
+                deployment["rolloutState"] = "IN_PROGRESS".into();
+                deployment["runningCount"] = (look - 1).into();
+                deployment["pendingCount"] = (3 - look).into();
+            }
+            Some(_) => deployment["rolloutState"] = "COMPLETED".into(),
+            None => {}
+        }
+    });
+    let output = hosted.mdo("deploy").succeeds();
+    output.says("waiting, for 2 new tasks: 0 running, 2 starting");
+    output.says("waiting, for 2 new tasks: 1 running, 1 starting");
+    assert_eq!(looks.next(), Some(4), "three looks of the deploy");
+}
+
+#[test]
+fn a_deploy_whose_place_another_one_takes_is_exit_5() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    hosted.mdo("deploy").succeeds();
+    hosted.set_edition("echo", "second");
+    let looks = Rolling::begins(&hosted);
+    hosted.proxy.edit("DescribeServices", move |_, answer| {
+        if looks.next().is_some() {
+            let deployment = &mut answer["services"][0]["deployments"][0];
+            deployment["id"] = "ecs-svc/another".into();
+            deployment["taskDefinition"] = "arn:aws:ecs:eu-west-1:1:task-definition/shop-prod:77".into();
+        }
+    });
+    let output = hosted.mdo("deploy").exits(5);
+    output.says("server prod: another deploy of shop-prod took the place of this one");
+    output.says("help: run the command again when it is done");
+}
+
+/// A rollout that ECS has begun and not ended, and how often somebody has looked at it.
+#[derive(Clone, Default)]
+struct Rolling(Arc<(AtomicBool, AtomicU32)>);
+
+impl Rolling {
+    /// The next update of the service begins one.
+    fn begins(hosted: &HostedProject) -> Rolling {
+        let rolling = Rolling::default();
+        let begun = rolling.clone();
+        hosted.proxy.edit("UpdateService", move |_, answer| {
+            answer["service"]["deployments"][0]["rolloutState"] = "IN_PROGRESS".into();
+            begun.0.0.store(true, Ordering::Relaxed);
+        });
+        rolling
+    }
+
+    /// The number of this look; nothing before it has begun.
+    fn next(&self) -> Option<u32> {
+        let (begun, looks) = &*self.0;
+        begun.load(Ordering::Relaxed).then(|| looks.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+#[test]
+fn a_key_that_was_cut_short_is_finished_by_the_same_command() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    hosted.mdo("deploy").succeeds();
+    let denied = Fault::denied("ecs:UpdateService");
+    hosted.proxy.fail_next("UpdateService", 1, denied);
+    hosted.mdo("key create alice").exits(5);
+    let value = hosted.mdo("key show alice").succeeds().stdout;
+    hosted.writes();
+    hosted.mdo("key create alice").succeeds();
+    assert_eq!(hosted.writes(), ["RegisterTaskDefinition", "UpdateService"]);
+    assert_eq!(hosted.mdo("key show alice").succeeds().stdout, value, "who was given it has it");
+    hosted.mdo("plan").succeeds().says("nothing to do");
+    hosted.mdo("key create alice").exits(1).says("there is a key `alice` at stage prod already");
+    // One that its owner has switched off stays off.
+    hosted.mdo("key disable alice").succeeds();
+    hosted.mdo("key create alice").exits(1).says("there is a key `alice` at stage prod already");
+}
+
+#[test]
 fn a_registry_that_refuses_is_told_with_its_words() {
     let Some(hosted) = HostedProject::with_echo() else { return };
     hosted.registry.fail_next("BeginUpload", 100, Fault::error(403, "DENIED", "not authorised to push"));
@@ -283,8 +370,8 @@ fn what_a_hosted_stage_cannot_be_is_refused_before_any_change() {
 
 #[test]
 fn what_a_deploy_pushes_answers_what_dev_answers_to_the_key_that_it_made() {
-    let (Some(mut hosted), Some(podman)) = (HostedProject::empty(), Podman::here()) else { return };
-    hosted.use_server(static_server());
+    let (Some(hosted), Some(podman)) = (HostedProject::empty(), Podman::here()) else { return };
+    hosted.use_server(&static_server());
     let project = &hosted.project;
     project.mdo("init").succeeds();
     let manifest = project.read("project.toml");
@@ -296,7 +383,8 @@ fn what_a_deploy_pushes_answers_what_dev_answers_to_the_key_that_it_made() {
     assert_eq!(here.status(), 200, "{}", here.text());
 
     hosted.mdo("deploy -s N_CLASSES=2").exits(0);
-    let found = hosted.ecs("DescribeTaskDefinition", &json!({"taskDefinition": "shop-prod"}));
+    let asked = json!({"taskDefinition": "shop-prod"});
+    let found = project.account().aws("ecs", "describe_task_definition", asked).unwrap();
     let container = &found["taskDefinition"]["containerDefinitions"][0];
     let image = container["image"].as_str().unwrap();
     let environment = container["environment"].as_array().unwrap();
@@ -329,7 +417,7 @@ fn what_a_deploy_pushes_answers_what_dev_answers_to_the_key_that_it_made() {
 #[expect(clippy::print_stdout, reason = "a person reads it")]
 fn by_hand() {
     let Some(hosted) = HostedProject::empty() else { return };
-    for (name, value) in hosted.project.variables() {
+    for (name, value) in hosted.project.account().environment_through(&hosted.proxy.url()) {
         println!("export {name}={value}");
     }
     println!("# mdo-server: {}", static_server().display());

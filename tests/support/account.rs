@@ -1,22 +1,45 @@
 //! An account of its own for each test: its credentials, an independent client of it, and calls to its APIs.
 
+use std::net::SocketAddr;
+use std::path::Path;
+
 use serde_json::{Value, json};
 
-use super::emulator::Emulator;
+use super::client::Client;
 use super::http::{self, Response};
 
 /// The Region of every test.
 pub const REGION: &str = "eu-west-1";
 
-/// A twelve-digit account of the emulator; the emulator takes such an access key as the account's id.
+/// A server that holds accounts.
+pub trait Emulated: Sync {
+    /// Where the server listens.
+    fn address(&self) -> SocketAddr;
+    /// An independent client of it.
+    fn client(&self) -> &Client;
+    /// Whether it has what servers are made of.
+    fn has_servers(&self) -> bool;
+    /// An empty home folder for the processes under test.
+    fn nobody(&self) -> &Path;
+}
+
+/// A twelve-digit account of an emulator, which takes such an access key as the account's id.
+#[derive(Clone)]
 pub struct Account {
-    emulator: &'static Emulator,
+    emulator: &'static dyn Emulated,
     id: String,
+    /// What is reached instead of the emulator: a proxy that has more than it.
+    endpoint: Option<String>,
 }
 
 impl Account {
-    pub(super) fn new(emulator: &'static Emulator, id: String) -> Account {
-        Account { emulator, id }
+    pub(super) fn new(emulator: &'static dyn Emulated, id: String) -> Account {
+        Account { emulator, id, endpoint: None }
+    }
+
+    /// The same account at another endpoint, such as a proxy's.
+    pub(super) fn at(self, endpoint: String) -> Account {
+        Account { endpoint: Some(endpoint), ..self }
     }
 
     /// The account's id.
@@ -27,17 +50,22 @@ impl Account {
     /// The same account in other hands: those of a second pipeline, say.
     #[must_use]
     pub fn shared(&self) -> Account {
-        Account::new(self.emulator, self.id.clone())
+        self.clone()
+    }
+
+    /// Its endpoint, as `AWS_ENDPOINT_URL` takes it.
+    fn url(&self) -> String {
+        self.endpoint.clone().unwrap_or_else(|| format!("http://{}", self.emulator.address()))
     }
 
     /// The emulator that holds the account.
-    pub fn emulator(&self) -> &'static Emulator {
+    pub fn emulator(&self) -> &'static dyn Emulated {
         self.emulator
     }
 
     /// The environment of a process under test, to set after `env_clear`; the caller adds `PATH`.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        self.environment_through(&self.emulator.url())
+        self.environment_through(&self.url())
     }
 
     /// The same, with the account's endpoint elsewhere: at a proxy.
@@ -64,7 +92,7 @@ impl Account {
     ///
     /// What boto3 raised, as `Kind: message`.
     pub fn aws(&self, service: &str, operation: &str, params: Value) -> Result<Value, String> {
-        self.aws_through(&self.emulator.url(), service, operation, params)
+        self.aws_through(&self.url(), service, operation, params)
     }
 
     /// The same through another endpoint, such as a proxy's.

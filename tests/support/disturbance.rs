@@ -57,6 +57,7 @@ pub(super) struct Disturbances {
 impl Disturbances {
     pub(super) fn expect(&mut self, operation: &str, number: usize, disturbance: Disturbance) {
         self.awaited = Some((operation.to_owned(), number, disturbance));
+        self.seen.clear();
     }
 
     /// Whether the disturbed call has come.

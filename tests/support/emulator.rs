@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
-use super::account::{Account, REGION};
+use super::account::{Account, Emulated, REGION};
 use super::client::Client;
 use super::http;
 use super::python;
@@ -82,15 +82,6 @@ impl Emulator {
         format!("http://{}", self.address)
     }
 
-    /// An empty home folder for the processes under test.
-    pub fn nobody(&self) -> &Path {
-        &self.nobody
-    }
-
-    pub(super) fn client(&self) -> &Client {
-        &self.client
-    }
-
     fn start() -> Result<Emulator, String> {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .parent()
@@ -127,6 +118,24 @@ impl Emulator {
             let calls = SERVICES.map(|(service, read)| scope.spawn(move || touch(service, read)));
             calls.into_iter().try_for_each(|call| call.join().unwrap())
         })
+    }
+}
+
+impl Emulated for Emulator {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn client(&self) -> &Client {
+        &self.client
+    }
+
+    fn has_servers(&self) -> bool {
+        false
+    }
+
+    fn nobody(&self) -> &Path {
+        &self.nobody
     }
 }
 

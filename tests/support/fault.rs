@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::http::Message;
-use super::operations::Operation;
+use super::operations::{Operation, REGISTRY};
 
 /// How a call fails without reaching the emulator.
 #[derive(Clone, Debug)]
@@ -58,6 +58,9 @@ impl Fault {
                 ("text/xml", format!("<Response><Errors><Error>{error}</Error></Errors></Response>"))
             }
             "s3" => ("application/xml", format!("<Error>{}</Error>", xml(code, message))),
+            REGISTRY => {
+                ("application/json", json!({"errors": [{"code": code, "message": message}]}).to_string())
+            }
             _ => ("application/json", json!({"__type": code, "message": message}).to_string()),
         };
         let mut all = headers.clone();

@@ -2,22 +2,27 @@
 //! has what MiniStack has not: autoscaling, and a registry that is found at an address of this machine.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::account::{Account, Emulated, REGION};
 use super::autoscaling::Autoscaling;
-use super::http;
+use super::client::Client;
 use super::ministack::Ministack;
 use super::project::TestProject;
-use super::proxy::Proxy;
+use super::proxy::{Fault, Proxy};
 
-const REGION: &str = "eu-west-1";
+const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/localstack");
 
 /// What project.toml says of a hosted stage, unless a test says something else.
 pub const PLAIN: &str = "[server]\nhttp = true\ntasks = 2\n\n[stages.prod]\nhosting = \"server\"\n";
+
+/// Where the program of the images is, seen from the project's folder.
+const SERVER: &str = "../mdo-server";
 
 /// A project with a hosted stage.
 pub struct HostedProject {
@@ -25,8 +30,48 @@ pub struct HostedProject {
     pub proxy: Proxy,
     /// What the registry is reached through.
     pub registry: Proxy,
-    pub account: String,
-    server: PathBuf,
+}
+
+/// MiniStack, and an independent client of it.
+struct Servers {
+    server: &'static Ministack,
+    client: Client,
+    nobody: PathBuf,
+}
+
+impl Servers {
+    /// Those of this test process; nothing where there is to be no emulator.
+    fn shared() -> Option<&'static Servers> {
+        static SHARED: OnceLock<Option<Servers>> = OnceLock::new();
+        let start = || {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let target = Path::new(env!("CARGO_BIN_EXE_mdo")).ancestors().nth(2).unwrap();
+            let server = Ministack::shared(root, target)?;
+            let nobody = server.run().join("nobody");
+            fs::create_dir_all(&nobody).unwrap();
+            let client = Client::start(server.python(), Path::new(CLIENT)).unwrap();
+            Some(Servers { server, client, nobody })
+        };
+        SHARED.get_or_init(start).as_ref()
+    }
+}
+
+impl Emulated for Servers {
+    fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    fn client(&self) -> &Client {
+        &self.client
+    }
+
+    fn has_servers(&self) -> bool {
+        true
+    }
+
+    fn nobody(&self) -> &Path {
+        &self.nobody
+    }
 }
 
 impl HostedProject {
@@ -41,16 +86,13 @@ impl HostedProject {
 
     /// An empty folder with an account.
     pub fn empty() -> Option<HostedProject> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let target = Path::new(env!("CARGO_BIN_EXE_mdo")).ancestors().nth(2).unwrap();
-        let server = Ministack::shared(root, target)?;
-        let account = server.account();
-        let project = TestProject::local();
-        let proxy = Proxy::start(server.address(), Duration::ZERO);
-        let program = project.home().join("mdo-server");
-        fs::write(&program, static_program()).unwrap();
-        let registry = Proxy::start(server.address(), Duration::ZERO);
-        let hosted = HostedProject { project, proxy, registry, account, server: program };
+        let servers = Servers::shared()?;
+        let proxy = Proxy::start(servers.address(), Duration::ZERO);
+        let account = Account::new(servers, servers.server.account()).at(proxy.url());
+        let project = TestProject::empty(account);
+        fs::write(project.path(SERVER), static_program()).unwrap();
+        let registry = Proxy::start(servers.address(), Duration::ZERO);
+        let hosted = HostedProject { project, proxy, registry };
         hosted.settle();
         Some(hosted)
     }
@@ -74,21 +116,18 @@ impl HostedProject {
     }
 
     fn settle(&self) {
-        let absent = |name: &str| self.project.home().join(".aws").join(name).display().to_string();
-        for (name, value) in [
-            ("AWS_ENDPOINT_URL", self.proxy.url()),
-            ("AWS_ACCESS_KEY_ID", self.account.clone()),
-            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
-            ("AWS_REGION", REGION.to_owned()),
-            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-            ("AWS_CONFIG_FILE", absent("config")),
-            ("AWS_SHARED_CREDENTIALS_FILE", absent("credentials")),
-        ] {
-            self.project.set_variable(name, value);
-        }
+        self.project.set_variable("AWS_ENDPOINT_URL", self.proxy.url());
         let scaling = Mutex::new(Autoscaling::default());
         let answer = move |operation: &str, asked: &Value| scaling.lock().unwrap().answer(operation, asked);
         self.proxy.stand_in("application-autoscaling", answer);
+        let listener = Fault::error(
+            400,
+            "DuplicateListener",
+            "A listener already exists on this port for this load balancer",
+        );
+        self.proxy.refuse_twice("CreateListener", listener);
+        let rule = Fault::error(400, "PriorityInUse", "Priority '1' is currently in use");
+        self.proxy.refuse_twice("CreateRule", rule);
         // MiniStack writes down what a patch says as it came, as text.
         let as_bool = |key: &mut Value| {
             if let Some(text) = key["enabled"].as_str() {
@@ -100,7 +139,7 @@ impl HostedProject {
             answer["item"].as_array_mut().into_iter().flatten().for_each(as_bool);
         });
         // The registry is where its proxy is; the emulator finds the account by its host.
-        let elsewhere = format!("{}.dkr.ecr.{REGION}.amazonaws.com", self.account);
+        let elsewhere = format!("{}.dkr.ecr.{REGION}.amazonaws.com", self.project.account().id());
         let here = self.registry.url().replace("http://", "");
         self.registry.serve_registry_as(&elsewhere);
         let repository = {
@@ -124,33 +163,15 @@ impl HostedProject {
     pub fn mdo(&self, arguments: &str) -> super::command::Mdo<'_> {
         let verb = arguments.split_whitespace().next().unwrap_or_default();
         let server = match verb {
-            "plan" | "deploy" => format!(" --server-program {}", self.server.display()),
+            "plan" | "deploy" => format!(" --server-program {SERVER}"),
             _ => String::new(),
         };
         self.project.mdo(&format!("{arguments} --stage prod{server}"))
     }
 
     /// Makes it with another server program.
-    pub fn use_server(&mut self, program: PathBuf) {
-        self.server = program;
-    }
-
-    /// What ECS answers to a call.
-    pub fn ecs(&self, operation: &str, asked: &Value) -> Value {
-        let target = format!("AmazonEC2ContainerServiceV20141113.{operation}");
-        let scope = format!(
-            "AWS4-HMAC-SHA256 Credential={}/20261101/{REGION}/ecs/aws4_request, SignedHeaders=host, Signature=0",
-            self.account
-        );
-        let headers = [
-            ("X-Amz-Target", target.as_str()),
-            ("Authorization", &scope),
-            ("Content-Type", "application/x-amz-json-1.1"),
-        ];
-        let answer =
-            http::request(self.proxy.upstream(), "POST", "/", &headers, asked.to_string().as_bytes())
-                .unwrap();
-        serde_json::from_str(&answer.text()).unwrap_or_else(|error| panic!("{error}: {}", answer.text()))
+    pub fn use_server(&self, program: &Path) {
+        fs::copy(program, self.project.path(SERVER)).unwrap();
     }
 
     /// The writes since the last time, as they came; those to the registry apart.

@@ -54,6 +54,16 @@ impl Ministack {
         self.server.address
     }
 
+    /// The Python that it runs on, which has a client of AWS as well.
+    pub fn python(&self) -> &Path {
+        &self.server.python
+    }
+
+    /// A folder for what this run leaves.
+    pub fn run(&self) -> &Path {
+        &self.server.run
+    }
+
     /// The id of a fresh account, whose resources no other test sees; the server takes such an access key as the account's id.
     pub fn account(&self) -> String {
         let number = self.accounts.fetch_add(1, Ordering::Relaxed);

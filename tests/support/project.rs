@@ -155,11 +155,6 @@ impl TestProject {
         self.variables.lock().unwrap().push((name, value.into()));
     }
 
-    /// The environment variables that were set for every command.
-    pub fn variables(&self) -> Vec<(&'static str, String)> {
-        self.variables.lock().unwrap().clone()
-    }
-
     /// Runs git in the project's folder, which must succeed, and answers what it prints.
     #[track_caller]
     pub fn git(&self, arguments: &str) -> String {

@@ -15,12 +15,16 @@ use super::http::{self, Message};
 use super::operations::{Operation, REGISTRY};
 use super::recording::{Call, Recording};
 use super::rounds::Rounds;
-use super::strict::Settling;
+use super::strict::{Settling, Unique};
 
 /// How long no call may come before a round begins: long beside what mdo needs between two calls.
 const QUIET: Duration = Duration::from_millis(150);
 /// How often somebody who waits for a call looks whether the process under test has ended.
 const POLL: Duration = Duration::from_millis(5);
+/// After this long a connection is taken for one that never ends.
+const FOR_EVER: Duration = Duration::from_secs(60);
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 128;
 
 /// A proxy on a loopback port. Dropping it stops it from accepting.
 pub struct Proxy {
@@ -43,6 +47,7 @@ struct State {
     calls: Vec<Call>,
     faults: Vec<(String, usize, Fault)>,
     settling: Option<Settling>,
+    unique: Unique,
     holds: Option<Held>,
     /// The calls that have been held and have not ended yet.
     held: Vec<Operation>,
@@ -106,6 +111,7 @@ impl Proxy {
             calls: Vec::new(),
             faults: Vec::new(),
             settling: None,
+            unique: Unique::default(),
             holds: None,
             held: Vec::new(),
             in_all: Duration::ZERO,
@@ -122,21 +128,12 @@ impl Proxy {
         let shared = Arc::new(Shared { upstream, latency, rounds, stopped, state, moved });
         let serving = Arc::clone(&shared);
         thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                if serving.stopped.load(Ordering::Relaxed) {
-                    break;
-                }
-                let shared = Arc::clone(&serving);
-                shared.state.lock().unwrap().connections += 1;
-                thread::spawn(move || {
-                    shared.serve(&stream);
-                    drop(stream);
-                    shared.state.lock().unwrap().connections -= 1;
-                    shared.moved.notify_all();
-                });
+            let mut listening = Some(listener);
+            while let Some(listener) = listening {
+                serving.accept(&listener);
+                drop(listener);
+                listening = serving.refuse(address);
             }
-            drop(listener);
-            serving.refuse(address);
         });
         Proxy { shared, address }
     }
@@ -164,6 +161,11 @@ impl Proxy {
     /// From now on a function refuses updates for this long after each creation and update, as on AWS.
     pub fn be_strict(&self, settles_after: Duration) {
         self.state().settling = Some(Settling::new(settles_after));
+    }
+
+    /// From now on an operation with the same body as one that has succeeded is refused so, as on AWS.
+    pub fn refuse_twice(&self, operation: &str, fault: Fault) {
+        self.state().unique.refuse(operation, fault);
     }
 
     /// Changes the answers to an operation, which are JSON, on their way: what the emulator does not do as AWS does.
@@ -244,6 +246,11 @@ impl Proxy {
         }
     }
 
+    /// Whether a call is halted.
+    pub fn is_halted(&self) -> bool {
+        self.state().halt == Halt::Waiting
+    }
+
     /// Lets the halted call go on; if none is halted yet, none will be.
     pub fn let_go(&self) {
         self.state().halt = Halt::LetGo;
@@ -259,7 +266,18 @@ impl Proxy {
     /// Waits until every connection of the process under test has ended, and with it every call that it has begun.
     pub fn until_idle(&self) {
         let state = self.state();
-        drop(self.shared.moved.wait_while(state, |state| state.connections > 0).unwrap());
+        let has_some = |state: &mut State| state.connections > 0;
+        let (_state, waited) = self.shared.moved.wait_timeout_while(state, FOR_EVER, has_some).unwrap();
+        assert!(!waited.timed_out(), "a connection to the proxy does not end");
+    }
+
+    /// Disturbs nothing any more, and listens again if nobody did.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.disturbances = Disturbances::default();
+        state.halt = Halt::Awaited;
+        self.shared.moved.notify_all();
+        drop(self.shared.moved.wait_while(state, |_| self.shared.stopped.load(Ordering::Relaxed)).unwrap());
     }
 
     /// The calls so far, or since the last `forget`.
@@ -365,15 +383,42 @@ impl Shared {
         }
     }
 
-    /// Keeps the port without listening there, so that nobody else gets it and every connection is refused.
-    fn refuse(&self, address: SocketAddr) {
-        let state = self.state.lock().unwrap();
-        if state.disturbances.is_refusing() {
-            let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-            socket.set_reuse_address(true).unwrap();
-            socket.bind(&address.into()).unwrap();
-            drop(self.moved.wait_while(state, |state| !state.is_dropped).unwrap());
+    /// Serves whoever connects, until it is stopped.
+    fn accept(self: &Arc<Self>, listener: &TcpListener) {
+        for stream in listener.incoming().map_while(Result::ok) {
+            if self.stopped.load(Ordering::Relaxed) {
+                return;
+            }
+            let shared = Arc::clone(self);
+            shared.state.lock().unwrap().connections += 1;
+            thread::spawn(move || {
+                shared.serve(&stream);
+                drop(stream);
+                shared.state.lock().unwrap().connections -= 1;
+                shared.moved.notify_all();
+            });
         }
+    }
+
+    /// Keeps the port without listening there, so that nobody else gets it and every connection is refused, until the proxy is
+    /// healed, or dropped and nothing more is to come.
+    fn refuse(&self, address: SocketAddr) -> Option<TcpListener> {
+        let state = self.state.lock().unwrap();
+        if state.is_dropped {
+            return None;
+        }
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.bind(&address.into()).unwrap();
+        let refuses = |state: &mut State| state.disturbances.is_refusing() && !state.is_dropped;
+        let state = self.moved.wait_while(state, refuses).unwrap();
+        if state.is_dropped {
+            return None;
+        }
+        socket.listen(BACKLOG).unwrap();
+        self.stopped.store(false, Ordering::Relaxed);
+        self.moved.notify_all();
+        Some(socket.into())
     }
 
     fn answer(
@@ -382,7 +427,7 @@ impl Shared {
         request: &Message,
         operation: &Operation,
     ) -> Option<Message> {
-        if let Some(fault) = self.fault(operation, request.target()) {
+        if let Some(fault) = self.fault(operation, request) {
             return fault.answer(operation);
         }
         let stand_ins = self.state.lock().unwrap().stand_ins.clone();
@@ -409,6 +454,9 @@ impl Shared {
         {
             answer.body = settling.answered(operation, request.target(), answer.body);
         }
+        if answer.status() < 300 {
+            self.state.lock().unwrap().unique.answered(operation, &request.body);
+        }
         let mut edits = self.state.lock().unwrap().edits.clone();
         edits.retain(|(name, _)| *name == operation.name && answer.status() < 300);
         for (_, edit) in edits {
@@ -432,14 +480,15 @@ impl Shared {
         is_held
     }
 
-    fn fault(&self, operation: &Operation, path: &str) -> Option<Fault> {
+    fn fault(&self, operation: &Operation, request: &Message) -> Option<Fault> {
         let mut state = self.state.lock().unwrap();
         let due = state.faults.iter_mut().find(|(name, times, _)| *name == operation.name && *times > 0);
         if let Some((_, times, fault)) = due {
             *times -= 1;
             return Some(fault.clone());
         }
-        state.settling.as_ref()?.refuses(operation, path)
+        let is_there = state.unique.refuses(operation, &request.body);
+        is_there.or_else(|| state.settling.as_ref()?.refuses(operation, request.target()))
     }
 
     fn record(&self, start: Instant, request: &Message, operation: Operation, status: u16, was_held: bool) {

@@ -31,6 +31,10 @@ pub struct PythonServer {
 /// A server that runs.
 pub struct Started {
     pub address: SocketAddr,
+    /// The Python that it runs on.
+    pub python: PathBuf,
+    /// A folder for what this run leaves.
+    pub run: PathBuf,
     _child: Child,
 }
 
@@ -46,7 +50,7 @@ impl PythonServer {
         let launched = self.launch(&python, &root.join(START), &run, address, &log);
         let mut child = launched.map_err(|error| format!("cannot start {}: {error}", python.display()))?;
         self.wait_until_ready(&mut child, address, &log)?;
-        Ok(Started { address, _child: child })
+        Ok(Started { address, python, run, _child: child })
     }
 
     fn launch(

@@ -1,6 +1,7 @@
-//! Rules of AWS that the emulator does not keep: a function refuses an update while it is pending or being updated.
+//! Rules of AWS that the emulators do not keep: a function refuses an update while it is pending or being updated, and what is
+//! there once cannot be made a second time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -12,6 +13,33 @@ use super::proxy::Fault;
 enum Since {
     Created,
     Updated,
+}
+
+/// What there can be one of, by the requests that have made it.
+#[derive(Default)]
+pub struct Unique {
+    refusals: Vec<(String, Fault)>,
+    made: HashSet<(String, Vec<u8>)>,
+}
+
+impl Unique {
+    /// From now on an operation with the same body as one that has succeeded is refused so.
+    pub fn refuse(&mut self, operation: &str, fault: Fault) {
+        self.refusals.push((operation.to_owned(), fault));
+    }
+
+    /// The refusal of a call that AWS would refuse now.
+    pub fn refuses(&self, operation: &Operation, body: &[u8]) -> Option<Fault> {
+        let (_, fault) = self.refusals.iter().find(|(name, _)| *name == operation.name)?;
+        self.made.contains(&(operation.name.clone(), body.to_vec())).then(|| fault.clone())
+    }
+
+    /// Takes note of a successful call.
+    pub fn answered(&mut self, operation: &Operation, body: &[u8]) {
+        if self.refusals.iter().any(|(name, _)| *name == operation.name) {
+            self.made.insert((operation.name.clone(), body.to_vec()));
+        }
+    }
 }
 
 /// Which functions are still settling, by account and name.

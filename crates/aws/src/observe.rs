@@ -163,7 +163,7 @@ impl AwsProvider {
         let rules = events::observe(&self.aws, &self.names, &self.rules, scope);
         let logs = async {
             // A first deploy is told of a log group that is there when it makes it.
-            let is_first = listed.is_empty() && !scope.thorough;
+            let is_first = listed.is_empty() && !scope.thorough && !self.hosted.hosts();
             if is_first { Ok(BTreeMap::new()) } else { logs::observe(&self.aws, &self.names).await }
         };
         let unnamed: BTreeSet<_> = listed.difference(&scope.functions).cloned().collect();
@@ -258,8 +258,9 @@ impl AwsProvider {
         let adopted = rest.elsewhere.into_iter().filter(|(_, live)| live.owner != Owner::Us);
         observed.stack.functions.extend(adopted.map(|(name, live)| (name, live.function)));
         let (role, role_regions) = iam::read(&self.aws, &role)?.unzip();
+        let hosts = self.hosted.hosts();
         let is_here = |name: &FunctionName| {
-            scope.functions.contains(name) || observed.stack.functions.contains_key(name)
+            (scope.functions.contains(name) && !hosts) || observed.stack.functions.contains_key(name)
         };
         observed.stack = Stack {
             role,
@@ -278,7 +279,9 @@ impl AwsProvider {
             state.functions = known;
             state.role_regions = role_regions.unwrap_or_default();
         }
-        if scope.thorough {
+        // A move to servers that was cut short has left what no stage names any more.
+        let may_be_left = hosts && !(listed.is_empty() && rest.log_groups.is_empty());
+        if scope.thorough || may_be_left {
             self.look_beyond_the_stage(&mut observed, listed, rest.log_groups).await?;
         }
         Ok(observed)

@@ -177,7 +177,12 @@ pub(super) fn run(what: &str, cases: Vec<Case>, of_each_group: usize) {
     let in_all = cases.len();
     let begun = Instant::now();
     let waiting: Mutex<VecDeque<Case>> = Mutex::new(chosen(cases, of_each_group).into());
-    let tried = waiting.lock().unwrap().len();
+    let first_word = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
+    let mut of_each: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for case in waiting.lock().unwrap().iter() {
+        of_each.entry(first_word(&case.name)).or_default().0 += 1;
+    }
+    let tried: usize = of_each.values().map(|(tried, _)| tried).sum();
     if tried == 0 {
         return;
     }
@@ -212,6 +217,12 @@ pub(super) fn run(what: &str, cases: Vec<Case>, of_each_group: usize) {
         tried - fell_short.len(),
         unreached.len(),
     ));
+    fell_short.iter().for_each(|(name, _)| of_each.entry(first_word(name)).or_default().1 += 1);
+    if of_each.len() > 1 {
+        for (name, (tried, short)) in &of_each {
+            say(&format!("  {name}: {} of {tried} survived", tried - short));
+        }
+    }
     if tried <= SHOWN_IN_FULL {
         for (_, shortfalls) in &fell_short {
             say(&shortfalls.transcript);

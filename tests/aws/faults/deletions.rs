@@ -43,16 +43,22 @@ fn whatever_is_deleted_by_hand_one_deploy_brings_back_once() {
         return;
     }
     let sequence = Sequence::deploying("deploy", |_| {}, DEPLOY);
-    let undisturbed = sequence.undisturbed(emulator);
+    let undisturbed = sequence.undisturbed();
     let cases = subsets().into_iter().map(|set| {
         let undisturbed = undisturbed.clone();
         let name = format!("deleted by hand/{}", set.join(", "));
-        Case::new(name, "", move || run(emulator, &set, &undisturbed))
+        let sequence = sequence.clone();
+        Case::new(name, "", move || run(emulator, &set, &sequence, &undisturbed))
     });
     campaign::run("sets of resources deleted by hand", cases.collect(), SAMPLE);
 }
 
-fn run(emulator: &'static Emulator, set: &[&str], undisturbed: &Undisturbed) -> Shortfalls {
+fn run(
+    emulator: &'static Emulator,
+    set: &[&str],
+    sequence: &Sequence,
+    undisturbed: &Undisturbed,
+) -> Shortfalls {
     let project = TestProject::with_echo(emulator.account());
     project.mdo(DEPLOY).exits(0);
     let live = Live::of(&project, "dev");
@@ -73,7 +79,7 @@ fn run(emulator: &'static Emulator, set: &[&str], undisturbed: &Undisturbed) -> 
             shortfalls.add("the API is another one, though nobody deleted it");
         }
     }
-    settled_and_destroyed(&project, "plan --json", undisturbed, &mut shortfalls);
+    settled_and_destroyed(&project, sequence, undisturbed, &mut shortfalls);
     shortfalls
 }
 

@@ -5,83 +5,84 @@ use serde_json::{Value, json};
 use super::campaign::Shortfalls;
 use super::judgement::{self, Told};
 use super::kinds::{Kind, Stop};
+use super::scene::Scene;
 use super::sequences::{Sequence, Undisturbed};
 use super::snapshot::Snapshot;
-use crate::support::emulator::Emulator;
 use crate::support::project::TestProject;
-use crate::support::proxy::Proxy;
 use crate::support::running::Running;
 
 /// Disturbs one call of a sequence, and says in what mdo falls short.
 pub(super) fn run(
-    emulator: &'static Emulator,
     sequence: &Sequence,
     undisturbed: &Undisturbed,
     (operation, number): (&str, usize),
     kind: &Kind,
 ) -> Shortfalls {
-    let project = sequence.prepared(emulator);
-    let proxy = Sequence::proxy(emulator);
-    proxy.disturb(operation, number, kind.disturbance.clone());
-    let mut running = project.mdo(sequence.command).through(&proxy).begins();
+    let scene = sequence.prepared();
+    let project = &scene.project;
+    scene.disturb(operation, number, &kind.disturbance);
+    let mut running = scene.begins(sequence.command);
     if let Some(stop) = kind.stop {
-        stopped(&mut running, &proxy, stop);
+        stopped(&mut running, &scene, stop);
     }
     let (status, stdout, stderr) = running.ends();
     if kind.stop == Some(Stop::Kill) {
-        proxy.discard();
+        scene.discard();
     } else {
-        proxy.let_go();
+        scene.let_go();
     }
-    proxy.until_idle();
+    scene.until_idle();
+    let is_disturbed = scene.has_disturbed();
+    scene.heal();
     let mut shortfalls =
         Shortfalls::new(format!("$ mdo {}\n{stdout}{stderr}[exit {status}]", sequence.command));
-    if !proxy.has_disturbed() {
+    if !is_disturbed {
         shortfalls.note("the call did not come this time");
     }
 
     let now = Snapshot::of(project.account());
-    let is_disturbed = proxy.has_disturbed();
-    let told = Told { status, stdout: &stdout, stderr: &stderr, kind, operation, is_disturbed };
+    let (stdout, stderr) = (stdout.as_str(), stderr.as_str());
+    let speaks_json = sequence.command.contains("--json");
+    let told = Told { status, stdout, stderr, speaks_json, kind, operation, is_disturbed };
     judgement::judge(&told, undisturbed, &now, &mut shortfalls);
-    if status != 0 {
+    if status != 0 && (sequence.repeats || now != undisturbed.after) {
         shortfalls.within("the clean run that follows", |shortfalls| {
-            succeeds(&project, sequence.command, shortfalls);
+            succeeds(project, sequence.command, shortfalls);
             let healed = Snapshot::of(project.account());
             shortfalls.unless_same(&healed, &undisturbed.after);
         });
     }
-    settled_and_destroyed(&project, sequence.settled, undisturbed, &mut shortfalls);
+    settled_and_destroyed(project, sequence, undisturbed, &mut shortfalls);
     shortfalls
 }
 
 /// Proves that nothing is left to do, and that nothing is left after a destroy.
 pub(super) fn settled_and_destroyed(
     project: &TestProject,
-    settled: &str,
+    sequence: &Sequence,
     undisturbed: &Undisturbed,
     shortfalls: &mut Shortfalls,
 ) {
     shortfalls.within("when all is done", |shortfalls| {
-        has_no_changes(project, settled, shortfalls);
+        has_no_changes(project, sequence.settled, shortfalls);
     });
     if !undisturbed.after.is_empty() {
         shortfalls.within("destroy", |shortfalls| {
-            succeeds(project, "destroy --yes --json", shortfalls);
+            succeeds(project, sequence.destroys, shortfalls);
             shortfalls.unless_same(&Snapshot::of(project.account()), &Snapshot::default());
         });
     }
 }
 
 /// Sends the signals while the call is halted.
-fn stopped(running: &mut Running, proxy: &Proxy, stop: Stop) {
-    proxy.until_halted(|| running.has_ended());
+fn stopped(running: &mut Running, scene: &Scene, stop: Stop) {
+    scene.until_halted(running);
     match stop {
         Stop::Kill => running.signal("KILL"),
         Stop::Interrupt | Stop::Terminate => {
             running.signal(if stop == Stop::Interrupt { "INT" } else { "TERM" });
             running.until_it_says("interrupted");
-            proxy.let_go();
+            scene.let_go();
         }
         Stop::InterruptTwice => {
             running.signal("INT");

@@ -12,6 +12,8 @@ pub(super) struct Told<'a> {
     pub status: i32,
     pub stdout: &'a str,
     pub stderr: &'a str,
+    /// Whether the command was asked for one JSON document.
+    pub speaks_json: bool,
     pub kind: &'a Kind,
     pub operation: &'a str,
     /// Whether the call that was to be disturbed came: how often some are made depends on time.
@@ -24,7 +26,7 @@ pub(super) fn judge(told: &Told<'_>, undisturbed: &Undisturbed, now: &Snapshot, 
     let is_untouched = *now == undisturbed.before;
     let document = serde_json::from_str::<Value>(told.stdout).ok();
     let cut_off = matches!(told.kind.stop, Some(Stop::Kill | Stop::InterruptTwice));
-    if document.is_none() && !cut_off && !told.stderr.contains("nothing was changed") {
+    if document.is_none() && told.speaks_json && !cut_off && !told.stderr.contains("nothing was changed") {
         shortfalls.add("standard output is not one JSON document");
     }
     let changes = document.as_ref().and_then(|document| document["changes"].as_array());
@@ -45,7 +47,7 @@ pub(super) fn judge(told: &Told<'_>, undisturbed: &Undisturbed, now: &Snapshot, 
             shortfalls.show(&now.difference(&undisturbed.before));
         }
         5 => {
-            if all_done {
+            if told.speaks_json && all_done {
                 shortfalls.add(format!("exit 5, but the table says {outcomes:?}"));
             }
             if is_untouched {

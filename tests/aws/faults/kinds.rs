@@ -12,6 +12,8 @@ pub(super) struct Kind {
     pub disturbance: Disturbance,
     /// What is done to the process while the call is halted, if it is.
     pub stop: Option<Stop>,
+    /// Which operations can meet it.
+    pub meets: fn(&str) -> bool,
     /// Which operations have to get over it, so that the command ends with 0.
     pub survives: fn(&str) -> bool,
     /// Whether a call may have been made though it is answered by an error or not at all.
@@ -58,12 +60,13 @@ pub(super) fn all() -> Vec<Kind> {
         name,
         disturbance: Disturbance::Halt(moment),
         stop: Some(stop),
+        meets: everything,
         survives: nothing,
         leaves_open: true,
     };
     let kind = |name, disturbance, survives| {
         let leaves_open = !matches!(disturbance, Disturbance::Answer(..));
-        Kind { name, disturbance, stop: None, survives, leaves_open }
+        Kind { name, disturbance, stop: None, meets: everything, survives, leaves_open }
     };
     vec![
         kind("500 for good", for_good(internal.clone()), nothing),
@@ -90,6 +93,107 @@ pub(super) fn all() -> Vec<Kind> {
     ]
 }
 
+/// Those that a hosted stage can meet: those of its registry too, and those that ECS and EC2 have of their own.
+pub(super) fn of_servers() -> Vec<Kind> {
+    let times = |name, (status, code, message), times, meets, survives| Kind {
+        name,
+        disturbance: Disturbance::Answer(Fault::error(status, code, message), times),
+        stop: None,
+        meets,
+        survives,
+        leaves_open: false,
+    };
+    let linked =
+        "Unable to assume the service linked role. Please verify that the ECS service linked role exists.";
+    let used = "resource sg-1 has a dependent object";
+    let mut all = all();
+    for kind in &mut all {
+        if ["409 ", "412 ", "role not"].iter().any(|start| kind.name.starts_with(start)) {
+            kind.meets = of_aws;
+        }
+    }
+    all.retain(|kind| kind.name != "409 busy" && kind.name != "role not ready");
+    all.extend([
+        times(
+            "service-linked role unknown",
+            (400, "InvalidParameterException", linked),
+            2,
+            creates_the_service,
+            everything,
+        ),
+        times("role not valid", (400, "ClientException", "Role is not valid"), 1, needs_our_role, everything),
+        times(
+            "former service draining",
+            (400, "InvalidParameterException", "Unable to Start a service that is still Draining."),
+            2,
+            creates_the_service,
+            everything,
+        ),
+        times(
+            "cluster unknown",
+            (400, "ClusterNotFoundException", "Cluster not found."),
+            usize::MAX,
+            writes_the_service,
+            nothing,
+        ),
+        times(
+            "service not active",
+            (400, "ServiceNotActiveException", "Service was not ACTIVE."),
+            usize::MAX,
+            changes_the_service,
+            nothing,
+        ),
+        times(
+            "tasks left",
+            (400, "ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active."),
+            2,
+            deletes_the_cluster,
+            everything,
+        ),
+        times(
+            "target group in use",
+            (400, "ResourceInUse", "Target group is currently in use by a listener or a rule"),
+            2,
+            deletes_the_target_group,
+            everything,
+        ),
+        times("interfaces left", (400, "DependencyViolation", used), 2, deletes_a_security_group, everything),
+    ]);
+    all
+}
+
+fn of_aws(operation: &str) -> bool {
+    ["Blob", "Manifest", "Upload"].iter().all(|part| !operation.contains(part))
+}
+
+fn creates_the_service(operation: &str) -> bool {
+    operation == "CreateService"
+}
+
+fn needs_our_role(operation: &str) -> bool {
+    creates_the_service(operation) || operation == "RegisterTaskDefinition"
+}
+
+fn deletes_the_cluster(operation: &str) -> bool {
+    operation == "DeleteCluster"
+}
+
+fn deletes_the_target_group(operation: &str) -> bool {
+    operation == "DeleteTargetGroup"
+}
+
+fn changes_the_service(operation: &str) -> bool {
+    operation == "UpdateService"
+}
+
+fn writes_the_service(operation: &str) -> bool {
+    creates_the_service(operation) || changes_the_service(operation)
+}
+
+fn deletes_a_security_group(operation: &str) -> bool {
+    operation == "DeleteSecurityGroup"
+}
+
 fn nothing(_: &str) -> bool {
     false
 }
@@ -99,7 +203,7 @@ fn everything(_: &str) -> bool {
 }
 
 fn reads(operation: &str) -> bool {
-    ["Get", "List", "Describe"].iter().any(|verb| operation.starts_with(verb))
+    ["Get", "List", "Describe", "Head"].iter().any(|verb| operation.starts_with(verb))
 }
 
 fn updates_of_functions(operation: &str) -> bool {

@@ -14,40 +14,75 @@
 //! The emulator forgets nothing: 2,500 cases took 16 GB. The whole is run in quarters where a machine has less.
 //!
 //! A case is named by words between slashes. Each may be a pattern, as of files, and words at the end may be left out. A
-//! further sequence of calls joins by a line in `sequences.rs`, a further fault by a line in `kinds.rs`.
+//! further sequence of calls joins by a line in `sequences.rs`, a further fault by a line in `kinds.rs`. Sequences of stages that
+//! servers host, on MiniStack, are in `servers.rs`.
 
 mod campaign;
 mod deletions;
 mod disturbed;
+mod hosting;
 mod judgement;
 mod kinds;
 mod known;
 mod races;
+mod scene;
 mod sequences;
+mod servers;
 mod snapshot;
 
+use std::thread;
+
 use self::campaign::Case;
+use self::kinds::Kind;
+use self::sequences::Sequence;
 use crate::support::emulator::Emulator;
+use crate::support::hosted::HostedProject;
 
 /// How many calls the ordinary run disturbs by each kind of fault.
 const SAMPLE_OF_EACH_KIND: usize = 1;
 
+/// How many calls of each sequence of a hosted stage the ordinary run disturbs.
+const SAMPLE_OF_EACH_SEQUENCE: usize = 3;
+
 #[test]
 fn a_fault_at_any_call_is_told_truly_and_healed_by_the_next_run() {
-    let Some(emulator) = Emulator::shared() else { return };
+    if Emulator::shared().is_some() {
+        let by_kind = |_: &str, kind: &str| kind.to_owned();
+        let cases = cases(sequences::all(), &kinds::all(), by_kind);
+        campaign::run("faults", cases, SAMPLE_OF_EACH_KIND);
+    }
+}
+
+#[test]
+fn a_fault_at_any_call_of_a_hosted_stage_is_told_truly_and_healed_by_the_next_run() {
+    if HostedProject::empty().is_some() {
+        let by_sequence = |sequence: &str, _: &str| sequence.to_owned();
+        let cases = cases(servers::all(), &kinds::of_servers(), by_sequence);
+        campaign::run("faults of hosted stages", cases, SAMPLE_OF_EACH_SEQUENCE);
+    }
+}
+
+/// Every call of these sequences, disturbed by every kind of fault that it can meet, as far as may be asked for. The sample holds
+/// some of each group, which the names of sequence and kind tell.
+fn cases(sequences: Vec<Sequence>, kinds: &[Kind], group: fn(&str, &str) -> String) -> Vec<Case> {
+    let chosen = sequences.into_iter().filter(|sequence| campaign::may_choose(sequence.name));
+    let undisturbed = thread::scope(|scope| {
+        let runs = chosen.map(|sequence| scope.spawn(move || (sequence.undisturbed(), sequence)));
+        let runs: Vec<_> = runs.collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect::<Vec<_>>()
+    });
     let mut cases = Vec::new();
-    for sequence in sequences::all().into_iter().filter(|sequence| campaign::may_choose(sequence.name)) {
-        let undisturbed = sequence.undisturbed(emulator);
+    for (undisturbed, sequence) in undisturbed {
         for (operation, number) in undisturbed.calls() {
-            for kind in kinds::all() {
+            for kind in kinds.iter().filter(|kind| (kind.meets)(&operation)).cloned() {
                 let name = format!("{}/{operation}#{number}/{}", sequence.name, kind.name);
                 let (sequence, operation) = (sequence.clone(), operation.clone());
                 let undisturbed = undisturbed.clone();
-                cases.push(Case::new(name, kind.name, move || {
-                    disturbed::run(emulator, &sequence, &undisturbed, (&operation, number), &kind)
+                cases.push(Case::new(name, group(sequence.name, kind.name), move || {
+                    disturbed::run(&sequence, &undisturbed, (&operation, number), &kind)
                 }));
             }
         }
     }
-    campaign::run("faults", cases, SAMPLE_OF_EACH_KIND);
+    cases
 }

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::scene::Scene;
+use super::servers;
 use super::snapshot::Snapshot;
 use crate::derivatives::{Painting, leaves_behind};
 use crate::live::Live;
 use crate::support::emulator::Emulator;
+use crate::support::hosted::HostedProject;
 use crate::support::project::{MANIFEST, TestProject};
 use crate::support::proxy::{Fault, Proxy};
 
@@ -20,22 +23,40 @@ const SETTLES_AFTER: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub(super) struct Sequence {
     pub name: &'static str,
+    /// What its account is on.
+    pub on: On,
     /// Brings the files and the account to where the command starts.
     pub prepare: fn(&TestProject),
     /// The command to disturb, which prints one JSON document.
     pub command: &'static str,
+    /// Whether the command succeeds as well where everything is done.
+    pub repeats: bool,
     /// A command whose document has no `changes` once everything is done.
     pub settled: &'static str,
+    /// A command that leaves nothing.
+    pub destroys: &'static str,
 }
 
-/// All of them. A further one joins by being listed.
+/// Where an account is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum On {
+    LocalStack,
+    /// With a stage that servers host.
+    MiniStack,
+}
+
+const DESTROY: &str = "destroy --yes --json";
+const PRUNE: &str = "prune --keep 1 --yes --json";
+
+/// All of those of Lambda and API Gateway. A further one joins by being listed.
 pub(super) fn all() -> Vec<Sequence> {
     let deploy = |name, prepare| Sequence::deploying(name, prepare, "deploy --yes --json -s GREETING=hello");
     let destroy = |name, prepare| Sequence {
         name,
         prepare,
-        command: "destroy --yes --json",
-        settled: "destroy --yes --json",
+        command: DESTROY,
+        settled: DESTROY,
+        ..Sequence::deploying("", nothing, "")
     };
     vec![
         deploy("first deploy", nothing),
@@ -48,8 +69,9 @@ pub(super) fn all() -> Vec<Sequence> {
         Sequence {
             name: "prune",
             prepare: a_derivative_and_what_was_left_of_it,
-            command: "prune --keep 1 --yes --json",
-            settled: "prune --keep 1 --yes --json",
+            command: PRUNE,
+            settled: PRUNE,
+            ..Sequence::deploying("", nothing, "")
         },
     ]
 }
@@ -156,14 +178,27 @@ impl Sequence {
         prepare: fn(&TestProject),
         command: &'static str,
     ) -> Sequence {
-        Sequence { name, prepare, command, settled: "plan --json" }
+        let (on, settled, destroys) = (On::LocalStack, "plan --json", DESTROY);
+        Sequence { name, on, prepare, command, repeats: true, settled, destroys }
     }
 
     /// A project in an account of its own, in the state in which the command starts.
-    pub(super) fn prepared(&self, emulator: &'static Emulator) -> TestProject {
-        let project = TestProject::with_echo(emulator.account());
-        (self.prepare)(&project);
-        project
+    pub(super) fn prepared(&self) -> Scene {
+        match self.on {
+            On::LocalStack => {
+                let emulator = Emulator::shared().expect("an emulator");
+                let project = TestProject::with_echo(emulator.account());
+                (self.prepare)(&project);
+                Scene { project, proxies: vec![Sequence::proxy(emulator)] }
+            }
+            On::MiniStack => {
+                let hosted = HostedProject::with_echo().expect("an emulator");
+                (self.prepare)(&hosted.project);
+                servers::take_time(&hosted.proxy);
+                let HostedProject { project, proxy, registry } = hosted;
+                Scene { project, proxies: vec![proxy, registry] }
+            }
+        }
     }
 
     /// A proxy for the command.
@@ -174,19 +209,20 @@ impl Sequence {
     }
 
     /// Runs the command once, and records what it does.
-    pub(super) fn undisturbed(&self, emulator: &'static Emulator) -> Undisturbed {
-        let project = self.prepared(emulator);
-        let before = Snapshot::of(project.account());
-        let proxy = Sequence::proxy(emulator);
-        project.mdo(self.command).through(&proxy).exits(0);
+    pub(super) fn undisturbed(&self) -> Undisturbed {
+        let scene = self.prepared();
+        let account = scene.project.account();
+        let before = Snapshot::of(account);
+        let (status, stdout, stderr) = scene.begins(self.command).ends();
+        assert_eq!(status, 0, "{stdout}{stderr}");
         let mut calls = BTreeMap::new();
-        for call in proxy.recording().calls() {
-            *calls.entry(call.operation.name.clone()).or_insert(0) += 1;
+        for call in scene.proxies.iter().flat_map(|proxy| proxy.recording().calls().to_vec()) {
+            *calls.entry(call.operation.name).or_insert(0) += 1;
         }
         let after = match self.command.starts_with("destroy") {
             // What a destroy has to leave is known without asking it.
             true => Snapshot::default(),
-            false => Snapshot::of(project.account()),
+            false => Snapshot::of(account),
         };
         Undisturbed(Arc::new(Course { calls, before, after }))
     }

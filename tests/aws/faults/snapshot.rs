@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::hosting;
 use crate::live::{items, text};
 use crate::support::account::Account;
 
@@ -58,6 +59,9 @@ impl Snapshot {
         reader.apis(&mut snapshot);
         reader.rules(&mut snapshot);
         reader.log_groups(&mut snapshot);
+        if account.emulator().has_servers() {
+            hosting::read(&reader, &mut snapshot);
+        }
         snapshot
     }
 
@@ -70,6 +74,8 @@ impl Snapshot {
     pub(super) fn part(&self, kind: &str, name: &str) -> Snapshot {
         let belongs = |key: &str| match kind {
             "stage" => key.starts_with("stage ") || key.starts_with("usage_plan "),
+            // One stage at most is hosted.
+            "server" | "load_balancer" => key.starts_with(&format!("{kind} ")),
             _ => key == format!("{kind} {name}"),
         };
         let own = self.0.iter().filter(|(key, _)| belongs(key));
@@ -107,7 +113,7 @@ impl Snapshot {
         lines
     }
 
-    fn add(&mut self, kind: &str, name: &str, value: Value) {
+    pub(super) fn add(&mut self, kind: &str, name: &str, value: Value) {
         let all = self.0.entry(format!("{kind} {name}")).or_default();
         all.push(value);
         all.sort_by_key(Value::to_string);
@@ -131,17 +137,17 @@ fn differ(path: &str, found: &Value, asked: &Value, lines: &mut String) {
     }
 }
 
-struct Reader<'a> {
-    account: &'a Account,
+pub(super) struct Reader<'a> {
+    pub account: &'a Account,
 }
 
 impl Reader<'_> {
-    fn call(&self, service: &str, operation: &str, params: Value) -> Value {
+    pub(super) fn call(&self, service: &str, operation: &str, params: Value) -> Value {
         let result = self.account.aws(service, operation, params);
         result.unwrap_or_else(|error| panic!("{service} {operation}: {error}"))
     }
 
-    fn list(&self, service: &str, operation: &str, params: Value, list: &str) -> Vec<Value> {
+    pub(super) fn list(&self, service: &str, operation: &str, params: Value, list: &str) -> Vec<Value> {
         items(&self.call(service, operation, params)[list])
     }
 
@@ -154,7 +160,9 @@ impl Reader<'_> {
                 let document = self.call("iam", "get_role_policy", named)["PolicyDocument"].clone();
                 role["Policies"][text(&policy)] = document;
             }
-            snapshot.add("role", &text(&role["RoleName"]), self.plain(role, &[]));
+            let name = text(&role["RoleName"]);
+            let kind = if name.ends_with("_server") { "server_role" } else { "role" };
+            snapshot.add(kind, &name, self.plain(role, &[]));
         }
     }
 
@@ -216,7 +224,9 @@ impl Reader<'_> {
             for mut stage in self.list("apigateway", "get_stages", json!({"restApiId": id}), "item") {
                 let name = text(&stage["stageName"]);
                 stage["Tags"] = self.tags(&format!("/restapis/{id}/stages/{name}"));
-                for (method, path) in PROBES {
+                // A hosted stage and the other emulator are for what hosting does.
+                let probes = PROBES.iter().filter(|_| !self.account.emulator().has_servers());
+                for (method, path) in probes {
                     let answer = self.account.request_api(method, &id, &name, path, &[], b"");
                     stage["deployed"][format!("{method} {path}")] = json!([answer.status(), answer.text()]);
                 }
@@ -255,7 +265,12 @@ impl Reader<'_> {
         for mut group in self.list("logs", "describe_log_groups", json!({}), "logGroups") {
             let tags = json!({"resourceArn": text(&group["arn"]).trim_end_matches(":*")});
             group["Tags"] = self.call("logs", "list_tags_for_resource", tags)["tags"].clone();
-            snapshot.add("log_group", &text(&group["logGroupName"]), self.plain(group, &[]));
+            let name = text(&group["logGroupName"]);
+            let (kind, name) = match name.starts_with("/aws/lambda/") {
+                true => ("log_group", name.as_str()),
+                false => ("server", "log group"),
+            };
+            snapshot.add(kind, name, self.plain(group, &[]));
         }
     }
 
@@ -271,7 +286,7 @@ impl Reader<'_> {
     }
 
     /// A value without what is volatile in it, and with words in place of the account's and the APIs' ids.
-    fn plain(&self, value: Value, apis: &[String]) -> Value {
+    pub(super) fn plain(&self, value: Value, apis: &[String]) -> Value {
         let mut written = lasting(value).to_string().replace(self.account.id(), "ACCOUNT");
         for (index, id) in apis.iter().enumerate() {
             written = written.replace(id, &format!("API{}", index + 1));
@@ -309,7 +324,7 @@ fn lasting(value: Value) -> Value {
     }
 }
 
-fn sorted(mut values: Vec<Value>) -> Value {
+pub(super) fn sorted(mut values: Vec<Value>) -> Value {
     values.sort_by_key(Value::to_string);
     Value::Array(values)
 }

@@ -22,6 +22,8 @@ from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
 
 session = botocore.session.get_session()
+# A proxy between us and the emulator must not take a connection that we keep for one of the process under test.
+session.register("before-sign.*", lambda request, **_: request.headers.add_header("Connection", "close"))
 config = Config(retries={"total_max_attempts": 1}, read_timeout=120, proxies={})
 clients: dict[tuple, object] = {}
 making = threading.Lock()

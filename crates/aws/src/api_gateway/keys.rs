@@ -11,7 +11,10 @@ use mdo_model::stack::{Action, Change, DEFAULT_KEY, Kind, Resource, ResourceId};
 use super::usage_plan;
 use super::{ApiGatewayState, LiveKey, Owner, PAGE, found, patch, stage_tags, tag_resource, unexpected};
 use crate::client::Aws;
-use crate::pages;
+use crate::{pages, written};
+
+/// What makes a key, another one each time.
+const CREATE: &str = "apigateway:CreateApiKey";
 
 pub(crate) async fn apply(
     aws: &Aws,
@@ -68,12 +71,23 @@ async fn ensure(
         return Ok(key);
     }
     let full = names.key(name);
-    let answer = aws
-        .call("apigateway:CreateApiKey", &full, || {
+    let made = aws
+        .call(CREATE, &full, || {
             let request = aws.apigateway.create_api_key().name(&full).enabled(enabled);
             request.set_tags(Some(stage_tags(names))).send()
         })
-        .await?;
+        .await;
+    let answer = match made {
+        Ok(answer) => answer,
+        // Without an answer the key may be there all the same, and to make it again would make two.
+        Err(error) => {
+            let found = search(aws, names, true).await.ok().and_then(|mut keys| keys.remove(name)?.pop());
+            let key = found.filter(|key| key.is_tagged).ok_or(error)?;
+            written::note(CREATE);
+            state.known().keys.insert(name.clone(), key.clone());
+            return Ok(key);
+        }
+    };
     let key = LiveKey {
         id: answer.id.unwrap_or_default(),
         is_linked: false,

@@ -6,7 +6,7 @@ use mdo_model::project::Names;
 use mdo_model::stack::ResourceId;
 
 use super::cluster_tags;
-use super::service::once_settled;
+use super::settling::once_settled;
 use crate::client::Aws;
 use crate::ownership::{self, Owner};
 
@@ -55,7 +55,8 @@ pub(super) fn owner(tags: &[Tag], names: &Names) -> Owner {
 pub(super) async fn put(aws: &Aws, names: &Names, run: &Run<'_>, id: &ResourceId) -> Result<(), Error> {
     let name = names.cluster();
     let tags = cluster_tags(names);
-    once_settled(aws, run, id, || {
+    let waiting = |what: String| run.waiting(id, what);
+    once_settled(aws, &waiting, "for ECS to be done with the former cluster", || {
         aws.call("ecs:CreateCluster", &name, || {
             aws.ecs
                 .create_cluster()
@@ -70,18 +71,25 @@ pub(super) async fn put(aws: &Aws, names: &Names, run: &Run<'_>, id: &ResourceId
     .map(drop)
 }
 
-/// Deletes the project's cluster if nothing else is in it, and it is ours.
-pub(super) async fn delete(aws: &Aws, names: &Names) -> Result<(), Error> {
-    let Some(cluster) = find(aws, names).await? else { return Ok(()) };
-    if cluster.owner != Owner::Us || cluster.services > 0 {
-        return Ok(());
-    }
+/// Deletes the project's cluster once its last tasks are gone, if no service is in it, and it is ours.
+pub(super) async fn delete(
+    aws: &Aws,
+    names: &Names,
+    waiting: &(dyn Fn(String) + Send + Sync),
+) -> Result<(), Error> {
     let name = names.cluster();
-    let answer =
-        aws.call("ecs:DeleteCluster", &name, || aws.ecs.delete_cluster().cluster(&name).send()).await;
-    match answer {
-        // Another stage has come into it meanwhile.
-        Err(error) if !matches!(error.cause, Cause::Gone | Cause::Busy) => Err(error),
+    let deleted = once_settled(aws, waiting, "for the last tasks in the cluster to end", || async {
+        match find(aws, names).await? {
+            // Another stage may have come into it meanwhile.
+            Some(cluster) if cluster.owner == Owner::Us && cluster.services == 0 => aws
+                .call("ecs:DeleteCluster", &name, || aws.ecs.delete_cluster().cluster(&name).send())
+                .await
+                .map(drop),
+            _ => Ok(()),
+        }
+    });
+    match deleted.await {
+        Err(error) if !error.is(&Cause::Gone) => Err(error),
         _ => Ok(()),
     }
 }

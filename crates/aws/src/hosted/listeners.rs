@@ -4,13 +4,13 @@ use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, Certificate, FixedResponseActionConfig, Listener, ProtocolEnum,
     RedirectActionConfig, RedirectActionStatusCodeEnum,
 };
-use futures::future::try_join_all;
+use futures::future::join_all;
 use mdo_engine::{Cause, Error};
 use mdo_model::project::Entry;
 
 use super::rules;
 use crate::client::Aws;
-use crate::pages;
+use crate::{pages, written};
 
 /// TLS 1.2 and 1.3 with forward secrecy.
 const TLS_POLICY: &str = "ELBSecurityPolicy-TLS13-1-2-2021-06";
@@ -120,8 +120,7 @@ pub(super) async fn put(
                 None => Ok(()),
             }
         };
-        let (front, ()) =
-            futures::future::try_join(put_one(aws, name, balancer, live, &front), other).await?;
+        let (front, ()) = written::both(put_one(aws, name, balancer, live, &front), other).await?;
         return Ok(front);
     }
     let arn = put_one(aws, name, balancer, live, &front).await?;
@@ -134,7 +133,8 @@ pub(super) async fn put(
     match (other, old) {
         (Some(other), _) => {
             put_one(aws, name, balancer, live, &other).await?;
-            try_join_all(moved.iter().map(|rule| rules::delete(aws, name, rule))).await?;
+            let deleted = join_all(moved.iter().map(|rule| rules::delete(aws, name, rule))).await;
+            deleted.into_iter().collect::<Result<(), _>>()?;
         }
         (None, Some(old)) => {
             let answer = aws

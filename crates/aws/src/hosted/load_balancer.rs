@@ -17,6 +17,7 @@ use super::{HostedState, listeners};
 use crate::client::Aws;
 use crate::ec2::{Door, SecurityGroup, Visitor};
 use crate::ownership::{Owner, project_tags};
+use crate::written;
 
 /// How long the load balancer keeps an idle connection.
 const IDLE_TIMEOUT: &str = "idle_timeout.timeout_seconds";
@@ -213,7 +214,7 @@ pub(super) async fn create(
     let attributes = put_attributes(aws, &name, &live.arn, wanted);
     let entry = wanted.entry.as_ref().unwrap_or(&Entry::Http);
     let front = listeners::put(aws, &name, &live.arn, &[], entry);
-    let ((), front) = futures::future::try_join(attributes, front).await?;
+    let ((), front) = written::both(attributes, front).await?;
     live.front = Some(front);
     state.known().balancer = Some(live);
     run.announce(&change.id);

@@ -18,6 +18,7 @@ mod scaling;
 mod security_group;
 mod server;
 mod service;
+mod settling;
 mod target;
 mod task;
 #[cfg(test)]
@@ -120,6 +121,11 @@ impl HostedState {
             secrets: server.secrets.values().cloned().collect(),
         });
         Self { looks: settings.knows_hosting, wanted, known: Mutex::default() }
+    }
+
+    /// Whether servers host the stage, as the files say.
+    pub(crate) fn hosts(&self) -> bool {
+        self.wanted.is_some()
     }
 
     /// Whether servers are looked for.

@@ -151,6 +151,8 @@ async fn create(aws: &Aws, names: &Names, wanted: &ServerRole) -> Result<(), Err
 
 async fn update(aws: &Aws, names: &Names, wanted: &ServerRole, change: &Change) -> Result<(), Error> {
     let name = names.server_role();
+    // What the role may do first: whoever has edited that has seldom edited whom it trusts, which is then written as it was.
+    put_policy(aws, names, wanted).await?;
     if change.touches("trusted_service") {
         let trust = trust(&wanted.trusted_service).to_string();
         aws.call("iam:UpdateAssumeRolePolicy", &name, || {
@@ -165,7 +167,7 @@ async fn update(aws: &Aws, names: &Names, wanted: &ServerRole, change: &Change) 
         })
         .await?;
     }
-    put_policy(aws, names, wanted).await
+    Ok(())
 }
 
 async fn put_policy(aws: &Aws, names: &Names, wanted: &ServerRole) -> Result<(), Error> {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{evidence, service};
 use crate::client::Aws;
+use crate::written;
 
 /// How long a deployment may take. ECS itself sets no bound where tasks find no place.
 const ROLLS_WITHIN: Duration = Duration::from_secs(30 * 60);
@@ -80,7 +81,10 @@ impl Rollout<'_> {
         let words = match self.former {
             None => format!("{name} goes on starting: there is no former version to go back to"),
             Some(former) => match service::point(self.aws, self.names, former).await {
-                Ok(()) => format!("told ECS to go back to {}", revision(former)),
+                Ok(()) => {
+                    written::undone();
+                    format!("told ECS to go back to {}", revision(former))
+                }
                 Err(error) => format!("cannot tell ECS to go back to {}: {error}", revision(former)),
             },
         };

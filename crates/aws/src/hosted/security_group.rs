@@ -1,18 +1,14 @@
 //! Security groups: found by name, opened for whom they are there for and nobody else, deleted once nothing is in them.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use mdo_engine::{Cause, Error};
 use mdo_model::project::ProjectName;
-use tokio::time::Instant;
 
+use super::settling::once_settled;
 use crate::client::Aws;
 use crate::ec2::{Door, SecurityGroup};
 use crate::ownership::{self, Owner};
-
-/// How long the network interfaces of what was in a security group may take to go.
-const GOES_WITHIN: Duration = Duration::from_secs(300);
 
 /// A security group as it should be.
 pub(super) struct Wanted<'a> {
@@ -104,26 +100,16 @@ pub(super) async fn delete(
     group: &SecurityGroup,
     waiting: &(dyn Fn(String) + Send + Sync),
 ) -> Result<(), Error> {
-    let began = Instant::now();
-    let mut pause = Duration::from_millis(250);
-    loop {
-        let answer = aws
-            .call("ec2:DeleteSecurityGroup", &group.name, || aws.ec2.delete_security_group(&group.id))
-            .await;
-        match answer {
-            Err(error) if error.is(&Cause::Busy) && began.elapsed() < GOES_WITHIN => {
-                waiting(format!("for network interfaces in security group {} to go", group.name));
-                aws.pause(pause).await?;
-                pause = (pause * 2).min(Duration::from_secs(5));
-            }
-            Err(error) if error.is(&Cause::Busy) => {
-                return Err(error.with_help(format!(
-                    "something is still in security group {} ({}): take it out of there and run the command again",
-                    group.name, group.id
-                )));
-            }
-            Err(error) if !error.is(&Cause::Gone) => return Err(error),
-            _ => return Ok(()),
-        }
+    let busy = format!("for network interfaces in security group {} to go", group.name);
+    let deleted = once_settled(aws, waiting, &busy, || {
+        aws.call("ec2:DeleteSecurityGroup", &group.name, || aws.ec2.delete_security_group(&group.id))
+    });
+    match deleted.await {
+        Err(error) if error.is(&Cause::Busy) => Err(error.with_help(format!(
+            "something is still in security group {} ({}): take it out of there and run the command again",
+            group.name, group.id
+        ))),
+        Err(error) if !error.is(&Cause::Gone) => Err(error),
+        _ => Ok(()),
     }
 }

@@ -11,11 +11,12 @@ use mdo_model::stack::{Action, Change, Definition, HostedFunction, Resource, Ser
 
 use super::rollout::Rollout;
 use super::service::{LiveService, Update, Where};
+use super::settling::once_settled;
 use super::task::{self, LiveTask};
 use super::{HostedState, cluster, log_group, push, revisions, scaling, service, target};
 use crate::client::{Aws, domain};
 use crate::ownership::Owner;
-use crate::unexpected;
+use crate::{unexpected, written};
 
 /// What stands in the model for an image in a task definition that mdo would not write.
 const EDITED: &str = "(edited by hand)";
@@ -215,14 +216,13 @@ impl Work<'_> {
         let Self { aws, names, state, change, run, .. } = *self;
         wanted.check_size(&names.stage).map_err(too_large)?;
         // None of these needs what other changes make.
-        futures::try_join!(
+        let writes = written::both(
             log_group::put(aws, names, wanted.log_retention_days),
             cluster::put(aws, names, run, &change.id),
-            self.push(),
-            run.all_usable(change),
-        )?;
+        );
+        written::beside(writes, try_join(self.push(), run.all_usable(change))).await?;
         let (target, revision) =
-            try_join(target::put(aws, names, state, wanted), self.register(wanted)).await?;
+            written::both(target::put(aws, names, state, wanted), self.register(wanted)).await?;
         let network = state.network()?;
         let place = Where { network: &network, target: &target };
         let made = service::create(aws, names, wanted, &revision, &place, (run, &change.id)).await?;
@@ -312,7 +312,9 @@ impl Work<'_> {
             return Ok(arn);
         }
         let stage: Secret = document.to_json().map_err(too_large)?;
-        task::register(aws, &place(aws, names, state)?, wanted, &stage).await
+        let place = place(aws, names, state)?;
+        let waiting = |what: String| self.run.waiting(&self.change.id, what);
+        once_settled(aws, &waiting, "for ECS", || task::register(aws, &place, wanted, &stage)).await
     }
 
     /// Waits until the new tasks serve, unless the run is not to.
@@ -340,7 +342,7 @@ impl Work<'_> {
         let waiting = |what: String| run.waiting(&change.id, what);
         target::delete(aws, names, state, &waiting).await?;
         revisions::forget_all(aws, names).await?;
-        cluster::delete(aws, names).await?;
+        cluster::delete(aws, names, &waiting).await?;
         let warnings = match run.plan().keeps_logs {
             true => Vec::new(),
             false => log_group::delete(aws, names).await?,

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::cloud_tags;
 use super::cluster::{self, ON_DEMAND, SPOT, owner};
 use super::network::Network;
+use super::settling::once_settled;
 use super::target::{PORT, Target};
 use super::task::CONTAINER;
 use crate::client::Aws;
@@ -25,9 +26,6 @@ use crate::pages;
 
 /// How many tasks of a new version may fail before ECS goes back to the former one.
 const FAILURES: i32 = 2;
-
-/// How long ECS may take to know a role that it has just made itself, or to be done with a former service.
-const SETTLES_WITHIN: Duration = Duration::from_secs(180);
 
 /// A service as it is live.
 #[derive(Clone, Debug)]
@@ -170,7 +168,8 @@ pub(super) async fn create(
     let capacity = capacity(wanted).map_err(unfinished)?;
     let deployment = deployment().map_err(unfinished)?;
     let tags = cloud_tags(names);
-    let answer = once_settled(aws, run, id, || {
+    let waiting = |what: String| run.waiting(id, what);
+    let answer = once_settled(aws, &waiting, "for ECS to be done with the former service", || {
         aws.call("ecs:CreateService", &name, || {
             aws.ecs
                 .create_service()
@@ -306,33 +305,6 @@ pub(super) async fn delete(aws: &Aws, names: &Names, run: &Run<'_>, id: &Resourc
 
 /// How long the tasks of a deleted service may take to end: draining, and the longest that Fargate gives a task to stop.
 const GOES_WITHIN: Duration = Duration::from_secs(600);
-
-/// Makes a call again while ECS is not ready for it: its own role has not got around, or a former service is not gone.
-pub(super) async fn once_settled<T, F, Fut>(
-    aws: &Aws,
-    run: &Run<'_>,
-    id: &ResourceId,
-    call: F,
-) -> Result<T, Error>
-where
-    F: Fn() -> Fut,
-    Fut: Future<Output = Result<T, Error>>,
-{
-    let (began, mut pause) = (Instant::now(), Duration::from_millis(500));
-    loop {
-        let error = match call().await {
-            Err(error) if began.elapsed() < SETTLES_WITHIN => error,
-            answer => return answer,
-        };
-        match error.cause {
-            Cause::RoleNotReady => run.waiting(id, "for ECS to know its role"),
-            Cause::Busy => run.waiting(id, "for ECS to be done with the former service"),
-            _ => return Err(error),
-        }
-        aws.pause(pause).await?;
-        pause = (pause * 2).min(Duration::from_secs(5));
-    }
-}
 
 fn network(wanted: &Server, place: &Where<'_>) -> Result<NetworkConfiguration, BuildError> {
     let address = if place.network.is_public { AssignPublicIp::Enabled } else { AssignPublicIp::Disabled };

@@ -11,10 +11,12 @@ use mdo_model::stack::{HEALTH_COUNT, HEALTH_INTERVAL, Server};
 
 use super::load_balancer::LiveBalancer;
 use super::security_group::{self, Wanted};
+use super::settling::once_settled;
 use super::{HostedState, rules};
 use crate::client::Aws;
 use crate::ec2::{Door, SecurityGroup, Visitor};
 use crate::ownership::{Owner, PROJECT_TAG, STAGE_TAG};
+use crate::written;
 
 /// The port that containers listen on.
 pub(super) const PORT: u16 = 8080;
@@ -150,7 +152,7 @@ pub(super) async fn put(
 ) -> Result<Target, Error> {
     let balancer = state.balancer(names)?;
     let live = state.known().target.clone();
-    let (arn, group) = futures::future::try_join(
+    let (arn, group) = written::both(
         put_target_group(aws, names, &balancer, &live, wanted),
         put_group(aws, names, state, &balancer),
     )
@@ -223,7 +225,7 @@ async fn put_target_group(
         .map(drop)
     };
     let leading = put_rule(aws, names, balancer, &arn);
-    futures::try_join!(asking, draining, owning, leading)?;
+    written::both(written::both(asking, draining), written::both(owning, leading)).await?;
     Ok(arn)
 }
 
@@ -331,11 +333,12 @@ pub(super) async fn delete(
     }
     if let Some(arn) = target {
         let name = names.target_group();
-        let answer = aws
-            .call("elasticloadbalancing:DeleteTargetGroup", &name, || {
+        let answer = once_settled(aws, waiting, "for the load balancer to let go of the tasks", || {
+            aws.call("elasticloadbalancing:DeleteTargetGroup", &name, || {
                 aws.elb.delete_target_group().target_group_arn(&arn).send()
             })
-            .await;
+        })
+        .await;
         if let Err(error) = answer.map(drop)
             && !error.is(&Cause::Gone)
         {

@@ -321,7 +321,8 @@ impl Stack {
     pub fn environment(&self, function: &FunctionName) -> Option<&BTreeMap<String, Secret>> {
         let by_server = || self.server.as_ref()?.functions.get(function).map(|one| &one.environment);
         let by_itself = self.functions.get(function).map(|one| &one.configuration.environment);
-        by_itself.or_else(by_server)
+        // What is left of a function beside a server that answers for it does not serve.
+        by_server().or(by_itself)
     }
 
     /// Every resource with its id, in the order in which plans list them.
