@@ -363,7 +363,6 @@ fn what_a_hosted_stage_cannot_be_is_refused_before_any_change() {
     let large = format!("{}=", "X".repeat(10)) + &"y".repeat(70_000);
     hosted.project.write("large.env", &large);
     let output = hosted.mdo("deploy -E large.env").runs();
-    println!("{}", output.stderr);
     assert_eq!(output.status, 2);
     assert!(hosted.writes().is_empty());
 }
