@@ -75,6 +75,7 @@ fn main() {
         for _ in 0..ROUNDS {
             let (server, port) = serve(folder.path(), bootstraps, None);
             own.push(wrk(port, "/bench/sample_producer", connections, None));
+            assert!(own.iter().all(|rate| *rate > 0.0), "nothing was answered");
             drop(server);
             if let Some(other) = &other {
                 let (servers, port) = watch(other, &bootstrap, folder.path(), bootstraps);
@@ -85,6 +86,8 @@ fn main() {
         }
         let (own, others) = (median(own), (!others.is_empty()).then(|| median(others)));
         let [others, times] = match others {
+            // It loses an event whose client hangs up while a bootstrap has it, and the bootstrap with it.
+            Some(0.0) => ["answers nothing".to_owned(), String::new()],
             Some(others) => [format!("{others:.0}"), format!("{:.2} ×", own / others)],
             None => ["not asked for".to_owned(), String::new()],
         };
@@ -154,7 +157,7 @@ fn watch(program: &Path, bootstrap: &Path, folder: &Path, bootstraps: u32) -> (V
     for _ in 0..bootstraps {
         let mut command = Command::new(bootstrap);
         command
-            .env("AWS_LAMBDA_RUNTIME_API", format!("127.0.0.1:{port}/sample_producer"))
+            .env("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{port}/.rt/sample_producer"))
             .env("N_CLASSES", "2");
         command.envs([("AWS_LAMBDA_FUNCTION_NAME", "sample_producer"), ("AWS_LAMBDA_FUNCTION_VERSION", "1")]);
         command.envs([("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"), ("AWS_LAMBDA_LOG_GROUP_NAME", "")]);
@@ -235,7 +238,6 @@ fn wrk(port: u16, path: &str, connections: u32, script: Option<&Path>) -> f64 {
         if seconds == "4s" {
             let rate = text.lines().find_map(|line| line.strip_prefix("Requests/sec:")).unwrap();
             let rate = rate.trim().parse().unwrap();
-            assert!(rate > 0.0, "nothing was answered: {text}");
             return rate;
         }
     }

@@ -25,6 +25,9 @@ const CLIENTS: usize = 4;
 
 const SLOTS: [&str; 4] = ["a", "b", "c", "d"];
 
+/// How long it is waited before another program is asked again.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// A balancer with four places for servers; it ends with the test.
 struct Balancer {
     folder: TempDir,
@@ -46,12 +49,13 @@ defaults
   mode http
   retries 0
   timeout connect 2s
+  timeout check 2s
   timeout client 130s
   timeout server 130s
   timeout http-keep-alive 130s
 frontend front
   bind unix@{place}/front.sock
-  http-request set-header X-Forwarded-For 203.0.113.9
+  http-request add-header X-Forwarded-For 203.0.113.9
   http-request set-header X-Forwarded-Proto https
   http-request set-header X-Forwarded-Port 443
   default_backend tasks
@@ -64,18 +68,21 @@ backend tasks
         );
         let path = folder.path().join("haproxy.cfg");
         fs::write(&path, config).unwrap();
-        let started = Command::new("haproxy")
-            .args(["-db", "-f"])
-            .arg(&path)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
+        let log = fs::File::create(folder.path().join("haproxy.log")).unwrap();
+        let mut haproxy = Command::new("haproxy");
+        haproxy.args(["-db", "-f"]).arg(&path).stdout(Stdio::null()).stderr(log);
+        let started = haproxy.spawn();
         let Ok(child) = started else {
             skipped("this machine has no HAProxy; apt-get install haproxy");
             return None;
         };
-        let balancer = Self { folder, child };
-        balancer.until(|balancer| UnixStream::connect(balancer.path("front.sock")).is_ok());
+        let mut balancer = Self { folder, child };
+        while UnixStream::connect(balancer.path("front.sock")).is_err() {
+            let ended = balancer.child.try_wait().unwrap();
+            let log = || fs::read_to_string(balancer.path("haproxy.log")).unwrap_or_default();
+            assert!(ended.is_none(), "HAProxy did not start: {}", log());
+            thread::sleep(PAUSE);
+        }
         Some(balancer)
     }
 
@@ -85,7 +92,7 @@ backend tasks
 
     fn until(&self, is_so: impl Fn(&Self) -> bool) {
         while !is_so(self) {
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(PAUSE);
         }
     }
 
@@ -145,11 +152,18 @@ struct Traffic {
     ends: Arc<AtomicBool>,
 }
 
+impl Drop for Traffic {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Traffic {
     /// How many requests were made, and how many of them were not answered by 200.
-    fn stop(self) -> (usize, usize) {
+    fn stop(mut self) -> (usize, usize) {
         self.ends.store(true, Ordering::Relaxed);
-        let statuses: Vec<u16> = self.clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
+        let clients = std::mem::take(&mut self.clients);
+        let statuses: Vec<u16> = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
         (statuses.len(), statuses.iter().filter(|status| **status != 200).count())
     }
 }
@@ -161,7 +175,8 @@ fn ask(place: &PathBuf, kept: &mut Option<BufReader<UnixStream>>, path: &str) ->
             Some(connection) => connection,
             None => BufReader::new(UnixStream::connect(place)?),
         };
-        let request = format!("GET {path} HTTP/1.1\r\nHost: api.example\r\n\r\n");
+        // A client may say what it likes of where it comes from.
+        let request = format!("GET {path} HTTP/1.1\r\nHost: api.example\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n");
         connection.get_mut().write_all(request.as_bytes())?;
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -202,6 +217,8 @@ fn roll(lame_duck: u16) -> Option<(usize, usize)> {
         balancer.register(next, &serving);
         former.signal("TERM");
         assert_eq!(former.end().0, Some(0));
+        // Nobody but the checks tells the balancer: what it sends meanwhile is what a task loses that does not wait for them.
+        balancer.until(|balancer| balancer.state_of(slot).starts_with("DOWN"));
         balancer.tell(&format!("set server tasks/{slot} state maint"));
         new.push(serving);
     }
@@ -241,7 +258,9 @@ fn a_request_that_takes_long_is_answered_by_a_server_that_was_told_to_stop() {
     assert_eq!(status, 200, "{body}");
     let event: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(event["event"]["requestContext"]["identity"]["sourceIp"], "203.0.113.9");
-    assert_eq!(event["event"]["headers"]["X-Forwarded-Proto"], "https");
+    for (name, value) in [("X-Forwarded-Proto", "https"), ("X-Forwarded-Port", "443")] {
+        assert_eq!(event["event"]["headers"][name], value);
+    }
     assert_eq!(serving.end().0, Some(0));
 }
 
