@@ -41,7 +41,7 @@ pub(super) struct Args {
     /// Do not wait until the new tasks of a hosted stage serve
     #[arg(long)]
     no_wait: bool,
-    /// The server program for the image of a hosted stage [default: mdo-server beside mdo]
+    /// The server program for the image of a hosted stage [default: the one in a release build, else mdo-server beside mdo]
     #[arg(long, value_name = "FILE")]
     server_program: Option<PathBuf>,
     /// Print one JSON document instead of text

@@ -43,7 +43,7 @@ pub(super) struct Args {
     /// Read environment variables for this run from a file; may be repeated
     #[arg(short = 'E', long = "env-file", value_name = "FILE", requires = "run")]
     env_file: Vec<PathBuf>,
-    /// The server program [default: mdo-server beside mdo]
+    /// The server program [default: the one in a release build, else mdo-server beside mdo]
     #[arg(long, value_name = "FILE")]
     server_program: Option<PathBuf>,
     /// Print one JSON document instead of text
@@ -55,7 +55,7 @@ const EXAMPLES: &str = "Examples:
   mdo image                      what an image would hold
   mdo image -o ml_api.tar        an archive for docker load -i
   mdo image -o - | podman load
-  mdo image --run -s N_CLASSES=2 try it here, as a task would run";
+  mdo image --run                try it here, as a task would run";
 
 pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
     let to_stdout = args.output.as_deref() == Some(Path::new("-"));

@@ -21,7 +21,7 @@ pub(super) struct Args {
     /// Print one JSON document instead of text
     #[arg(long)]
     pub json: bool,
-    /// The server program for the image of a hosted stage [default: mdo-server beside mdo]
+    /// The server program for the image of a hosted stage [default: the one in a release build, else mdo-server beside mdo]
     #[arg(long, value_name = "FILE")]
     server_program: Option<PathBuf>,
     /// Exit with 3 when something would change

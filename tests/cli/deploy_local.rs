@@ -94,6 +94,7 @@ fn a_stack_is_listed() {
                 "environment": ["GREETING"],
                 "warm": null,
             }],
+            "server": null,
             "routes": {"GET /echo": {"function": "echo", "security": "key", "timeout_ms": 29000}},
             "keys": ["default"],
         })
