@@ -4,11 +4,23 @@ use std::path::Path;
 
 use mdo_model::project::{Architecture, Settings};
 use mdo_package::OwnFolder;
-use mdo_package::image::{Image, ImageStore, own_image};
+use mdo_package::image::{Image, ImageError, ImageStore, own_image};
 
 use super::abandoned::Waiting;
 use super::engine::{Engine, Purpose};
-use crate::output::{self, Failure};
+use crate::output::{self, Failure, exit_code};
+
+/// Why what an engine has built cannot be hosted: nobody but mdo knows the archive that it lies in.
+fn unfit(error: ImageError, engine: &Engine, platform: &str) -> Failure {
+    match error {
+        ImageError::Base { reason, .. } => Failure::with_help(
+            exit_code::USAGE,
+            format!("what {} built for {platform} cannot be hosted: {reason}", engine.name()),
+            "check the `FROM` of the Dockerfile; an engine may reuse what it built for another processor: build once without its cache",
+        ),
+        error => error.into(),
+    }
+}
 
 /// Builds the image of a Dockerfile, and reads what the engine has made.
 ///
@@ -55,7 +67,8 @@ pub(super) async fn build_dockerfile(
             }
         };
         engine.finish(&mut save, &abandoned)?;
-        Ok::<_, Failure>(own_image(&archive, architecture, &ImageStore::of(&own))?)
+        own_image(&archive, architecture, &ImageStore::of(&own))
+            .map_err(|error| unfit(error, &engine, platform))
     };
     tokio::task::spawn_blocking(building).await.map_err(anyhow::Error::from)?
 }

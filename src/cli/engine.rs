@@ -57,6 +57,10 @@ impl Engine {
         };
         let mut reasons = Vec::new();
         for program in candidates {
+            if purpose == Purpose::Run && name_of(program) == "buildah" {
+                reasons.push(format!("{program}: builds images and does not run them"));
+                continue;
+            }
             match answers(program) {
                 Ok(()) => return Ok(Self { program: program.to_owned(), options }),
                 Err(reason) => reasons.push(format!("{program}: {reason}")),
@@ -73,7 +77,7 @@ impl Engine {
 
     /// What it is called.
     pub(super) fn name(&self) -> &str {
-        self.program.rsplit('/').next().unwrap_or(&self.program)
+        name_of(&self.program)
     }
 
     /// A command of it.
@@ -180,6 +184,11 @@ fn listen(name: &str, output: impl Read, said: &Mutex<VecDeque<String>>) {
         }
         line.clear();
     }
+}
+
+/// The name of a program without its folder.
+fn name_of(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
 }
 
 /// Whether a program is there and works: docker is often there without its daemon.

@@ -53,6 +53,21 @@ fn an_engine_that_does_not_work_is_told_with_its_reason() {
 }
 
 #[test]
+fn an_engine_that_builds_alone_runs_nothing() {
+    let project = project(BROKEN);
+    project.set_variable("MDO_CONTAINER_ENGINE", "/usr/bin/buildah");
+    project.write(
+        "project.toml",
+        &OWN.replace(
+            "dockerfile = \"Dockerfile\"",
+            &format!("image = \"ghcr.io/o/n@sha256:{}\"", "a".repeat(64)),
+        ),
+    );
+    let output = project.mdo("image --run --check --stage prod").exits(2);
+    output.says("/usr/bin/buildah: builds images and does not run them");
+}
+
+#[test]
 fn an_image_that_is_elsewhere_is_not_made() {
     let reference = format!("ghcr.io/o/n@sha256:{}", "a".repeat(64));
     let project = project(BROKEN);
