@@ -135,8 +135,12 @@ fn is_of_client(line: &str) -> bool {
 }
 
 /// What Lambda's client alone says: of updates of Lambda's runtimes, which there are none of here, and, too late to be in the log for
-/// sure, of an answer that was refused.
-const LAMBDAS_OWN: [&str; 2] = ["LAMBDA_WARNING", "LAMBDA_RUNTIME Failed to post handler success response"];
+/// sure, of an answer that was refused: its client's line, and the last one of the trace that it dies with.
+const LAMBDAS_OWN: [&str; 3] = [
+    "LAMBDA_WARNING",
+    "LAMBDA_RUNTIME Failed to post handler success response",
+    "RuntimeError: Failed to post invocation response",
+];
 
 /// The same in the log, where the line of code and the marks below it follow.
 fn without_client_frames(lines: &[String]) -> Vec<String> {
