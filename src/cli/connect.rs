@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mdo_aws::{AwsProvider, S3Object};
+use mdo_engine::logs::Logs;
 use mdo_engine::{Cause, Error, Fetch, Invoke, Keys, Pings, Provider, Revision, Revisions, Share, Versions};
 use mdo_https::HttpsFile;
 use mdo_local::LocalProvider;
@@ -25,6 +26,7 @@ pub(super) struct Connection {
     pub invoke: Arc<dyn Invoke>,
     pub keys: Arc<dyn Keys>,
     pub pings: Arc<dyn Pings>,
+    pub logs: Arc<dyn Logs>,
     /// The project's bucket; this machine has none.
     pub share: Option<Arc<dyn Share>>,
     /// What deploys have left there; on this machine they leave nothing.
@@ -78,12 +80,13 @@ pub(super) async fn zip(source: &ZipSource, settings: &Settings) -> Result<Arc<d
     }
 }
 
-fn connection<P: Provider + Invoke + Keys + Pings + 'static>(provider: Arc<P>) -> Connection {
+fn connection<P: Provider + Invoke + Keys + Pings + Logs + 'static>(provider: Arc<P>) -> Connection {
     Connection {
         provider: Arc::clone(&provider) as _,
         invoke: Arc::clone(&provider) as _,
         keys: Arc::clone(&provider) as _,
-        pings: provider,
+        pings: Arc::clone(&provider) as _,
+        logs: provider,
         share: None,
         versions: None,
         revisions: None,

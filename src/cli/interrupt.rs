@@ -52,7 +52,9 @@ impl Interrupt {
         let Some(notice) = notice else {
             return Err(Failure::new(exit_code::INTERRUPTED, "interrupted; nothing was changed"));
         };
-        output::message(notice);
+        if !notice.is_empty() {
+            output::message(notice);
+        }
         self.token.cancel();
         tokio::select! {
             biased;
@@ -61,6 +63,11 @@ impl Interrupt {
                 Err(Failure::reported(exit_code::INTERRUPTED))
             }
         }
+    }
+
+    /// Says that from now on the first signal is how a command is meant to end, about which nothing has to be said.
+    pub(super) fn begin_quietly(&self) {
+        self.begin("");
     }
 
     /// Says that from now on a command has to be ended in good order, and what the first signal says of that.

@@ -27,6 +27,7 @@ mod interrupt;
 mod invoke;
 mod key;
 mod list;
+mod logs;
 mod oversized;
 mod packaging;
 mod plan;
@@ -95,6 +96,7 @@ enum Verb {
     Derivative(derivative::Args),
     Image(image::Args),
     List(list::Args),
+    Logs(logs::Args),
     Rollback(rollback::Args),
     Prune(prune::Args),
     Destroy(destroy::Args),
@@ -208,6 +210,7 @@ impl Cli {
             Verb::Derivative(args) => interrupt.around(derivative::run(args)).await,
             Verb::Image(args) => interrupt.around(image::run(args, &interrupt)).await,
             Verb::List(args) => interrupt.around(list::run(args)).await,
+            Verb::Logs(args) => interrupt.around(logs::run(args, &interrupt)).await,
             Verb::Rollback(args) => interrupt.around(rollback::run(args, &interrupt)).await,
             Verb::Prune(args) => interrupt.around(prune::run(args, &interrupt)).await,
             Verb::Destroy(args) => interrupt.around(destroy::run(args, &interrupt)).await,
@@ -233,6 +236,7 @@ impl Verb {
             Self::Derivative(args) => args.json(),
             Self::Image(args) => args.json,
             Self::List(args) => args.json,
+            Self::Logs(args) => args.json,
             Self::Rollback(args) => args.json,
             Self::Prune(args) => args.json,
             Self::Destroy(args) => args.json,

@@ -6,6 +6,7 @@ mod failure;
 mod fields;
 mod hosted;
 mod human;
+mod logs;
 mod progress;
 mod text;
 
@@ -20,6 +21,7 @@ pub(crate) use hosted::{cost, moves, notes, size as server_size};
 pub(crate) use human::{
     DerivativeSize, Heading, Sizes, deployed, floor, nothing_to_do, plan, report, warnings,
 };
+pub(crate) use logs::{LogPrinter, utc};
 pub(crate) use mdo_model::thousands;
 pub(crate) use progress::{Progress, Steps};
 pub(crate) use text::{count, table};

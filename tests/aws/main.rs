@@ -20,6 +20,7 @@ mod functions;
 mod guide;
 mod hosting;
 mod live;
+mod logs;
 mod ownership;
 mod packages;
 mod smoke;

@@ -17,6 +17,7 @@ mod image;
 mod init;
 mod invoke;
 mod key;
+mod logs;
 mod manual;
 mod own_folder;
 mod plan;

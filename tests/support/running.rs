@@ -13,28 +13,35 @@ const POLL: Duration = Duration::from_millis(5);
 /// A process whose outputs are read as they come.
 pub struct Running {
     child: Child,
-    stdout: JoinHandle<String>,
-    stderr: JoinHandle<()>,
-    said: Arc<(Mutex<String>, Condvar)>,
+    readers: [JoinHandle<()>; 2],
+    printed: Heard,
+    said: Heard,
+}
+
+/// What was heard of an output so far.
+type Heard = Arc<(Mutex<String>, Condvar)>;
+
+/// Hears an output, line by line.
+fn hear(output: impl Read + Send + 'static) -> (JoinHandle<()>, Heard) {
+    let heard = Heard::default();
+    let hears = Arc::clone(&heard);
+    let reader = thread::spawn(move || {
+        let mut output = BufReader::new(output);
+        let mut line = String::new();
+        while output.read_line(&mut line).is_ok_and(|count| count > 0) {
+            hears.0.lock().unwrap().push_str(&line);
+            hears.1.notify_all();
+            line.clear();
+        }
+    });
+    (reader, heard)
 }
 
 impl Running {
     pub(super) fn new(mut child: Child) -> Running {
-        let (mut out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        let said = Arc::new((Mutex::new(String::new()), Condvar::new()));
-        let hears = Arc::clone(&said);
-        let stdout = thread::spawn(move || {
-            let mut text = String::new();
-            out.read_to_string(&mut text).unwrap();
-            text
-        });
-        let stderr = thread::spawn(move || {
-            for line in BufReader::new(err).lines().map_while(Result::ok) {
-                hears.0.lock().unwrap().push_str(&(line + "\n"));
-                hears.1.notify_all();
-            }
-        });
-        Running { child, stdout, stderr, said }
+        let (stdout, printed) = hear(child.stdout.take().unwrap());
+        let (stderr, said) = hear(child.stderr.take().unwrap());
+        Running { child, readers: [stdout, stderr], printed, said }
     }
 
     /// Sends it a signal, such as `INT`.
@@ -49,10 +56,27 @@ impl Running {
 
     /// Waits until it has said this on standard error, or has ended.
     pub fn until_it_says(&mut self, text: &str) {
-        let said = Arc::clone(&self.said);
-        let mut heard = said.0.lock().unwrap();
-        while !heard.contains(text) && !self.has_ended() {
-            heard = said.1.wait_timeout(heard, POLL).unwrap().0;
+        self.until(&Arc::clone(&self.said), 1, text);
+    }
+
+    /// Waits until it has printed so many lines that hold this on standard output, or has ended.
+    pub fn until_it_prints(&mut self, lines: usize, text: &str) {
+        self.until(&Arc::clone(&self.printed), lines, text);
+    }
+
+    /// Waits for lines of an output; what was heard of it is looked through once.
+    fn until(&mut self, output: &Heard, lines: usize, text: &str) {
+        let begun = Instant::now();
+        let (mut found, mut read) = (0, 0);
+        let mut heard = output.0.lock().unwrap();
+        loop {
+            found += heard[read..].lines().filter(|line| line.contains(text)).count();
+            read = heard.len();
+            if found >= lines || self.has_ended() {
+                return;
+            }
+            assert!(begun.elapsed() < FOR_EVER, "it never came; it said:\n{heard}");
+            heard = output.1.wait_timeout(heard, POLL).unwrap().0;
         }
     }
 
@@ -71,9 +95,10 @@ impl Running {
             thread::sleep(POLL);
         }
         let status = self.child.wait().unwrap().code().unwrap_or(-1);
-        let stdout = self.stdout.join().unwrap();
-        self.stderr.join().unwrap();
-        let stderr = self.said.0.lock().unwrap().clone();
-        (status, stdout, stderr)
+        for reader in self.readers {
+            reader.join().unwrap();
+        }
+        let heard = |output: Heard| output.0.lock().unwrap().clone();
+        (status, heard(self.printed), heard(self.said))
     }
 }

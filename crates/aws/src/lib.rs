@@ -50,6 +50,8 @@ pub struct AwsProvider {
     hosted: HostedState,
     /// What `prune` looks at last, before it removes anything.
     last_look: LastLook,
+    /// Whose lines are whose, for who reads logs.
+    logging: logs::KnownVersions,
     known: Mutex<Known>,
 }
 
@@ -99,6 +101,7 @@ impl AwsProvider {
             rules: EventsState::default(),
             hosted: HostedState::new(settings),
             last_look: LastLook::default(),
+            logging: logs::KnownVersions::default(),
             known: Mutex::default(),
         })
     }

@@ -3,6 +3,7 @@
 
 pub mod apply;
 mod error;
+pub mod logs;
 mod redact;
 mod run;
 mod signals;

@@ -8,6 +8,7 @@ mod console;
 mod files;
 mod former;
 mod live;
+mod logs;
 mod schedule;
 mod server;
 mod state;
@@ -16,6 +17,7 @@ mod store;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -37,8 +39,12 @@ pub use server::{DEFAULT_PORT, Reloaded, Server};
 pub use store::is_build_named;
 
 use code::Code;
+use logs::Book;
 use state::{StoredFunction, StoredKey, StoredStack};
 use store::Store;
+
+/// How long the last lines of a function may take to be written down.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// One project at one stage on this machine.
 #[derive(Clone, Debug)]
@@ -47,6 +53,8 @@ pub struct LocalProvider {
     names: Names,
     region: Option<String>,
     store: Store,
+    /// Writes down what functions log.
+    book: Book,
     code: Code,
     /// The functions that events were run through, with their sandboxes.
     invoked: Invoked,
@@ -78,7 +86,8 @@ impl LocalProvider {
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
         let store = Store::new(&root, &names);
         let code = Code::new(store.own());
-        Self { root, names, region, store, code, invoked: Invoked::default() }
+        let book = Book::new(store.clone());
+        Self { root, names, region, store, book, code, invoked: Invoked::default() }
     }
 
     /// What things are called.
@@ -121,7 +130,9 @@ impl LocalProvider {
         let mut invoked = self.invoked.0.lock().unwrap_or_else(PoisonError::into_inner);
         let present =
             invoked.get(name).and_then(|function| function.carry_on(stored.alias, &version.function));
-        let live = present.or_else(|| self.start(name, stored, Arc::new(|_| {})))?;
+        let (book, function) = (self.book.clone(), name.clone());
+        let logs: LogSink = Arc::new(move |line| book.line(&function, &line));
+        let live = present.or_else(|| self.start(name, stored, logs))?;
         invoked.insert(name.clone(), live.clone());
         Some(live)
     }
@@ -316,18 +327,29 @@ impl Provider for LocalProvider {
                 kind,
             ) => Err(Error::new(Cause::Other, format!("this machine has no {kind}"))),
             (None, Kind::Function) => self.remove_function(named(change)?).await,
+            (None, Kind::LogGroup) => {
+                let function: FunctionName = named(change)?;
+                self.blocking(move |this| {
+                    this.store.ring(Some(&function)).remove()?;
+                    this.store.update(|state| {
+                        state.log_groups.remove(&function);
+                        Ok(Applied::default())
+                    })
+                })
+                .await
+            }
             (None, kind) => {
                 let name = change.id.name.clone();
                 self.update(move |state| {
                     match kind {
                         Kind::Role => state.role = None,
                         Kind::Derivative => state.derivatives.retain(|id, _| id.to_string() != name),
-                        Kind::LogGroup => state.log_groups.retain(|function, _| function.as_str() != name),
                         Kind::Api => state.api = None,
                         Kind::Stage => state.stage = None,
                         Kind::Key => state.keys.retain(|key, _| key.as_str() != name),
                         Kind::WarmRule => state.warm_rules.retain(|function, _| function.as_str() != name),
                         Kind::Function
+                        | Kind::LogGroup
                         | Kind::ServerRole
                         | Kind::Repository
                         | Kind::LoadBalancer
@@ -378,6 +400,12 @@ impl Invoke for LocalProvider {
             Error::new(Cause::Invalid, format!("function {function} was not run: {refused}"))
                 .with_reference(refused.code())
         })?;
+        // The command may end with this event.
+        self.blocking(|this| {
+            this.book.finish(LAST_LINES);
+            Ok(())
+        })
+        .await?;
         Ok(Invocation {
             payload: result.payload.to_vec(),
             error: result.error.map(|error| error.header().to_owned()),

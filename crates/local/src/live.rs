@@ -20,6 +20,7 @@ use mdo_server::{Milliseconds, ServedFunction, ServedFunctions};
 
 use super::activity::{Activity, Observer};
 use super::files::Stamp;
+use super::logs::Book;
 use super::schedule::{Fire, Schedule};
 use super::state::StoredStack;
 use super::{LocalProvider, Reloaded};
@@ -133,7 +134,7 @@ impl Live {
                 functions.insert(name.clone(), same);
                 continue;
             }
-            let logs = told(name, Arc::clone(&self.observer));
+            let logs = told(name, Arc::clone(&self.observer), self.provider.book.clone());
             if let Some(function) = self.provider.start(name, stored, logs) {
                 if present.is_some() {
                     reloaded.push(Reloaded { function: name.clone(), version: function.version.to_string() });
@@ -157,6 +158,9 @@ impl Live {
             && let Err(error) = self.provider.store.save_usage(&usage)
         {
             (self.observer)(Activity::problem(format!("cannot save the use of quotas: {error}")));
+        }
+        if let Some(error) = self.provider.book.take_problem() {
+            (self.observer)(Activity::problem(format!("cannot keep what functions log: {error}")));
         }
     }
 
@@ -226,12 +230,13 @@ impl Source for Live {
     }
 }
 
-/// Where a version of a function logs to: its lines are told, and once how to bring a module that it misses.
-fn told(function: &FunctionName, observer: Observer) -> LogSink {
+/// Where a version of a function logs to: its lines are written down and told, and once how to bring a module that it misses.
+fn told(function: &FunctionName, observer: Observer, book: Book) -> LogSink {
     let (function, was_helped) = (function.clone(), AtomicBool::new(false));
     Arc::new(move |line| {
         let is_missing = MISSING.iter().any(|kind| line.text.contains(kind));
         let help = is_missing.then(|| missing_module_help(&line.text)).flatten();
+        book.line(&function, &line);
         observer(Activity::Served(mdo_server::Activity::Log(line)));
         if let Some(help) = help
             && !was_helped.swap(true, Ordering::Relaxed)

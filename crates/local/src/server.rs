@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::activity::{Activity, Observer};
 use super::admission::{Admission, HostName, Part};
 use super::live::Live;
-use super::{LocalProvider, admission, console};
+use super::{LAST_LINES, LocalProvider, admission, console};
 
 /// The port of a server when none is asked for.
 pub const DEFAULT_PORT: u16 = 3000;
@@ -51,8 +51,13 @@ struct Entrance {
 
 impl Entrance {
     fn new(live: &Arc<Live>, port: u16, hosts: Vec<HostName>) -> Self {
-        let observer = Arc::clone(&live.observer);
-        let observer = Arc::new(move |activity| observer(Activity::Served(activity)));
+        let (observer, book) = (Arc::clone(&live.observer), live.provider.book.clone());
+        let observer = Arc::new(move |activity| {
+            if let mdo_server::Activity::Request(request) = &activity {
+                book.request(request);
+            }
+            observer(Activity::Served(activity));
+        });
         let source = Arc::clone(live) as Arc<dyn Source>;
         let (names, meter) = (live.provider.names.clone(), Arc::clone(&live.meter));
         let gateway = Gateway::new(source, names, meter, observer, port);
@@ -153,6 +158,8 @@ impl Server {
             let _ = task.await;
         }
         let _ = tokio::time::timeout(GRACE, self.live.stop()).await;
+        let book = self.live.provider.book.clone();
+        let _ = tokio::task::spawn_blocking(move || book.finish(LAST_LINES)).await;
         self.live.save();
         // Nobody is told of a port where nobody listens; who finds one all the same tries it first.
         let _ = self.live.provider.store.forget_port(self.address.port());

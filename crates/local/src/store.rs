@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{self, Stamp};
 use super::former;
+use super::logs::Ring;
 use super::state::{FORMAT, StoredStack, now};
 
 /// How many pings of each function are kept.
@@ -71,6 +72,11 @@ impl Store {
         &self.own
     }
 
+    /// The ring of what a function logs, or of what is no function's.
+    pub(super) fn ring(&self, function: Option<&FunctionName>) -> Ring {
+        Ring::new(self.own.clone(), self.folder.join("logs"), function)
+    }
+
     fn state_file(&self) -> PathBuf {
         self.folder.join(STATE)
     }
@@ -97,6 +103,7 @@ impl Store {
             for file in [STATE, "pings.json", "usage.json"] {
                 files::remove(&self.own, &self.folder.join(file))?;
             }
+            self.ring(None).remove()?;
         } else {
             write(&self.own, &self.state_file(), &state)?;
         }

@@ -6,6 +6,7 @@ mod derivative;
 mod failure;
 mod image;
 mod live;
+mod logs;
 mod plan;
 
 use mdo_engine::Provider;
@@ -21,6 +22,7 @@ pub(crate) use derivative::{
 pub(crate) use failure::{DestroyAllDocument, FailureDocument};
 pub(crate) use image::ImageDocument;
 pub(crate) use live::{KeysDocument, ListDocument, WarmDocument, WarmEntry};
+pub(crate) use logs::LogDocument;
 pub(crate) use plan::PlanDocument;
 
 /// The version of every document.
@@ -78,6 +80,7 @@ enum AnyDocument {
     Image(ImageDocument),
     Keys(KeysDocument),
     Warm(WarmDocument),
+    Log(LogDocument),
     DestroyAll(DestroyAllDocument),
     Failure(FailureDocument),
 }

@@ -17,6 +17,25 @@ pub(crate) fn full(user: &str, stage: &StageName, source: Option<&str>) -> Strin
     if full.chars().count() <= LIMIT { full } else { user.to_owned() }
 }
 
+/// What mdo records with a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Record<'a> {
+    /// The stage that has published it.
+    pub(crate) stage: &'a str,
+    /// The source revision.
+    pub(crate) source: Option<&'a str>,
+}
+
+/// What mdo has recorded in a description; `None` where it has not.
+pub(crate) fn record(full: &str) -> Option<Record<'_>> {
+    let record = full[full.rfind(MARK)? + MARK.len()..].strip_suffix(']')?;
+    let (stage, source) = match record.split_once(' ') {
+        Some((stage, source)) => (stage, Some(source)),
+        None => (record, None),
+    };
+    Some(Record { stage, source })
+}
+
 /// The user's own text of a description.
 pub(crate) fn user_part(full: &str) -> &str {
     match full.rfind(MARK) {
@@ -39,5 +58,11 @@ mod tests {
         }
         assert_eq!(full("Samples", &stage, Some("abc1234")), "Samples [mdo dev abc1234]");
         assert_eq!(full("", &stage, None), "[mdo dev]");
+        assert_eq!(
+            record("Samples [mdo dev abc1234]"),
+            Some(Record { stage: "dev", source: Some("abc1234") })
+        );
+        assert_eq!(record("[mdo dev]"), Some(Record { stage: "dev", source: None }));
+        assert_eq!(record("[mdo dev] of old"), None);
     }
 }

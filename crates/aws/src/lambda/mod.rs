@@ -10,6 +10,7 @@ mod pruning;
 mod publish;
 mod read;
 mod request;
+mod versions;
 
 pub(crate) use functions::is_foreign;
 pub(crate) use layers::KnownLayers;
@@ -18,3 +19,4 @@ pub(crate) use read::{
     CONCURRENCY_TAG, Live, Lookup, account_in, idle, is_busy, list, look_up, read_tags, reserved,
     settled_soon,
 };
+pub(crate) use versions::StageVersions;

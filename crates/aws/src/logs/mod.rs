@@ -1,7 +1,9 @@
-//! Log groups: the retention of each function's, and the last runs that one tells of.
+//! Log groups: the retention of each function's, what is in them, and the last runs that one tells of.
 
 pub(crate) mod group;
+mod pages;
 mod runs;
+mod server_line;
 
 use std::collections::BTreeMap;
 
@@ -12,14 +14,15 @@ use mdo_model::stack::{Action, Change, LogGroup, Resource};
 
 use crate::client::Aws;
 use crate::ownership::{Owner, tag_map};
-use crate::pages;
+use crate::pages::all;
 
+pub(crate) use pages::KnownVersions;
 pub(crate) use runs::runs;
 
 /// The log groups of the project's functions, those of functions that are gone included.
 pub(crate) async fn observe(aws: &Aws, names: &Names) -> Result<BTreeMap<FunctionName, LogGroup>, Error> {
     let prefix = format!("/aws/lambda/{}_", names.project);
-    let found = pages::all(async |position: Option<String>| {
+    let found = all(async |position: Option<String>| {
         let answer = aws
             .call("logs:DescribeLogGroups", &prefix, || {
                 aws.logs
