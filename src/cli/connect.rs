@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use mdo_aws::{AwsProvider, S3Object};
 use mdo_engine::logs::Logs;
-use mdo_engine::{Cause, Error, Fetch, Invoke, Keys, Pings, Provider, Revision, Revisions, Share, Versions};
+use mdo_engine::{
+    Cause, Error, Fetch, FindOrigin, History, Invoke, Keys, Pings, Provider, Revisions, Share, Versions,
+};
 use mdo_https::HttpsFile;
 use mdo_local::LocalProvider;
 use mdo_model::project::{Settings, ZipSource};
@@ -27,6 +29,7 @@ pub(super) struct Connection {
     pub keys: Arc<dyn Keys>,
     pub pings: Arc<dyn Pings>,
     pub logs: Arc<dyn Logs>,
+    pub history: Arc<dyn History>,
     /// The project's bucket; this machine has none.
     pub share: Option<Arc<dyn Share>>,
     /// What deploys have left there; on this machine they leave nothing.
@@ -39,14 +42,14 @@ pub(super) struct Connection {
 
 /// Connects to the provider of a project's stack at a stage.
 ///
-/// `revision` finds the source revision that new versions record; it is asked only when one is made.
+/// `origin` finds what new versions record; it is asked only when one is made.
 ///
 /// # Errors
 /// When the provider cannot be reached or set up.
 pub(super) async fn connect(
     location: Location,
     settings: &Settings,
-    revision: Revision,
+    origin: FindOrigin,
 ) -> Result<Connection, Error> {
     match location {
         Location::Local => {
@@ -55,7 +58,7 @@ pub(super) async fn connect(
             Ok(Connection { local: Some(Arc::clone(&local)), ..connection(local) })
         }
         Location::Aws => {
-            let aws = Arc::new(AwsProvider::connect(settings, revision, signals()).await?);
+            let aws = Arc::new(AwsProvider::connect(settings, origin, signals()).await?);
             Ok(Connection {
                 share: Some(Arc::clone(&aws) as _),
                 versions: Some(Arc::clone(&aws) as _),
@@ -80,13 +83,16 @@ pub(super) async fn zip(source: &ZipSource, settings: &Settings) -> Result<Arc<d
     }
 }
 
-fn connection<P: Provider + Invoke + Keys + Pings + Logs + 'static>(provider: Arc<P>) -> Connection {
+fn connection<P: Provider + Invoke + Keys + Pings + Logs + History + 'static>(
+    provider: Arc<P>,
+) -> Connection {
     Connection {
         provider: Arc::clone(&provider) as _,
         invoke: Arc::clone(&provider) as _,
         keys: Arc::clone(&provider) as _,
         pings: Arc::clone(&provider) as _,
-        logs: provider,
+        logs: Arc::clone(&provider) as _,
+        history: provider,
         share: None,
         versions: None,
         revisions: None,

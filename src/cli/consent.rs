@@ -193,7 +193,7 @@ fn listed(mut parts: Vec<String>) -> String {
 }
 
 /// What the user, who sits at a terminal, answers; nothing at the end of the input.
-async fn answer(prompt: String) -> Result<String, Failure> {
+pub(super) async fn answer(prompt: String) -> Result<String, Failure> {
     // Elsewhere, so that a signal is noticed meanwhile.
     let answer = tokio::task::spawn_blocking(move || ask(&prompt)).await.map_err(anyhow::Error::from)??;
     Ok(answer.unwrap_or_default())

@@ -11,6 +11,7 @@ use mdo_model::stack::{ApiRoute, DEFAULT_KEY, Definition, Kind, Resource, Stack}
 
 use super::applying::{self, Execution, RunOptions};
 use super::arguments::Target;
+use super::canary;
 use super::consent::Consent;
 use super::derivative;
 use super::interrupt::Interrupt;
@@ -18,6 +19,7 @@ use super::planning::{self, Planned};
 use super::renamed::note_deployed;
 use super::session::Session;
 use super::typed::{program, shell_word};
+use super::undoing;
 use crate::output::{self, Failure, Heading, exit_code};
 
 /// Create or update everything: functions, API, stage, key, warm rules
@@ -29,7 +31,7 @@ use crate::output::{self, Failure, Heading, exit_code};
 pub(super) struct Args {
     #[command(flatten)]
     target: Target,
-    /// Do not ask before something is deleted; needed for that where there is no terminal to ask at
+    /// Do not ask before something is deleted, or a rollback undone; needed for that where there is no terminal to ask at
     #[arg(long, short = 'y')]
     yes: bool,
     /// Delete keys that no route needs any more; their values are lost for good
@@ -38,6 +40,9 @@ pub(super) struct Args {
     /// Keep the log groups of functions that go, with the logs in them
     #[arg(long)]
     keep_logs: bool,
+    /// Let what changes answer so many of a hundred requests, and what is live the others; see `mdo canary`
+    #[arg(long, value_name = "PERCENT", value_parser = percent, conflicts_with = "no_wait")]
+    canary: Option<u8>,
     /// Do not wait until the new tasks of a hosted stage serve
     #[arg(long)]
     no_wait: bool,
@@ -61,6 +66,10 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     if args.keep_logs {
         planned.plan = planned.plan.keeping_logs();
     }
+    canary::check_none_runs(&session, &planned.observed, &planned.plan)?;
+    if let Some(percent) = args.canary {
+        planned.plan = canary::on_trial(&session, planned.plan, percent)?;
+    }
     if planned.plan.is_empty() {
         unchanged(&session, &planned, args.json);
         derivative::remove_unused_builds(&session.settings).await;
@@ -71,6 +80,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     check_losses(&session, &planned, args.delete_keys)?;
     let asked = Instant::now();
     Consent { yes: args.yes }.to_delete(&session, &planned.plan).await?;
+    undoing::check(&session, &planned, args.yes).await?;
     // The time that a person takes to answer is not the deploy's.
     start += asked.elapsed();
     let concurrency = args.concurrency.into();
@@ -84,6 +94,10 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
             output::data(&format!("  serve mdo dev{}\n", session.stage_flag()));
         }
         output::data(&closing(&session, &planned, &endpoint));
+    }
+    if args.canary.is_some() && !args.json {
+        let flags = session.flags();
+        output::data(&format!("  then  mdo canary finish{flags}, or mdo canary abort{flags}\n"));
     }
     if args.no_wait && planned.plan.changes.iter().any(|change| change.id.kind == Kind::Server) {
         output::message(&goes_on(&session));
@@ -102,6 +116,12 @@ impl Planned {
             location: &self.location,
         }
     }
+}
+
+/// Reads `10%`, or `10`.
+fn percent(text: &str) -> Result<u8, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim().parse::<u8>();
+    number.ok().filter(|number| (1..=99).contains(number)).ok_or_else(|| "write 1% to 99%".to_owned())
 }
 
 /// Refuses what a deploy does not do by accident: to take a whole stage away, or keys, whose values nobody can bring back.

@@ -90,11 +90,14 @@ fn server_row(server: &Server, observed: &Observed) -> Vec<String> {
 
 fn function_row(name: &FunctionName, observed: &Observed) -> Vec<String> {
     let function = &observed.stack.functions[name];
-    let version = observed.functions.get(name).and_then(|live| live.version.clone());
+    let live = observed.functions.get(name).cloned().unwrap_or_default();
+    let back = live.rolled_back_from.map(|from| format!(", rolled back from {from}")).unwrap_or_default();
+    let share = function.canary.as_ref().zip(live.canary);
+    let share = share.map(|(canary, tried)| format!(", {} % version {tried}", canary.percent));
     let warm = observed.stack.warm_rules.get(name).and_then(|rule| rule.rate);
     vec![
         name.to_string(),
-        format!("version {}", version.as_deref().unwrap_or("?")),
+        format!("version {}{back}{}", live.version.as_deref().unwrap_or("?"), share.unwrap_or_default()),
         format!("{} {}", function.configuration.runtime, function.configuration.architecture),
         format!("{} MB, {} s", function.configuration.memory, function.configuration.timeout),
         warm.map_or_else(|| "not kept warm".to_owned(), |rate| format!("warm {rate}")),

@@ -5,6 +5,7 @@ mod applying;
 mod arguments;
 mod assigned;
 mod attached;
+mod canary;
 mod closed_runtimes;
 mod connect;
 mod consent;
@@ -17,6 +18,7 @@ mod dev;
 mod dockerfile;
 mod engine;
 mod fetch;
+mod history;
 mod hosting;
 mod image;
 mod imaging;
@@ -28,6 +30,7 @@ mod invoke;
 mod key;
 mod list;
 mod logs;
+mod origin;
 mod oversized;
 mod packaging;
 mod plan;
@@ -40,6 +43,7 @@ mod schema;
 mod session;
 mod trial;
 mod typed;
+mod undoing;
 mod unknown;
 mod warm;
 mod watch;
@@ -97,7 +101,9 @@ enum Verb {
     Image(image::Args),
     List(list::Args),
     Logs(logs::Args),
+    History(history::Args),
     Rollback(rollback::Args),
+    Canary(canary::Args),
     Prune(prune::Args),
     Destroy(destroy::Args),
     Schema(schema::Args),
@@ -211,6 +217,8 @@ impl Cli {
             Verb::Image(args) => interrupt.around(image::run(args, &interrupt)).await,
             Verb::List(args) => interrupt.around(list::run(args)).await,
             Verb::Logs(args) => interrupt.around(logs::run(args, &interrupt)).await,
+            Verb::History(args) => interrupt.around(history::run(args)).await,
+            Verb::Canary(args) => interrupt.around(canary::run(args, &interrupt)).await,
             Verb::Rollback(args) => interrupt.around(rollback::run(args, &interrupt)).await,
             Verb::Prune(args) => interrupt.around(prune::run(args, &interrupt)).await,
             Verb::Destroy(args) => interrupt.around(destroy::run(args, &interrupt)).await,
@@ -237,6 +245,8 @@ impl Verb {
             Self::Image(args) => args.json,
             Self::List(args) => args.json,
             Self::Logs(args) => args.json,
+            Self::History(args) => args.json,
+            Self::Canary(args) => args.json,
             Self::Rollback(args) => args.json,
             Self::Prune(args) => args.json,
             Self::Destroy(args) => args.json,

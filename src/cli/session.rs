@@ -1,8 +1,7 @@
 //! A project at a stage, and the provider where it lives: what nearly every verb starts with.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mdo_engine::{Provider, Scope};
@@ -11,6 +10,7 @@ use time::{Date, OffsetDateTime};
 
 use super::arguments::StackArgs;
 use super::connect::{Connection, Location, connect};
+use super::origin;
 use crate::output::{self, Complaint, ErrorCode, Failure, exit_code};
 
 /// A project at a stage and its provider.
@@ -38,8 +38,8 @@ impl Session {
     async fn connect(place: &StackArgs, project: Project, settings: Settings) -> Result<Self, Failure> {
         let location = if place.local { Location::Local } else { Location::Aws };
         let root = settings.root.clone();
-        let revision = Box::new(move || source_revision(&root));
-        let connection = connect(location, &settings, revision).await?;
+        let origin = Box::new(move || origin::find(&root));
+        let connection = connect(location, &settings, origin).await?;
         let provider = Arc::clone(&connection.provider);
         Ok(Self { project, settings, connection, provider })
     }
@@ -95,15 +95,6 @@ pub(super) fn current_folder() -> Result<PathBuf, Failure> {
             "it may have been removed: change to one that exists",
         )
     })
-}
-
-/// The commit that the project's folder is at, if it is under git.
-fn source_revision(root: &Path) -> Option<String> {
-    let mut git = Command::new("git");
-    git.args(["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]).current_dir(root);
-    let answer = git.stderr(std::process::Stdio::null()).output().ok()?;
-    let revision = String::from_utf8(answer.stdout).ok()?.trim().to_owned();
-    (answer.status.success() && !revision.is_empty()).then_some(revision)
 }
 
 impl From<Problems> for Failure {

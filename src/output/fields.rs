@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mdo_model::project::Route;
-use mdo_model::stack::{Action, ApiRoute, Change, Definition, FieldChange, Kind, Plan, Resource};
+use mdo_model::stack::{
+    Action, ApiRoute, Change, Definition, FieldChange, Function, Kind, Plan, Resource, function_changes,
+};
 use serde_json::Value;
 
 use super::thousands;
@@ -22,11 +24,14 @@ pub(super) fn lines(change: &Change, plan: &Plan) -> Vec<String> {
 fn updated(change: &Change, plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
     for field in &change.fields {
-        if !is_of_a_route(field) && !follows(field, change, plan) {
+        if !is_of_a_route(field) && !is_of_a_trial(field) && !follows(field, change, plan) {
             lines.push(line(field, change.id.kind));
         }
     }
     match (&change.before, &change.after) {
+        (Some(Resource::Function(before)), Some(Resource::Function(after))) => {
+            lines.extend(trial(before, after, change, plan));
+        }
         (Some(Resource::Stage(before)), Some(Resource::Stage(after))) => {
             lines.extend(routes(&before.definition, &after.definition));
         }
@@ -40,6 +45,32 @@ fn updated(change: &Change, plan: &Plan) -> Vec<String> {
 
 fn is_of_a_route(field: &FieldChange) -> bool {
     field.path.starts_with("routes[")
+}
+
+fn is_of_a_trial(field: &FieldChange) -> bool {
+    field.path == "canary" || field.path.starts_with("canary.")
+}
+
+/// What a version on trial has otherwise, or that there is none any more.
+fn trial(before: &Function, after: &Function, change: &Change, plan: &Plan) -> Vec<String> {
+    match (&before.canary, &after.canary) {
+        (None, Some(canary)) => {
+            let next = Function { canary: None, ..canary.next.clone() };
+            let fields = function_changes(before, &next);
+            let fields = fields.iter().filter(|field| !follows(field, change, plan));
+            let mut lines: Vec<String> = fields.map(|field| line(field, Kind::Function)).collect();
+            lines.push(format!("on trial  {} % of the requests", canary.percent));
+            lines
+        }
+        (Some(canary), None) if before.freezes_as(after) => {
+            vec![format!("on trial  {} % → none of the requests", canary.percent)]
+        }
+        (Some(canary), None) => vec![format!("on trial  {} % → all of the requests", canary.percent)],
+        (Some(before), Some(after)) if before != after => {
+            vec![format!("on trial  {} % → {} % of the requests", before.percent, after.percent)]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Whether a field is what it is because of another line of the plan.

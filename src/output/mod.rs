@@ -13,8 +13,8 @@ mod text;
 pub(crate) use documents::{
     DerivativeBuildDocument, DerivativeCreateDocument, DerivativeEntry, DerivativeListDocument,
     DerivativeListEntry, DerivativeLockDocument, DerivativePinDocument, DestroyAllDocument, FailureDocument,
-    ImageDocument, KeysDocument, ListDocument, LockEntry, PlanDocument, WarmDocument, WarmEntry, ZipState,
-    schema,
+    HistoryDocument, ImageDocument, KeysDocument, ListDocument, LockEntry, PlanDocument, WarmDocument,
+    WarmEntry, ZipState, schema,
 };
 pub(crate) use failure::{Complaint, ErrorCode, Failure};
 pub(crate) use hosted::{cost, moves, notes, size as server_size};

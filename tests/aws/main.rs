@@ -21,6 +21,7 @@ mod guide;
 mod hosting;
 mod live;
 mod logs;
+mod movement;
 mod ownership;
 mod packages;
 mod smoke;

@@ -25,9 +25,11 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mdo_engine::{Applied, Cause, Error, Observed, Provider, Redactor, Revision, Run, Scope, Signals, Site};
+use mdo_engine::{
+    Applied, Cause, Error, FindOrigin, Observed, Origin, Provider, Redactor, Run, Scope, Signals, Site,
+};
 use mdo_model::project::{Artifacts, DerivativeId, FunctionName, Names, Settings, StageName};
-use mdo_model::stack::{Action, Change, Kind, Plan, Resource};
+use mdo_model::stack::{Action, Change, Function, Kind, Plan, Resource};
 
 use self::api_gateway::ApiGatewayState;
 use self::client::{Aws, ConnectOptions};
@@ -43,8 +45,8 @@ pub struct AwsProvider {
     artifacts: Option<Artifacts>,
     /// The regions that the project's file names.
     regions: BTreeSet<String>,
-    /// What the code was made from, such as a commit; recorded with every version.
-    source: LazyLock<Option<String>, Revision>,
+    /// Where a deploy comes from; recorded with every version.
+    origin: LazyLock<Origin, FindOrigin>,
     gateway: ApiGatewayState,
     rules: EventsState,
     hosted: HostedState,
@@ -62,6 +64,8 @@ struct Known {
     functions: BTreeMap<FunctionName, KnownFunction>,
     /// The layers of derivatives.
     layers: KnownLayers,
+    /// Versions that were read, which a run need not make anew.
+    frozen: BTreeMap<FunctionName, BTreeMap<u64, Function>>,
     /// The versions that this run has pointed the stage's aliases at.
     versions: BTreeMap<FunctionName, String>,
     /// Whether another deploy was quicker to bring the stage up, so that this one gives way.
@@ -79,16 +83,18 @@ struct KnownFunction {
     is_ours: bool,
     /// The version that the stage's alias points at; `None` when it is not at the stage.
     version: Option<String>,
+    /// What its tags say of the stage.
+    marks: lambda::Marks,
 }
 
 impl AwsProvider {
     /// Finds region and credentials by the SDK's own chain. Makes no call on the stack yet.
     ///
-    /// `source` finds what the code was made from, such as a commit; it is recorded with every version.
+    /// `origin` finds where a deploy comes from; it is recorded with every version.
     ///
     /// # Errors
     /// When no region is configured, or the certificates that `AWS_CA_BUNDLE` names cannot be read.
-    pub async fn connect(settings: &Settings, source: Revision, signals: Signals) -> Result<Self, Error> {
+    pub async fn connect(settings: &Settings, origin: FindOrigin, signals: Signals) -> Result<Self, Error> {
         let aws = Aws::connect(ConnectOptions::of(settings), signals).await?;
         acquaint(&aws.redactor, settings);
         Ok(Self {
@@ -96,7 +102,7 @@ impl AwsProvider {
             names: settings.names(),
             artifacts: settings.artifacts.clone(),
             regions: settings.regions.clone(),
-            source: LazyLock::new(source),
+            origin: LazyLock::new(origin),
             gateway: ApiGatewayState::new(settings.knows_hosting),
             rules: EventsState::default(),
             hosted: HostedState::new(settings),

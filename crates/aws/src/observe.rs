@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use futures::future::{try_join, try_join_all};
 use mdo_engine::{Error, LiveFunction, Observed, Scope};
 use mdo_model::project::FunctionName;
-use mdo_model::stack::{Function, Kind, LogGroup, ResourceId, Stack, WarmRule};
+use mdo_model::stack::{Canary, Function, Kind, LogGroup, ResourceId, Stack, WarmRule};
 use tokio::sync::oneshot;
 
 use crate::api_gateway::{self, LiveApi};
@@ -112,6 +112,13 @@ impl AwsProvider {
         }
         if live.reserves {
             live.function.concurrency = lambda::reserved(&self.aws, &self.names, name).await?;
+        }
+        if let Some((version, percent)) = live.marks.canary {
+            let number = version.to_string();
+            let tried = lambda::look_up(&self.aws, &self.names, name, Some(&number)).await?;
+            if let Lookup::Found(tried) = tried {
+                live.function.canary = Some(Box::new(Canary { percent, next: tried.function }));
+            }
         }
         Ok(live)
     }
@@ -245,12 +252,18 @@ impl AwsProvider {
                 exists: live.is_some() || rest.elsewhere.contains_key(name),
                 is_ours: live.is_some_and(|live| live.owner == Owner::Us),
                 version: live.map(|live| live.version.clone()),
+                marks: live.map(|live| live.marks.clone()).unwrap_or_default(),
             };
             known.insert(name.clone(), function);
         }
         for (name, AtStage { live, statements }) in at_stage {
             let invokers = permissions::invokers(&self.aws, &self.names, &name, &statements, api.as_deref())?;
-            let people = LiveFunction { version: Some(live.version), modified: live.modified };
+            let people = LiveFunction {
+                version: Some(live.version),
+                modified: live.modified,
+                rolled_back_from: live.marks.rolled_back_from,
+                canary: live.marks.canary.map(|(version, _)| version.to_string()),
+            };
             observed.functions.insert(name.clone(), people);
             observed.stack.functions.insert(name, Function { invokers, ..live.function });
         }
@@ -350,8 +363,18 @@ impl AwsProvider {
     ) -> Result<(), Error> {
         for function in observed.stack.functions.values_mut() {
             self.split_layers(function, &mut layers).await?;
+            if let Some(canary) = &mut function.canary {
+                self.split_layers(&mut canary.next, &mut layers).await?;
+            }
         }
-        self.state().layers = layers;
+        let mut state = self.state();
+        for (name, function) in &observed.stack.functions {
+            let tried = state.functions.get(name).and_then(|known| known.marks.canary);
+            if let (Some(canary), Some((version, _))) = (&function.canary, tried) {
+                state.frozen.entry(name.clone()).or_default().insert(version, canary.next.clone());
+            }
+        }
+        state.layers = layers;
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod apply;
 mod error;
+mod history;
 pub mod logs;
 mod redact;
 mod run;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 
 pub use error::{Answer, Cause, Error};
+pub use history::{ApiDeployment, FunctionHistory, History, PublishedVersion, Share as AliasShare};
 pub use redact::{HIDDEN, Redactor};
 pub(crate) use run::Readiness;
 pub use run::{Finished, Observer, Outcome, Run, RunEvent};
@@ -27,8 +29,19 @@ use mdo_model::hosted::Outgoing;
 use mdo_model::project::{DerivativeId, FunctionName, KeyName, Secret, StageName};
 use mdo_model::stack::{Change, LiveVersions, Plan, ResourceId, Server, Stack};
 
-/// Finds out the source revision of a project, such as a commit.
-pub type Revision = Box<dyn FnOnce() -> Option<String> + Send>;
+/// Finds out where a deploy comes from. It is asked only when something is made that records it.
+pub type FindOrigin = Box<dyn FnOnce() -> Origin + Send>;
+
+/// Where a deploy comes from, as every version records it. No part of it has blanks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The source revision, such as a commit.
+    pub source: Option<String>,
+    /// Who deploys.
+    pub deployer: Option<String>,
+    /// What the versions of one deploy have in common, and no others.
+    pub run: String,
+}
 
 /// Which stack to observe.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +93,12 @@ pub struct LiveFunction {
     pub version: Option<String>,
     /// When it was last changed, as RFC 3339 in UTC.
     pub modified: Option<String>,
+    /// The version that a rollback has gone back from, as long as nothing newer was deployed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rolled_back_from: Option<String>,
+    /// The version that answers a part of the requests on trial.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<String>,
 }
 
 /// Where a provider keeps a stack. This machine has none of it.

@@ -31,6 +31,7 @@ fn function() -> Function {
         derivatives: BTreeMap::new(),
         invokers: BTreeSet::from([Invoker::Api, Invoker::WarmRule]),
         owned: true,
+        canary: None,
     }
 }
 

@@ -7,6 +7,7 @@ mod code;
 mod console;
 mod files;
 mod former;
+mod history;
 mod live;
 mod logs;
 mod schedule;
@@ -58,6 +59,8 @@ pub struct LocalProvider {
     code: Code,
     /// The functions that events were run through, with their sandboxes.
     invoked: Invoked,
+    /// The versions that were read, which need not be made anew.
+    frozen: history::Frozen,
 }
 
 /// Functions that live as long as any clone of their provider.
@@ -87,7 +90,16 @@ impl LocalProvider {
         let store = Store::new(&root, &names);
         let code = Code::new(store.own());
         let book = Book::new(store.clone());
-        Self { root, names, region, store, book, code, invoked: Invoked::default() }
+        Self {
+            root,
+            names,
+            region,
+            store,
+            book,
+            code,
+            invoked: Invoked::default(),
+            frozen: history::Frozen::default(),
+        }
     }
 
     /// What things are called.
@@ -188,7 +200,8 @@ impl LocalProvider {
             let guard = this.code.guard()?;
             this.code.install(&guard, zip.as_deref(), function.code)?;
             let obstacle = obstacle(&function, this.has_interpreter(&function.configuration.runtime));
-            let version = this.store.update(|state| Ok(state.publish(&name, function)))?;
+            let known = this.frozen_as(&name, &function);
+            let version = this.store.update(|state| Ok(state.publish(&name, function, known)))?;
             let mut warnings = this.code.sweep(&guard, &this.store);
             warnings.extend(obstacle);
             Ok(Applied { version: Some(version.to_string()), warnings })
@@ -236,6 +249,11 @@ impl Provider for LocalProvider {
             let facts = LiveFacts {
                 version: Some(function.alias.to_string()),
                 modified: function.live().map(|version| version.published.clone()),
+                rolled_back_from: function
+                    .newest()
+                    .filter(|newest| *newest > function.alias)
+                    .map(|newest| newest.to_string()),
+                canary: None,
             };
             (name.clone(), facts)
         });

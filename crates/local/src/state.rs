@@ -111,13 +111,14 @@ impl StoredStack {
         }
     }
 
-    /// Publishes a function if its code or configuration is new, moves the alias to it, and answers its version.
-    pub(super) fn publish(&mut self, name: &FunctionName, function: Function) -> u64 {
+    /// Publishes a function if its code or configuration is new, moves the alias to it, and answers its version. `known` is a version that
+    /// froze just this.
+    pub(super) fn publish(&mut self, name: &FunctionName, function: Function, known: Option<u64>) -> u64 {
         let stored = self
             .functions
             .entry(name.clone())
             .or_insert_with(|| StoredFunction { alias: 0, versions: BTreeMap::new() });
-        stored.publish(function)
+        stored.publish(function, known)
     }
 
     /// The SHA-256 of the code of every version that is kept.
@@ -159,7 +160,23 @@ impl StoredFunction {
         self.versions.get(&self.alias)
     }
 
-    fn publish(&mut self, function: Function) -> u64 {
+    /// The newest version.
+    pub(super) fn newest(&self) -> Option<u64> {
+        self.versions.last_key_value().map(|(number, _)| *number)
+    }
+
+    /// Every version, the newest first.
+    pub(super) fn versions(&self) -> impl Iterator<Item = (u64, &StoredVersion)> {
+        self.versions.iter().rev().map(|(number, version)| (*number, version))
+    }
+
+    fn publish(&mut self, function: Function, known: Option<u64>) -> u64 {
+        if let Some((number, version)) = known.and_then(|known| Some((known, self.versions.get_mut(&known)?)))
+        {
+            take_unversioned(&mut version.function, &function);
+            self.alias = number;
+            return number;
+        }
         if let Some(mut last) = self.versions.last_entry() {
             let same = {
                 let mut last = last.get().function.clone();
@@ -237,8 +254,9 @@ mod tests {
             derivatives: BTreeMap::new(),
             invokers: Default::default(),
             owned: true,
+            canary: None,
         };
-        stored.publish(&"sample".parse().unwrap(), function);
+        stored.publish(&"sample".parse().unwrap(), function, None);
         let key = StoredKey::new(Key { enabled: true, linked: true }).unwrap();
         let value = key.value.reveal().to_owned();
         stored.keys.insert("default".parse().unwrap(), key);

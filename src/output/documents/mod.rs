@@ -4,6 +4,7 @@
 
 mod derivative;
 mod failure;
+mod history;
 mod image;
 mod live;
 mod logs;
@@ -20,6 +21,7 @@ pub(crate) use derivative::{
     DerivativeListEntry, DerivativeLockDocument, DerivativePinDocument, LockEntry, ZipState,
 };
 pub(crate) use failure::{DestroyAllDocument, FailureDocument};
+pub(crate) use history::HistoryDocument;
 pub(crate) use image::ImageDocument;
 pub(crate) use live::{KeysDocument, ListDocument, WarmDocument, WarmEntry};
 pub(crate) use logs::LogDocument;
@@ -81,6 +83,7 @@ enum AnyDocument {
     Keys(KeysDocument),
     Warm(WarmDocument),
     Log(LogDocument),
+    History(HistoryDocument),
     DestroyAll(DestroyAllDocument),
     Failure(FailureDocument),
 }

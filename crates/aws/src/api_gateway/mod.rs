@@ -2,6 +2,7 @@
 
 mod api;
 pub(crate) mod definition;
+mod history;
 mod keys;
 mod observe;
 mod rivals;
@@ -23,6 +24,7 @@ use self::definition::Integrations;
 use crate::client::{Aws, domain};
 use crate::ownership::{PROJECT_TAG, STAGE_TAG};
 
+pub(crate) use history::history;
 pub(crate) use keys::key_value;
 pub(crate) use observe::{observe, stages};
 pub(crate) use rivals::{give_way, redeploy, serves};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_apigateway::operation::get_stage::GetStageOutput;
 use aws_sdk_apigateway::types::{Deployment, Op, PatchOperation};
 use mdo_engine::{Applied, Cause, Error, Run};
-use mdo_model::project::Names;
+use mdo_model::project::{Names, StageName};
 use mdo_model::stack::{Action, ApiStage, Change, Kind, Resource, ResourceId};
 
 use super::definition::{record, version};
@@ -120,6 +120,12 @@ fn comment_prefix(names: &Names) -> String {
 /// The description of the deployment of a definition with this digest.
 pub(super) fn comment(names: &Names, digest: &str) -> String {
     format!("{}{digest}", comment_prefix(names))
+}
+
+/// The stage and the digest that the description of a deployment tells; `None` where mdo did not make it.
+pub(super) fn of_comment(comment: &str) -> Option<(StageName, String)> {
+    let (stage, digest) = comment.strip_prefix("mdo ")?.split_once(' ')?;
+    Some((stage.parse().ok()?, digest.to_owned()))
 }
 
 /// The stage's variables, with the record of what it serves.

@@ -7,6 +7,7 @@ use mdo_engine::{Applied, Cause, Error, Run};
 use mdo_model::project::{DerivativeId, FunctionName};
 use mdo_model::stack::{Change, Function, Invoker, Kind, ResourceId};
 
+use super::marks::Marks;
 use super::permissions;
 use super::publish::Published;
 use super::read::Lookup;
@@ -20,9 +21,6 @@ const ALIAS_DESCRIPTION: &str = "A stage of mdo";
 
 /// Aliases by name, with whether each is a stage of mdo's making.
 pub(crate) type Aliases = BTreeMap<String, bool>;
-
-/// The fields that are not frozen in a version.
-const OUTSIDE_VERSIONS: [&str; 2] = ["concurrency", "invokers"];
 
 impl Published {
     fn applied(self) -> Applied {
@@ -80,16 +78,43 @@ impl AwsProvider {
         run: &Run<'_>,
     ) -> Result<Applied, Error> {
         let known = self.known(name);
-        let frozen = |path: &str| !OUTSIDE_VERSIONS.iter().any(|field| path.starts_with(field));
         let mut applied = Applied { version: known.version.clone(), ..Applied::default() };
-        if change.fields.iter().any(|field| frozen(&field.path)) {
+        let moves = if let Some(canary) = wanted.canary.as_ref().filter(|_| change.touches("canary")) {
+            self.wait_for_what_it_runs_with(&canary.next, change, run).await?;
+            let tried = self.publish(name, &canary.next, false, &change.id, run).await?.version;
+            let live = known.version.as_deref().unwrap_or_default();
+            self.update_alias(name, live, Some((&tried, canary.percent))).await?;
+            Some(Marks {
+                canary: Some((tried.parse().unwrap_or_default(), canary.percent)),
+                ..known.marks.clone()
+            })
+        } else if before.freezes_as(wanted) {
+            let live = known.version.as_deref().filter(|_| change.touches("canary"));
+            match live {
+                Some(version) => {
+                    self.update_alias(name, version, None).await?;
+                    Some(Marks { canary: None, ..known.marks.clone() })
+                }
+                None => None,
+            }
+        } else {
             self.wait_for_what_it_runs_with(wanted, change, run).await?;
-            // What is served is ours, so that its code can be replaced before anything else is asked.
-            let is_new_code = known.is_ours && before.code != wanted.code && before.code.is_some();
-            let published = self.publish(name, wanted, is_new_code, &change.id, run).await?;
+            let published = match self.frozen_as(name, wanted) {
+                Some(version) => Published::of(version),
+                None => {
+                    // What is served is ours, so that its code can be replaced before anything else is asked.
+                    let is_new_code = known.is_ours && before.code != wanted.code && before.code.is_some();
+                    self.publish(name, wanted, is_new_code, &change.id, run).await?
+                }
+            };
             self.point_alias(name, &published.version, known.version.is_some()).await?;
             self.note_version(name, &published.version);
+            let marks = known.marks.moved(known.version.as_deref(), &published.version);
             applied = published.applied();
+            Some(marks)
+        };
+        if let Some(marks) = moves {
+            self.mark(name, &known.marks, &marks).await?;
         }
         // Afterwards: what is done for callers may leave another revision behind.
         for invoker in before.invokers.difference(&wanted.invokers) {
@@ -224,7 +249,7 @@ impl AwsProvider {
         exists: bool,
     ) -> Result<Pointed, Error> {
         let answer = match exists {
-            true => self.update_alias(name, version).await,
+            true => self.update_alias(name, version, None).await,
             false => self.create_alias(name, version).await,
         };
         match answer {
@@ -232,7 +257,7 @@ impl AwsProvider {
                 self.create_alias(name, version).await.map(|()| Pointed::OwnAlias)
             }
             Err(error) if !exists && error.is(&Cause::Exists) => {
-                self.update_alias(name, version).await.map(|()| Pointed::AnothersAlias)
+                self.update_alias(name, version, None).await.map(|()| Pointed::AnothersAlias)
             }
             answer => answer.map(|()| Pointed::OwnAlias),
         }
@@ -249,17 +274,26 @@ impl AwsProvider {
         .map(drop)
     }
 
-    async fn update_alias(&self, name: &FunctionName, version: &str) -> Result<(), Error> {
+    /// Points the stage's alias at a version, and so many of a hundred requests at the one that is on trial beside it.
+    async fn update_alias(
+        &self,
+        name: &FunctionName,
+        version: &str,
+        canary: Option<(&str, u8)>,
+    ) -> Result<(), Error> {
         let (aws, full) = (&self.aws, self.names.function(name));
         let stage = self.names.stage.as_str();
         // Weights that somebody has set would go on sending a part of the traffic to another version.
-        let all_of_it =
-            AliasRoutingConfiguration::builder().set_additional_version_weights(Some(HashMap::new()));
-        let all_of_it = all_of_it.build();
+        let weights: HashMap<String, f64> = canary
+            .map(|(tried, percent)| (tried.to_owned(), f64::from(percent) / 100.0))
+            .into_iter()
+            .collect();
+        let routing =
+            AliasRoutingConfiguration::builder().set_additional_version_weights(Some(weights)).build();
         aws.call("lambda:UpdateAlias", &full, || {
             let request = aws.lambda.update_alias().function_name(&full).name(stage);
             let request = request.function_version(version).description(ALIAS_DESCRIPTION);
-            request.routing_config(all_of_it.clone()).send()
+            request.routing_config(routing.clone()).send()
         })
         .await
         .map(drop)

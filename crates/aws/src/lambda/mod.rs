@@ -3,8 +3,10 @@
 mod code;
 mod description;
 mod functions;
+mod history;
 mod layer_record;
 mod layers;
+mod marks;
 pub(crate) mod permissions;
 mod pruning;
 mod publish;
@@ -14,6 +16,7 @@ mod versions;
 
 pub(crate) use functions::is_foreign;
 pub(crate) use layers::KnownLayers;
+pub(crate) use marks::Marks;
 pub(crate) use pruning::LastLook;
 pub(crate) use read::{
     CONCURRENCY_TAG, Live, Lookup, account_in, idle, is_busy, list, look_up, read_tags, reserved,

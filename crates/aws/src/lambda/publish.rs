@@ -45,6 +45,13 @@ impl Published {
     }
 }
 
+impl Published {
+    /// One that was there before.
+    pub(crate) fn of(version: u64) -> Self {
+        Self { version: version.to_string(), busy: false, kept: Vec::new() }
+    }
+}
+
 impl AwsProvider {
     /// Creates a function with its first version, waiting for its role to be assumable.
     pub(crate) async fn create_published(
@@ -122,7 +129,9 @@ impl AwsProvider {
         let mut before = None;
         // Another deploy may have written over it before it was read again; it is then written once more. What is the same
         // after a second time is what AWS makes of it.
-        while !same_configuration(&latest.function, &wanted) && before.as_ref() != Some(&latest.function) {
+        while !(same_configuration(&latest.function, &wanted) && self.is_told(&latest))
+            && before.as_ref() != Some(&latest.function)
+        {
             before = Some(latest.function.clone());
             self.update_configuration(name, &wanted, &text, latest.revision.as_deref(), run, id).await?;
             latest = lambda::settled_soon(&self.aws, &self.names, name, None).await?;
@@ -255,7 +264,13 @@ impl AwsProvider {
     }
 
     fn describe(&self, wanted: &FunctionConfiguration) -> String {
-        description::full(&wanted.description, &self.names.stage, self.source.as_deref())
+        description::full(&wanted.description, &self.names.stage, &self.origin)
+    }
+
+    /// Whether a version of `$LATEST` as it is would be known as this stage's. Lambda publishes none where nothing has changed since the
+    /// last one, and that may be another stage's: its logs would be both stages', and its history neither's.
+    fn is_told(&self, latest: &Live) -> bool {
+        latest.published_by.as_deref().is_none_or(|stage| stage == self.names.stage.as_str())
     }
 
     fn role_arn(&self, wanted: &Function) -> Result<String, Error> {

@@ -15,6 +15,7 @@ use mdo_model::project::{
 use mdo_model::stack::Function;
 
 use super::description;
+use super::marks::Marks;
 use crate::client::Aws;
 use crate::ownership::{self, Owner};
 use crate::pages;
@@ -35,6 +36,10 @@ pub(crate) struct Live {
     /// Whether mdo has reserved concurrency for it. How much has to be asked for: of a version or an alias, Lambda
     /// does not tell.
     pub reserves: bool,
+    /// What its tags say of the stage.
+    pub marks: Marks,
+    /// The stage that has published it last, where its description says so.
+    pub published_by: Option<String>,
     /// Whose it is.
     pub owner: Owner,
     /// The function's ARN without version or alias.
@@ -122,6 +127,7 @@ pub(crate) async fn read_tags(aws: &Aws, names: &Names, live: &mut Live) -> Resu
     live.owner = ownership::of(tags.into_iter().flatten(), &names.project);
     live.function.owned = live.owner == Owner::Us;
     live.reserves = tags.is_some_and(|tags| tags.contains_key(CONCURRENCY_TAG));
+    live.marks = Marks::of(tags, names);
     Ok(())
 }
 
@@ -246,6 +252,11 @@ fn read(
     Ok(Live {
         function,
         reserves: answer.tags().is_some_and(|tags| tags.contains_key(CONCURRENCY_TAG)),
+        marks: Marks::of(answer.tags(), names),
+        published_by: configuration
+            .description()
+            .and_then(description::record)
+            .map(|record| record.stage.to_owned()),
         owner,
         arn: arn.splitn(8, ':').take(7).collect::<Vec<_>>().join(":"),
         version: configuration.version().unwrap_or("$LATEST").to_owned(),
@@ -271,6 +282,7 @@ fn read_configuration(names: &Names, configuration: &LiveConfiguration) -> Funct
         derivatives: BTreeMap::new(),
         invokers: Default::default(),
         owned: true,
+        canary: None,
     }
 }
 
@@ -322,7 +334,7 @@ pub(crate) fn account_in(text: &str) -> Option<AccountId> {
 }
 
 /// Lambda's own way to write a time in UTC, `2026-11-26T20:44:34.000+0000`, as RFC 3339, which wants a colon or a `Z`.
-fn in_utc(time: &str) -> String {
+pub(super) fn in_utc(time: &str) -> String {
     time.strip_suffix("+0000").map_or_else(|| time.to_owned(), |time| format!("{time}Z"))
 }
 

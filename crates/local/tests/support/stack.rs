@@ -128,6 +128,7 @@ impl Fixture {
             derivatives: BTreeMap::new(),
             invokers: BTreeSet::from([Invoker::Api, Invoker::WarmRule]),
             owned: true,
+            canary: None,
         });
         function.code = Some(code);
         self.packages.functions.insert(name, path);

@@ -157,7 +157,13 @@ fn desired_function(
             .collect(),
         invokers,
         owned: true,
+        canary: None,
     }
+}
+
+/// What the files say that the API answers; nothing without a route.
+pub fn definition(settings: &Settings) -> Option<Definition> {
+    desired_definition(settings, |_| true)
 }
 
 /// What the routes of the functions come to that `is_there` says are there; nothing without a route.

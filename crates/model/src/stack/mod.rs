@@ -11,16 +11,16 @@ mod prune;
 mod resource;
 
 pub use cost::{CostChange, MonthlyCost, PRICES_IN, PRICES_OF};
-pub use desired::{DEFAULT_KEY, Selection, WARM_HOLD_MS, desired, warm_rule};
+pub use desired::{DEFAULT_KEY, Selection, WARM_HOLD_MS, definition, desired, warm_rule};
 pub use diff::{FieldChange, HIDDEN};
 pub use hosted::{
     HEALTH_COUNT, HEALTH_INTERVAL, HostedFunction, LAME_DUCK, LoadBalancer, Repository, Server, ServerRole,
     UNTAGGED_DAYS, hosted,
 };
-pub use movement::{plan_keys, rollback};
+pub use movement::{NotOnTrial, end_canary, function_changes, plan_keys, rollback, rollback_functions};
 pub use plan::{Action, Change, Kept, KeptKind, Plan, Summary, destroy, plan};
 pub use prune::{Freed, LayerVersion, LayerVersionId, LiveVersions, prune};
 pub use resource::{
-    Api, ApiRoute, ApiStage, Definition, Derivative, Function, Invoker, Key, Kind, LogGroup, Resource,
-    ResourceId, Role, Stack, WarmRule,
+    Api, ApiRoute, ApiStage, Canary, Definition, Derivative, Function, Invoker, Key, Kind, LogGroup,
+    Resource, ResourceId, Role, Stack, WarmRule,
 };

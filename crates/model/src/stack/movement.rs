@@ -1,11 +1,13 @@
-//! Plans that move a live stack without reading any file: other keys, and a server's way back to an earlier revision.
+//! Plans that move a live stack without reading any file: other keys, the way back to what was live before, and versions on trial.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::Server;
-use super::plan::{Plan, difference};
-use super::resource::{Key, Stack};
-use crate::project::{KeyName, Names};
+use super::diff::{FieldChange, diff};
+use super::plan::{Action, Plan, change, difference};
+use super::resource::{Canary, Definition, Function, Key, Kind, Resource, Stack};
+use crate::project::{FunctionName, KeyName, Names};
 
 /// Plans the way from the keys of a live stack to `keys`. Nothing else changes but a server, which is told of its keys.
 pub fn plan_keys(names: &Names, live: &Stack, keys: BTreeMap<KeyName, Key>) -> Plan {
@@ -33,4 +35,121 @@ pub fn rollback(names: &Names, live: &Stack, earlier: &Server) -> Plan {
     });
     let before = Stack { server: live.server.clone(), ..Stack::default() };
     difference(names, &before, &Stack { server, ..Stack::default() })
+}
+
+/// Plans the way back to versions that were live before, and to the routes that were served with them where those differ. Who may call a
+/// function, and its reserved concurrency, are no part of a version, and stay.
+pub fn rollback_functions(
+    names: &Names,
+    live: &Stack,
+    earlier: &BTreeMap<FunctionName, Function>,
+    definition: Option<&Definition>,
+) -> Plan {
+    let mut after = Stack { stage: live.stage.clone(), ..Stack::default() };
+    let mut before = Stack { stage: live.stage.clone(), ..Stack::default() };
+    for (name, frozen) in earlier {
+        let Some(function) = live.functions.get(name) else { continue };
+        before.functions.insert(name.clone(), function.clone());
+        after.functions.insert(name.clone(), function.with_version(frozen));
+    }
+    if let (Some(stage), Some(definition)) = (&mut after.stage, definition) {
+        stage.definition = definition.clone();
+    }
+    difference(names, &before, &after)
+}
+
+/// Plans the end of every trial of these functions: with what was on trial, or with what was live all the time.
+pub fn end_canary(names: &Names, live: &BTreeMap<FunctionName, Function>, takes: bool) -> Plan {
+    let mut after = Stack::default();
+    let mut before = Stack::default();
+    for (name, function) in live {
+        let Some(canary) = &function.canary else { continue };
+        let next = match takes {
+            true => function.with_version(&canary.next),
+            false => Function { canary: None, ..function.clone() },
+        };
+        before.functions.insert(name.clone(), function.clone());
+        after.functions.insert(name.clone(), next);
+    }
+    difference(names, &before, &after)
+}
+
+/// Why a plan cannot be tried with a part of the requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotOnTrial {
+    /// Routes change, and a stage serves one set of them.
+    Routes,
+    /// A function goes, and nothing would answer in its place.
+    Deletion(String),
+    /// No function that is live changes.
+    Nothing,
+    /// Servers host the stage.
+    Server,
+}
+
+impl fmt::Display for NotOnTrial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Routes => {
+                f.write_str("the routes change: a stage serves one set of routes, whichever version answers")
+            }
+            Self::Deletion(name) => {
+                write!(f, "function {name} would be deleted: half of that is not possible")
+            }
+            Self::Nothing => f.write_str("no function that is live changes: there is nothing to try"),
+            Self::Server => {
+                f.write_str("the stage is hosted by servers, which are replaced one after the other")
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// The same plan with each function that changes answered by its new version for `percent` of the requests, and by the live one for
+    /// the others. New functions are created as they are.
+    ///
+    /// # Errors
+    /// When there is nothing to try, or what changes cannot be had for a part of the requests.
+    pub fn on_trial(mut self, percent: u8) -> Result<Self, NotOnTrial> {
+        let mut is_tried = false;
+        for one in &mut self.changes {
+            match (one.id.kind, one.action, &one.before, &one.after) {
+                (Kind::Server, ..) => return Err(NotOnTrial::Server),
+                (Kind::Stage, Action::Update | Action::Delete, ..) if one.touches_definition() => {
+                    return Err(NotOnTrial::Routes);
+                }
+                (Kind::Function, Action::Delete, ..) => {
+                    return Err(NotOnTrial::Deletion(one.id.name.clone()));
+                }
+                (
+                    Kind::Function,
+                    Action::Update,
+                    Some(Resource::Function(before)),
+                    Some(Resource::Function(after)),
+                ) if !before.freezes_as(after) => {
+                    is_tried = true;
+                    let next = Function { canary: None, ..after.as_ref().clone() };
+                    let trial = Function {
+                        concurrency: after.concurrency,
+                        invokers: after.invokers.clone(),
+                        canary: Some(Box::new(Canary { percent, next })),
+                        ..before.as_ref().clone()
+                    };
+                    let (before, trial) = (one.before.clone(), Resource::Function(Box::new(trial)));
+                    if let Some(mut tried) = change(one.id.clone(), before.as_ref(), Some(&trial)) {
+                        tried.needs = std::mem::take(&mut one.needs);
+                        *one = tried;
+                    }
+                }
+                _ => {}
+            }
+        }
+        if is_tried { Ok(self) } else { Err(NotOnTrial::Nothing) }
+    }
+}
+
+/// What of a function another one has otherwise, field by field.
+pub fn function_changes(before: &Function, after: &Function) -> Vec<FieldChange> {
+    let value = |function: &Function| serde_json::to_value(function).unwrap_or_default();
+    diff(&value(before), &value(after))
 }

@@ -82,6 +82,40 @@ pub struct Function {
     pub invokers: BTreeSet<Invoker>,
     /// Whether it says whose it is. One that is being adopted does not yet.
     pub owned: bool,
+    /// What answers a part of the requests on trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Box<Canary>>,
+}
+
+/// A version of a function that answers a part of the requests in place of the one that is live.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Canary {
+    /// How many of a hundred requests it answers.
+    pub percent: u8,
+    /// What it froze.
+    pub next: Function,
+}
+
+impl Function {
+    /// Whether two freeze the same: code, configuration, environment, role and derivatives.
+    pub fn freezes_as(&self, other: &Self) -> bool {
+        self.configuration == other.configuration
+            && self.role == other.role
+            && self.code == other.code
+            && self.derivatives == other.derivatives
+    }
+
+    /// What another one froze, called and limited as this one is.
+    #[must_use]
+    pub fn with_version(&self, frozen: &Self) -> Self {
+        Self {
+            concurrency: self.concurrency,
+            invokers: self.invokers.clone(),
+            owned: self.owned,
+            canary: None,
+            ..frozen.clone()
+        }
+    }
 }
 
 /// A derivative for one runtime and architecture, as the project's functions share it: a layer, or several on AWS.

@@ -124,6 +124,7 @@ impl Hosted {
             derivatives: Default::default(),
             invokers: BTreeSet::from([Invoker::Api]),
             owned: true,
+            canary: None,
         }
     }
 

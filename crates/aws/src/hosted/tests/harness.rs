@@ -166,7 +166,9 @@ impl Hosted {
         let settings = project.settings(&stage.parse().expect("a stage"), &Overrides::default());
         let settings = settings.expect("settings");
         let provider =
-            AwsProvider::connect(&settings, Box::new(|| None), Signals::default()).await.expect("a provider");
+            AwsProvider::connect(&settings, Box::new(mdo_engine::Origin::default), Signals::default())
+                .await
+                .expect("a provider");
         let wanted = stack::hosted(&settings, "sha256:1").unwrap_or_default();
         At { hosted: self, provider, wanted }
     }

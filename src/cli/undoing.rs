@@ -1,0 +1,54 @@
+//! Whether a deploy may undo a rollback: somebody went back for a reason.
+
+use mdo_model::stack::{Change, Kind, Resource};
+
+use super::consent;
+use super::planning::Planned;
+use super::session::Session;
+use crate::output::{Failure, exit_code};
+
+/// Asks before a deploy goes over functions that a rollback took back. Where nobody can be asked, `--yes` has to say it.
+///
+/// # Errors
+/// When nobody agrees, and when nobody can be asked.
+pub(super) async fn check(session: &Session, planned: &Planned, yes: bool) -> Result<(), Failure> {
+    let back = |change: &&Change| {
+        let facts = change.id.name.parse().ok().and_then(|name| planned.observed.functions.get(&name));
+        change.id.kind == Kind::Function
+            && publishes(change)
+            && facts.is_some_and(|facts| facts.rolled_back_from.is_some())
+    };
+    let names: Vec<&str> =
+        planned.plan.changes.iter().filter(back).map(|change| change.id.name.as_str()).collect();
+    if names.is_empty() || yes {
+        return Ok(());
+    }
+    let stage = &session.settings.stage;
+    let what = match names.as_slice() {
+        [name] => format!("function {name} was rolled back at stage {stage}"),
+        names => format!("functions {} were rolled back at stage {stage}", names.join(", ")),
+    };
+    if !consent::is_interactive() {
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            format!("{what}, and this would undo it"),
+            "pass --yes where there is no terminal to ask at; nothing was changed",
+        ));
+    }
+    let answer = consent::answer(format!("{what}. Deploy over it? [y/N] ")).await?;
+    match answer.to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::new(
+            exit_code::FAILED,
+            format!("stage {stage} was left as it is; nothing was changed"),
+        )),
+    }
+}
+
+/// Whether a change makes another version live.
+fn publishes(change: &Change) -> bool {
+    match (&change.before, &change.after) {
+        (Some(Resource::Function(before)), Some(Resource::Function(after))) => !before.freezes_as(after),
+        _ => false,
+    }
+}

@@ -1,0 +1,206 @@
+//! Going back, and trying with a part of the requests: history, rollback, canary.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::live::Live;
+use crate::support::emulator::Emulator;
+use crate::support::project::TestProject;
+use crate::support::proxy::Proxy;
+
+fn proxied(project: &TestProject) -> Proxy {
+    Proxy::start(project.account().emulator().address(), Duration::ZERO)
+}
+
+fn writes(proxy: &Proxy) -> Vec<String> {
+    let recording = proxy.recording();
+    proxy.forget();
+    let mut names: Vec<_> = recording.writes().iter().map(|call| call.operation.name.clone()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_rollback_is_a_step_back_in_history_each_time_with_code_and_environment_together() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    let live = Live::of(&project, "dev");
+    for (edition, greeting) in [("first", "one"), ("second", "two"), ("third", "three")] {
+        project.set_edition("echo", edition);
+        project.deploys(&format!("-s GREETING={greeting}"));
+    }
+    assert_eq!(live.version("echo"), "3");
+    let proxy = proxied(&project);
+
+    let output = project.mdo("rollback").through(&proxy).exits(0);
+    output
+        .says("echo goes back from version 3 to version 2")
+        .says("code ")
+        .says("~ GREETING")
+        .says("Rolled back in ");
+    assert_eq!(writes(&proxy), ["TagResource", "UpdateAlias"]);
+    let seen = live.echo("echo");
+    assert_eq!(
+        (&seen["edition"], &seen["greeting"], &seen["version"]),
+        (&json!("second"), &json!("two"), &json!("2"))
+    );
+    project.mdo("list").succeeds().says("version 2, rolled back from 3");
+
+    // Another step, not there and back again.
+    project.mdo("rollback").through(&proxy).exits(0).says("echo goes back from version 2 to version 1");
+    assert_eq!(writes(&proxy), ["TagResource", "UpdateAlias"][1..]);
+    assert_eq!(live.echo("echo")["greeting"], "one");
+    project.mdo("rollback").exits(1).complains(
+        "error: function echo has run nothing else at stage dev before version 1\n  help: mdo history echo\n",
+    );
+
+    let history = project.mdo("history --json").json();
+    let echo = &history["functions"]["echo"];
+    let numbers: Vec<&Value> =
+        echo["versions"].as_array().unwrap().iter().map(|one| &one["version"]).collect();
+    assert_eq!(numbers, [3, 2, 1]);
+    assert!(echo["versions"].as_array().unwrap().iter().all(|version| version["stage"] == "dev"));
+    assert_eq!(echo["live"]["dev"]["version"], 1);
+    assert_eq!(history["deployments"][0]["serving"], json!(["dev"]));
+    project.mdo("history").succeeds().says("live at dev");
+
+    // Somebody went back for a reason.
+    project.mdo("deploy -s GREETING=four").exits(2).complains(
+        "error: function echo was rolled back at stage dev, and this would undo it\n  help: pass --yes where there is no terminal to ask at; nothing was changed\n",
+    );
+    assert_eq!(live.version("echo"), "1");
+    project.mdo("deploy -s GREETING=four --yes").through(&proxy).succeeds();
+    let all = writes(&proxy);
+    assert!(all.contains(&"UntagResource".to_owned()) && all.contains(&"UpdateAlias".to_owned()), "{all:?}");
+    assert_eq!((live.version("echo"), &live.echo("echo")["edition"]), ("4".to_owned(), &json!("third")));
+    project.is_settled("");
+    project.mdo("rollback echo --to 2").exits(0);
+    assert_eq!(live.version("echo"), "2");
+    project.mdo("rollback echo --to 7").exits(2).says("there is no version 7 of function echo");
+}
+
+#[test]
+fn the_last_deploy_is_undone_and_no_other_stage_or_function_with_it() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.add_function("other", json!({"routes": ["GET /other"]}));
+    project.deploys("-s GREETING=one");
+    // The very same, and a version of its own all the same.
+    project.deploys("--stage prod -s GREETING=one");
+    project.set_edition("other", "second");
+    project.deploys("");
+    project.set_edition("echo", "second");
+    project.deploys("");
+    let (dev, prod) = (Live::of(&project, "dev"), Live::of(&project, "prod"));
+    assert_eq!((dev.version("echo"), dev.version("other")), ("3".into(), "3".into()));
+    assert_eq!((prod.version("echo"), prod.version("other")), ("2".into(), "2".into()));
+
+    project.mdo("rollback").exits(0);
+    assert_eq!((dev.version("echo"), dev.version("other")), ("1".into(), "3".into()));
+    project.mdo("rollback").exits(0);
+    assert_eq!((dev.version("echo"), dev.version("other")), ("1".into(), "1".into()));
+    assert_eq!((prod.version("echo"), prod.version("other")), ("2".into(), "2".into()));
+    project.mdo("rollback echo --to 2").exits(2).complains(
+        "error: version 2 of function echo is of stage prod, with that stage's environment\n  help: its code comes with this stage's own environment by: mdo promote prod dev\n",
+    );
+}
+
+#[test]
+fn routes_go_back_where_they_are_known_and_never_by_halves() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("-s GREETING=one");
+    std::thread::sleep(Duration::from_millis(1_100));
+    project.set_edition("echo", "second");
+    project.set("echo", "routes", json!(["GET /echo", "GET /more"]));
+    project.deploys("");
+    let live = Live::of(&project, "dev");
+    project.mdo("rollback").exits(1).says("error: stage dev served other routes then, deployed at 2");
+    assert_eq!(live.version("echo"), "2");
+    project.set("echo", "routes", json!(["GET /echo"]));
+    project.mdo("rollback").exits(0).says("- GET /more");
+    assert_eq!(live.version("echo"), "1");
+    let routes = project.mdo("list --json").json()["routes"].clone();
+    assert_eq!(routes.as_object().unwrap().keys().collect::<Vec<_>>(), ["GET /echo"]);
+    project.mdo("deploy --yes").succeeds();
+    project.mdo("rollback --keep-routes").exits(0);
+}
+
+/// LocalStack refuses weights: what is weighed is kept in front of it. Whether AWS answers by them is AWS's own.
+fn weighing(project: &TestProject) -> (Proxy, Arc<Mutex<Value>>) {
+    let proxy = proxied(project);
+    let weights = Arc::new(Mutex::new(json!({})));
+    let kept = Arc::clone(&weights);
+    proxy.rewrite("UpdateAlias", move |body| {
+        *kept.lock().unwrap() = body.as_object_mut().unwrap().remove("RoutingConfig").unwrap_or_default();
+    });
+    let told = Arc::clone(&weights);
+    proxy.edit("ListAliases", move |_, answer| {
+        answer["Aliases"][0]["RoutingConfig"] = told.lock().unwrap().clone()
+    });
+    (proxy, weights)
+}
+
+#[test]
+fn a_new_version_answers_a_part_of_the_requests_until_somebody_decides() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("-s GREETING=one");
+    let live = Live::of(&project, "dev");
+    let (proxy, weights) = weighing(&project);
+    let weighed = || weights.lock().unwrap()["AdditionalVersionWeights"].clone();
+
+    project.set_edition("echo", "second");
+    let output = project.mdo("deploy --canary 10%").through(&proxy).succeeds();
+    output.says("on trial  10 % of the requests").says("mdo canary finish");
+    assert_eq!(writes(&proxy), ["PublishVersion", "TagResource", "UpdateAlias", "UpdateFunctionCode"]);
+    assert_eq!((live.version("echo").as_str(), weighed()), ("1", json!({"2": 0.1})));
+    project.mdo("canary").succeeds().says("echo  version 1 answers 90 %  version 2 answers 10 %");
+    project.mdo("list").succeeds().says("version 1, 10 % version 2");
+    project.mdo("history").through(&proxy).succeeds().says("10 % of dev");
+
+    // Neither a deploy nor a rollback ends it without a word.
+    let plan = project.mdo("plan").succeeds();
+    plan.says("on trial  10 % → all of the requests");
+    project
+        .mdo("deploy")
+        .exits(2)
+        .says("a version of function echo answers 10 % of the requests at stage dev on trial");
+    project.mdo("rollback").exits(1).says("mdo canary abort");
+
+    project.mdo("canary abort").through(&proxy).succeeds().says("on trial  10 % → none of the requests");
+    assert_eq!(writes(&proxy), ["UntagResource", "UpdateAlias"]);
+    assert_eq!((live.version("echo").as_str(), weighed()), ("1", json!({})));
+    project.mdo("canary abort").exits(1).says("nothing is on trial at stage dev");
+
+    project.mdo("deploy --canary 50").through(&proxy).succeeds();
+    assert_eq!(weighed(), json!({"2": 0.5}));
+    proxy.forget();
+    let finished = project.mdo("canary finish --json").through(&proxy).json();
+    assert_eq!(finished["changes"][0]["version"], "2");
+    assert_eq!(writes(&proxy), ["UntagResource", "UpdateAlias"]);
+    assert_eq!((live.version("echo").as_str(), weighed()), ("2", json!({})));
+    assert_eq!(live.echo("echo")["edition"], "second");
+    project.is_settled("");
+}
+
+#[test]
+fn what_cannot_be_had_for_a_part_of_the_requests_is_refused_with_the_reason() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.mdo("deploy --canary 10% -s GREETING=one").exits(2).says("no function that is live changes");
+    project.deploys("-s GREETING=one");
+    project.mdo("deploy --canary 10%").exits(2).says("there is nothing to try");
+    project.set_edition("echo", "second");
+    project.set("echo", "routes", json!(["GET /echo", "GET /more"]));
+    project
+        .mdo("deploy --canary 10%")
+        .exits(2)
+        .says("a stage serves one set of routes, whichever version answers");
+    for share in ["0%", "100%", "some"] {
+        project.mdo(&format!("deploy --canary {share}")).exits(2).says("write 1% to 99%");
+    }
+    assert_eq!(Live::of(&project, "dev").version("echo"), "1");
+}
