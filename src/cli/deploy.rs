@@ -80,7 +80,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     check_losses(&session, &planned, args.delete_keys)?;
     let asked = Instant::now();
     Consent { yes: args.yes }.to_delete(&session, &planned.plan).await?;
-    undoing::check(&session, &planned, args.yes).await?;
+    undoing::check(&session, (&planned.plan, &planned.observed), args.yes).await?;
     // The time that a person takes to answer is not the deploy's.
     start += asked.elapsed();
     let concurrency = args.concurrency.into();

@@ -35,6 +35,7 @@ mod oversized;
 mod packaging;
 mod plan;
 mod planning;
+mod promote;
 mod prune;
 mod renamed;
 mod replace;
@@ -103,6 +104,7 @@ enum Verb {
     Logs(logs::Args),
     History(history::Args),
     Rollback(rollback::Args),
+    Promote(promote::Args),
     Canary(canary::Args),
     Prune(prune::Args),
     Destroy(destroy::Args),
@@ -218,6 +220,7 @@ impl Cli {
             Verb::List(args) => interrupt.around(list::run(args)).await,
             Verb::Logs(args) => interrupt.around(logs::run(args, &interrupt)).await,
             Verb::History(args) => interrupt.around(history::run(args)).await,
+            Verb::Promote(args) => interrupt.around(promote::run(args, &interrupt)).await,
             Verb::Canary(args) => interrupt.around(canary::run(args, &interrupt)).await,
             Verb::Rollback(args) => interrupt.around(rollback::run(args, &interrupt)).await,
             Verb::Prune(args) => interrupt.around(prune::run(args, &interrupt)).await,
@@ -246,6 +249,7 @@ impl Verb {
             Self::List(args) => args.json,
             Self::Logs(args) => args.json,
             Self::History(args) => args.json,
+            Self::Promote(args) => args.json,
             Self::Canary(args) => args.json,
             Self::Rollback(args) => args.json,
             Self::Prune(args) => args.json,

@@ -1,9 +1,9 @@
 //! Whether a deploy may undo a rollback: somebody went back for a reason.
 
-use mdo_model::stack::{Change, Kind, Resource};
+use mdo_engine::Observed;
+use mdo_model::stack::{Change, Kind, Plan, Resource};
 
 use super::consent;
-use super::planning::Planned;
 use super::session::Session;
 use crate::output::{Failure, exit_code};
 
@@ -11,15 +11,18 @@ use crate::output::{Failure, exit_code};
 ///
 /// # Errors
 /// When nobody agrees, and when nobody can be asked.
-pub(super) async fn check(session: &Session, planned: &Planned, yes: bool) -> Result<(), Failure> {
+pub(super) async fn check(
+    session: &Session,
+    (plan, observed): (&Plan, &Observed),
+    yes: bool,
+) -> Result<(), Failure> {
     let back = |change: &&Change| {
-        let facts = change.id.name.parse().ok().and_then(|name| planned.observed.functions.get(&name));
+        let facts = change.id.name.parse().ok().and_then(|name| observed.functions.get(&name));
         change.id.kind == Kind::Function
             && publishes(change)
             && facts.is_some_and(|facts| facts.rolled_back_from.is_some())
     };
-    let names: Vec<&str> =
-        planned.plan.changes.iter().filter(back).map(|change| change.id.name.as_str()).collect();
+    let names: Vec<&str> = plan.changes.iter().filter(back).map(|change| change.id.name.as_str()).collect();
     if names.is_empty() || yes {
         return Ok(());
     }

@@ -204,3 +204,70 @@ fn what_cannot_be_had_for_a_part_of_the_requests_is_refused_with_the_reason() {
     }
     assert_eq!(Live::of(&project, "dev").version("echo"), "1");
 }
+
+/// The emulator names a host for code that this machine does not know.
+fn with_code_here(project: &TestProject) -> Proxy {
+    let proxy = proxied(project);
+    let here = project.account().emulator().address().to_string();
+    proxy.edit("GetFunction", move |_, answer| {
+        if let Some(location) = answer["Code"]["Location"].as_str() {
+            let (_, rest) = location.split_once("://").unwrap();
+            let (_, path) = rest.split_once('/').unwrap();
+            answer["Code"]["Location"] = format!("http://{here}/{path}").into();
+        }
+    });
+    proxy
+}
+
+#[test]
+fn a_stage_gets_the_code_of_another_with_its_own_environment_and_settings() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("-s GREETING=dev");
+    project.deploys("--stage prod -s GREETING=prod");
+    project.set_edition("echo", "second");
+    project.deploys("");
+    let (dev, prod) = (Live::of(&project, "dev"), Live::of(&project, "prod"));
+    // What lies in the folder is not what is promoted.
+    project.set_edition("echo", "third");
+    project.set("echo", "memory", json!(256));
+    let proxy = with_code_here(&project);
+    project.mdo("promote dev prod --dry-run").through(&proxy).succeeds().says("code ");
+    assert_eq!(writes(&proxy), Vec::<String>::new());
+    let output = project.mdo("promote dev prod").through(&proxy).succeeds();
+    output.says("stage prod gets the code of stage dev").says("memory  128 → 256 MB").says("Promoted in ");
+    // Lambda has that code where the next version is made: it is not sent.
+    let calls = writes(&proxy);
+    assert_eq!(calls, ["PublishVersion", "UpdateAlias", "UpdateFunctionConfiguration"]);
+    let seen = prod.echo("echo");
+    assert_eq!(
+        (&seen["edition"], &seen["greeting"], &seen["memory"]),
+        (&json!("second"), &json!("prod"), &json!("256"))
+    );
+    assert_eq!(dev.echo("echo")["greeting"], "dev");
+    assert_eq!(dev.echo("echo")["memory"], "128");
+    project
+        .mdo("promote dev prod")
+        .through(&proxy)
+        .succeeds()
+        .says("nothing to do: the stages run the same code");
+
+    // Where it has other code there by now, it gives what it has, and gets it again.
+    project.deploys("--stage other -s GREETING=other");
+    assert_eq!(Live::of(&project, "other").echo("echo")["edition"], "third");
+    project.mdo("rollback --stage prod").exits(0);
+    assert_eq!(prod.echo("echo")["edition"], "first");
+    proxy.forget();
+    project.mdo("promote dev prod --yes").through(&proxy).succeeds();
+    assert!(writes(&proxy).contains(&"UpdateFunctionCode".to_owned()));
+    let seen = prod.echo("echo");
+    assert_eq!((&seen["edition"], &seen["greeting"]), (&json!("second"), &json!("prod")));
+    assert_eq!(Live::of(&project, "other").echo("echo")["edition"], "third");
+
+    project.mdo("promote dev dev").exits(2).says("stage dev has its own code already");
+    project.mdo("promote nowhere prod").exits(1).says("nothing is deployed at stage nowhere");
+    project.mdo("promote dev prod nope").exits(2).says("no function matches `nope`");
+    // A stage that is new gets all of it.
+    project.mdo("promote dev fresh -s GREETING=fresh").through(&proxy).succeeds();
+    assert_eq!(Live::of(&project, "fresh").echo("echo")["greeting"], "fresh");
+}

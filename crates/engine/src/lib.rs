@@ -176,6 +176,8 @@ pub struct Packages {
     pub leaves_rollouts: bool,
     /// The zips of the functions.
     pub functions: BTreeMap<FunctionName, PathBuf>,
+    /// Versions whose code functions without a zip get: the provider has it.
+    pub versions: BTreeMap<FunctionName, u64>,
     /// The derivatives that were built.
     pub derivatives: BTreeMap<DerivativeId, DerivativePackage>,
     /// The image that servers run, where mdo has it to push. Who holds this keeps its files there.

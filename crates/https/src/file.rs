@@ -20,7 +20,7 @@ const MOST_REDIRECTS: usize = 5;
 /// A file at an `https://` address.
 pub struct HttpsFile {
     connector: Connector,
-    address: HttpsAddress,
+    address: String,
 }
 
 impl HttpsFile {
@@ -29,12 +29,31 @@ impl HttpsFile {
     /// # Errors
     /// When the certificates that the environment names cannot be read.
     pub fn new(address: HttpsAddress) -> Result<Self, Error> {
-        Ok(Self { connector: connector()?, address })
+        Ok(Self { connector: connector()?, address: address.with_query().to_owned() })
+    }
+
+    /// A file where a service of the provider says that it is. Only on this machine may that be without encryption.
+    ///
+    /// # Errors
+    /// When it is no such address, or the certificates that the environment names cannot be read.
+    pub fn named_by_service(address: &str) -> Result<Self, Error> {
+        let url = Url::parse(address).map_err(|error| no_address(&error))?;
+        let is_here = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        match url.scheme() {
+            "https" => {}
+            "http" if is_here => {}
+            scheme => {
+                let message =
+                    format!("the service names an address of `{scheme}://`, which is not encrypted");
+                return Err(Error::new(Cause::Invalid, message).with_help("check AWS_ENDPOINT_URL"));
+            }
+        }
+        Ok(Self { connector: connector()?, address: address.to_owned() })
     }
 
     /// The answer that is no redirect, and the host that gave it.
     async fn answer(&self) -> Result<(HttpResponse, String), Error> {
-        let mut url = Url::parse(self.address.with_query()).map_err(|error| no_address(&error))?;
+        let mut url = Url::parse(&self.address).map_err(|error| no_address(&error))?;
         for _ in 0..=MOST_REDIRECTS {
             let host = host(&url);
             let request = request(&url).map_err(|error| no_address(&error))?;

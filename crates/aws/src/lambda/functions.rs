@@ -102,8 +102,11 @@ impl AwsProvider {
             let published = match self.frozen_as(name, wanted) {
                 Some(version) => Published::of(version),
                 None => {
-                    // What is served is ours, so that its code can be replaced before anything else is asked.
-                    let is_new_code = known.is_ours && before.code != wanted.code && before.code.is_some();
+                    // What is served is ours, so that its code can be replaced by a package before anything else is asked.
+                    let is_new_code = known.is_ours
+                        && before.code != wanted.code
+                        && before.code.is_some()
+                        && run.packages().functions.contains_key(name);
                     self.publish(name, wanted, is_new_code, &change.id, run).await?
                 }
             };

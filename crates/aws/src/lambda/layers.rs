@@ -11,7 +11,7 @@ use mdo_model::Sha256;
 use mdo_model::project::{DerivativeId, DerivativeName};
 use mdo_model::stack::{Change, Derivative, Function, ResourceId};
 
-use super::code::{self, Zip};
+use super::code::{self, Zip, ZipFile};
 use super::layer_record::{Record, Sizes};
 use super::{functions, request};
 use crate::{AwsProvider, pages};
@@ -231,7 +231,7 @@ impl AwsProvider {
         let sizes = Sizes { unzipped: Some(unzipped), zipped: Some(zip.size) };
         let description = format!("{record} zip={}{sizes}", zip.sha256);
         let DerivativePart { path, sha256, size } = zip;
-        let zip = Zip { path, size: *size, sha256: Some(*sha256) };
+        let zip = Zip { file: ZipFile::Package(path.clone()), size: *size, sha256: Some(*sha256) };
         let code = code::prepare(aws, self.artifacts.as_ref(), zip, on, run).await?;
         let answer = aws
             .send("lambda:PublishLayerVersion", &layer, code.bytes(), || async {

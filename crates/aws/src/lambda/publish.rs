@@ -64,7 +64,7 @@ impl AwsProvider {
         let aws = &self.aws;
         let full = self.names.function(name);
         let wanted = &self.with_layers(wanted)?;
-        let zip = code::of_function(name, wanted, run).await?;
+        let zip = code::of_function((aws, &self.names), name, wanted, run).await?;
         let code = code::prepare(aws, self.artifacts.as_ref(), zip, id, run).await?;
         let text = self.describe(&wanted.configuration);
         let role = self.role_arn(wanted)?;
@@ -215,7 +215,7 @@ impl AwsProvider {
         run: &Run<'_>,
     ) -> Result<Box<Live>, Error> {
         let (aws, full) = (&self.aws, self.names.function(name));
-        let zip = code::of_function(name, wanted, run).await?;
+        let zip = code::of_function((aws, &self.names), name, wanted, run).await?;
         let code = code::prepare(aws, self.artifacts.as_ref(), zip, id, run).await?;
         self.once_settled(name, || {
             aws.send("lambda:UpdateFunctionCode", &full, code.bytes(), || async {
