@@ -16,17 +16,18 @@ use crate::output::{self, Failure, Heading, PlanDocument, count};
 /// How many versions are removed at once. Their quota is small.
 const CONCURRENCY: usize = 4;
 
-/// Remove old versions of layers that no stage of the project runs with
+/// Remove old versions and deployments that no stage of the project runs with
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   mdo prune --dry-run                    what would go, and what that frees
   mdo prune --keep 2 --yes               in CI
 
-What any stage runs with stays, and so do the newest versions of each layer.")]
+What any stage runs with stays, and so do the newest versions: of each layer, and of what each stage \
+has made of each function and of the API. `mdo rollback` goes back to those.")]
 pub(super) struct Args {
     #[command(flatten)]
     place: StackArgs,
-    /// How many of the newest versions of each layer stay, in use or not
+    /// How many of the newest versions of each stay, in use or not
     #[arg(long, value_name = "N", default_value_t = 5)]
     keep: u16,
     /// Show what would go; remove nothing
@@ -89,7 +90,7 @@ fn say_nothing_goes(session: &Session, plan: &Plan, location: &str, json: bool) 
     }
     let heading = Heading { names: &plan.names, location };
     let checked = match session.connection.versions {
-        Some(_) => format!(" (checked {})", count(plan.checked, "layer version")),
+        Some(_) => format!(" (checked {})", count(plan.checked, "version")),
         None => " on this machine".to_owned(),
     };
     output::data(&format!("{heading}  nothing to prune{checked}\n"));

@@ -23,8 +23,8 @@ use crate::output::{Failure, exit_code};
   mdo rollback sample_producer --to 12
   mdo rollback --stage prod --steps 2
 
-The next `mdo deploy` brings again what the files say, and asks before. `mdo history`
-lists the versions.")]
+The next `mdo deploy` brings again what the files say, and asks before. \
+`mdo history` lists the versions.")]
 pub(super) struct Args {
     /// The functions, as names or globs [default: those that the last deploy changed]
     #[arg(value_name = "FUNCTION")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use mdo_engine::apply::Report;
 use mdo_engine::{Applied, Finished, Outcome};
-use mdo_model::project::{DerivativeId, FunctionName, Names, Quota, Throttle};
+use mdo_model::project::{DerivativeId, FunctionName, Names, Quota, StageName, Throttle};
 use mdo_model::stack::{Action, Change, Freed, Kept, KeptKind, Kind, Plan, Resource, ResourceId, Summary};
 use mdo_package::Bytes;
 
@@ -198,7 +198,9 @@ fn done(finished: &Finished) -> String {
         | Kind::WarmRule
         | Kind::Key
         | Kind::Derivative
-        | Kind::LayerVersion => {
+        | Kind::LayerVersion
+        | Kind::FunctionVersion
+        | Kind::Deployment => {
             format!("{} {}", finished.id.kind, finished.id.name)
         }
         kind => kind.to_string(),
@@ -331,16 +333,24 @@ fn summary(summary: Summary) -> String {
     text
 }
 
-/// How large a version is that goes: `71.3 MB zipped, 216.6 MB unzipped, of 2026-11-20`.
+/// What goes, where it is a version or a deployment: `71.3 MB zipped, 216.6 MB unzipped, of 2026-11-20`.
 fn deleted(change: &Change) -> String {
-    let Some(Resource::LayerVersion(version)) = &change.before else { return String::new() };
     let size = |bytes: Option<u64>, how: &str| bytes.map(|bytes| format!("{} {how}", Bytes(bytes)));
-    let day = version.published.as_deref().and_then(|at| at.get(.."2026-11-20".len()));
-    let parts = [
-        size(version.zipped, "zipped"),
-        size(version.unzipped, "unzipped"),
-        day.map(|day| format!("of {day}")),
-    ];
+    let day = |at: &Option<String>| {
+        let day = at.as_deref().and_then(|at| at.get(.."2026-11-20".len()));
+        day.map(|day| format!("of {day}"))
+    };
+    let stage = |stage: &StageName| Some(format!("of stage {stage}"));
+    let parts = match &change.before {
+        Some(Resource::LayerVersion(version)) => {
+            [size(version.zipped, "zipped"), size(version.unzipped, "unzipped"), day(&version.published)]
+        }
+        Some(Resource::FunctionVersion(version)) => {
+            [size(version.zipped, "zipped"), version.stage.as_ref().and_then(stage), day(&version.published)]
+        }
+        Some(Resource::Deployment(deployment)) => [stage(&deployment.stage), day(&deployment.created), None],
+        _ => return String::new(),
+    };
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 

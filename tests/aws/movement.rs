@@ -271,3 +271,34 @@ fn a_stage_gets_the_code_of_another_with_its_own_environment_and_settings() {
     project.mdo("promote dev fresh -s GREETING=fresh").through(&proxy).succeeds();
     assert_eq!(Live::of(&project, "fresh").echo("echo")["greeting"], "fresh");
 }
+
+#[test]
+fn what_nothing_serves_is_pruned_but_for_what_each_stage_may_go_back_to() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("-s GREETING=zero");
+    project.deploys("--stage prod -s GREETING=prod");
+    for number in 1..5 {
+        project.set("echo", "routes", json!(["GET /echo", format!("GET /r{number}")]));
+        project.deploys(&format!("-s GREETING={number}"));
+    }
+    project.mdo("rollback echo --to 3 --keep-routes").exits(0);
+    let live = Live::of(&project, "dev");
+    // Of dev there are 1, 3, 4, 5 and 6; 3 is live. Of prod there is 2.
+    let proxy = proxied(&project);
+    let tried = project.mdo("prune --keep 2 --dry-run").through(&proxy).succeeds();
+    tried.says("- version     shop_echo:1").says("of stage dev").says("- version     shop_echo:4");
+    assert_eq!(writes(&proxy), Vec::<String>::new());
+    project.mdo("prune --keep 2 --yes").through(&proxy).succeeds().says("Pruned in ");
+    let gone = writes(&proxy);
+    let count = |name: &str| gone.iter().filter(|write| *write == name).count();
+    // Five deployments were made for dev, and the live one is the newest.
+    assert_eq!((gone.len(), count("DeleteFunction"), count("DeleteDeployment")), (5, 2, 3), "{gone:?}");
+    let versions = live.call("lambda", "list_versions_by_function", json!({"FunctionName": "shop_echo"}));
+    let numbers: Vec<&Value> =
+        versions["Versions"].as_array().unwrap().iter().map(|one| &one["Version"]).collect();
+    assert_eq!(numbers, ["$LATEST", "2", "3", "5", "6"]);
+    project.mdo("prune --keep 2 --yes").succeeds().says("nothing to prune");
+    assert_eq!(live.echo("echo")["greeting"], "1");
+    assert_eq!(Live::of(&project, "prod").echo("echo")["greeting"], "prod");
+}

@@ -26,6 +26,8 @@ fn calls(change: &Change) -> Vec<&'static str> {
         (Kind::Derivative, Action::Delete) => vec!["lambda:ListLayerVersions", "lambda:DeleteLayerVersion"],
         (Kind::Derivative, _) => vec!["lambda:PublishLayerVersion"],
         (Kind::LayerVersion, _) => vec!["lambda:DeleteLayerVersion"],
+        (Kind::FunctionVersion, _) => vec!["lambda:DeleteFunction"],
+        (Kind::Deployment, _) => vec!["apigateway:DeleteDeployment"],
         (Kind::Function, Action::Create) => {
             let invokers = match &change.after {
                 Some(Resource::Function(function)) => function.invokers.len(),

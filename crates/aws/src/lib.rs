@@ -155,6 +155,8 @@ impl AwsProvider {
             Kind::Role => self.apply_role(change, run).await,
             Kind::Derivative => self.apply_derivative(change, run).await,
             Kind::LayerVersion => self.delete_layer_version(change).await,
+            Kind::FunctionVersion => self.delete_function_version(change).await,
+            Kind::Deployment => api_gateway::delete_deployment(&self.aws, change).await,
             Kind::Function => self.apply_function(change, run).await,
             Kind::LogGroup => logs::apply(&self.aws, &self.names, change, run, self.adopts()).await,
             Kind::Api | Kind::Stage | Kind::Key => {

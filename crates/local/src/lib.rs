@@ -278,9 +278,10 @@ impl Provider for LocalProvider {
                 })
                 .await
             }
-            (Some(Resource::LayerVersion(_)), _) => {
-                Err(Error::new(Cause::Invalid, "this machine has no versions of layers"))
-            }
+            (
+                Some(Resource::LayerVersion(_) | Resource::FunctionVersion(_) | Resource::Deployment(_)),
+                kind,
+            ) => Err(Error::new(Cause::Invalid, format!("this machine makes no {kind} by itself"))),
             (Some(Resource::Derivative(derivative)), _) => {
                 let (id, derivative) = (named::<DerivativeId>(change)?, derivative.clone());
                 self.update(|state| {
@@ -372,7 +373,9 @@ impl Provider for LocalProvider {
                         | Kind::Repository
                         | Kind::LoadBalancer
                         | Kind::Server
-                        | Kind::LayerVersion => {}
+                        | Kind::LayerVersion
+                        | Kind::FunctionVersion
+                        | Kind::Deployment => {}
                     }
                     Ok(())
                 })

@@ -53,7 +53,7 @@ fn what_no_stage_runs_with_goes_but_for_the_newest_and_what_is_not_ours() {
     pruned.says(&format!("layer version {}:6", &layer["shop_".len()..])).says("\nPruned in ");
     assert_eq!(layers.numbers(&layer), [10, 9, 8, 7, 1]);
     let again = project.mdo("prune --keep 2 --yes").succeeds();
-    again.says("  nothing to prune (checked 3 layer versions)\n");
+    again.says("  nothing to prune (checked 7 versions)\n");
     for stage in ["dev", "prod"] {
         assert_eq!(Live::of(&project, stage).echo("paint"), Painting::answer("1.0", 1), "{stage}");
         project.is_settled(&format!("--stage {stage}"));
@@ -67,7 +67,12 @@ fn what_any_stage_runs_with_stays_however_it_is_pruned() {
     Painting::wants(&project, "colours", "colours==2.0");
     project.deploys("");
     let (layers, layer) = (Layers::of(&project), Painting::layer("colours"));
-    project.mdo("prune --keep 0 --yes").succeeds().says("nothing to prune");
+    let nothing_of_layers = |flags: &str| {
+        let pruned = project.mdo(&format!("prune --keep 0 --yes {flags}")).succeeds();
+        assert!(!pruned.stdout.contains("layer version"), "{}", pruned.transcript());
+    };
+    // Nobody points at dev's first version any more.
+    nothing_of_layers("");
     project.mdo("prune --keep 0 --yes --stage prod").succeeds().says("nothing to prune");
 
     let live = Live::of(&project, "dev");
@@ -84,14 +89,12 @@ fn what_any_stage_runs_with_stays_however_it_is_pruned() {
     live.call("lambda", "create_alias", canary);
     project.mdo("prune --keep 0 --yes").succeeds().says("nothing to prune");
     live.call("lambda", "delete_alias", json!({"FunctionName": "shop_paint", "Name": "canary"}));
-    project.mdo("prune --keep 0 --yes").succeeds().says("Pruned in ");
+    let pruned = project.mdo("prune --keep 0 --yes").succeeds();
+    // A version of a function and its layer's go together.
+    pruned.says(&format!("- version        shop_paint:{coloured}")).says("Pruned in ");
     assert_eq!(layers.numbers(&layer), [1]);
     assert_eq!(Live::of(&project, "prod").echo("paint"), Painting::answer("1.0", 1));
-
-    // What was pruned goes on for the version that was published with it: an alias that moves back serves it.
-    let back = json!({"FunctionName": "shop_paint", "Name": "dev", "FunctionVersion": coloured});
-    live.call("lambda", "update_alias", back);
-    assert_eq!(live.echo("paint"), Painting::answer("2.0", 1));
+    assert_eq!(served(), plain);
 }
 
 #[test]
@@ -105,17 +108,26 @@ fn a_prune_makes_a_handful_of_reads_and_a_deletion_for_each_version() {
     assert_eq!(
         names,
         [
+            // The API by its name, its deployments, and which stage serves which.
+            "apigateway:GetDeployments",
+            "apigateway:GetRestApis",
+            "apigateway:GetStages",
             "lambda:DeleteLayerVersion",
             "lambda:DeleteLayerVersion",
-            // Of each function its aliases, of each of their versions its layers: to plan, and before anything goes.
+            // Of each function whose it is, and its versions. Of each function its aliases, of each of their versions its layers: to plan, and before anything goes.
             "lambda:GetFunction",
             "lambda:GetFunction",
+            "lambda:GetFunction",
+            "lambda:GetFunction",
+            "lambda:GetFunction",
+            "lambda:ListAliases",
             "lambda:ListAliases",
             "lambda:ListAliases",
             "lambda:ListFunctions",
             "lambda:ListFunctions",
             "lambda:ListLayerVersions",
             "lambda:ListLayers",
+            "lambda:ListVersionsByFunction",
         ]
     );
 }
@@ -127,7 +139,7 @@ fn a_prune_reads_as_one_json_document_with_or_without_being_done() {
     let layer = Painting::layer("colours");
     let plan = project.mdo("prune --keep 1 --dry-run --json").json();
     assert_eq!(plan["summary"], json!({"create": 0, "update": 0, "delete": 1}));
-    assert_eq!((&plan["freed_bytes"], &plan["checked"]), (&json!(1_048_576), &json!(3)));
+    assert_eq!((&plan["freed_bytes"], &plan["checked"]), (&json!(1_048_576), &json!(5)));
     let change = &plan["changes"][0];
     assert_eq!(change["resource"], "layer_version");
     assert_eq!((text(&change["name"]), text(&change["action"])), (format!("{layer}:2"), "delete".to_owned()));
@@ -135,7 +147,7 @@ fn a_prune_reads_as_one_json_document_with_or_without_being_done() {
     let done = project.mdo("prune --keep 1 --yes --json").json();
     assert_eq!(done["changes"][0]["outcome"], "done");
     let nothing = project.mdo("prune --keep 1 --json").json();
-    assert_eq!((&nothing["changes"], &nothing["checked"]), (&json!([]), &json!(2)));
+    assert_eq!((&nothing["changes"], &nothing["checked"]), (&json!([]), &json!(4)));
     let (status, stdout, _) = project.mdo("prune --keep 0 --json").begins().ends();
     assert_eq!(status, 2);
     let refused: serde_json::Value = serde_json::from_str(&stdout).unwrap();

@@ -24,7 +24,7 @@ use self::definition::Integrations;
 use crate::client::{Aws, domain};
 use crate::ownership::{PROJECT_TAG, STAGE_TAG};
 
-pub(crate) use history::history;
+pub(crate) use history::{all as deployments, delete as delete_deployment, history};
 pub(crate) use keys::key_value;
 pub(crate) use observe::{observe, stages};
 pub(crate) use rivals::{give_way, redeploy, serves};

@@ -77,7 +77,7 @@ impl AwsProvider {
     pub(crate) async fn every_layer(&self) -> Result<BTreeMap<DerivativeId, Derivative>, Error> {
         let ids: BTreeSet<DerivativeId> = self.own_layers().await?.into_iter().map(|(id, _)| id).collect();
         let each = ids.iter().map(async |id| {
-            let versions = self.versions(&self.names.layer(id)).await?;
+            let versions = self.layer_versions(&self.names.layer(id)).await?;
             let derivative = |record: &Record| (id.clone(), Derivative { inputs: record.inputs });
             Ok::<_, Error>(newest(&versions).map(derivative))
         });
@@ -145,20 +145,20 @@ impl AwsProvider {
     /// The versions of each part of a derivative. How many parts there are is what the first one says: the first with these
     /// inputs, where there is one.
     async fn parts_of(&self, id: &DerivativeId, inputs: Option<Sha256>) -> Result<Vec<Vec<Version>>, Error> {
-        let first = self.versions(&self.names.layer(id)).await?;
+        let first = self.layer_versions(&self.names.layer(id)).await?;
         let counts = first
             .iter()
             .filter_map(|version| version.record.as_ref())
             .filter(|record| inputs.is_none_or(|inputs| record.inputs == inputs))
             .map(|record| record.parts);
         let rest = (2..=counts.max().unwrap_or(1))
-            .map(async |part| self.versions(&self.names.layer_part(id, part)).await);
+            .map(async |part| self.layer_versions(&self.names.layer_part(id, part)).await);
         let rest = try_join_all(rest).await?;
         Ok(std::iter::once(first).chain(rest).collect())
     }
 
     /// The versions of a layer, newest first. None where there is no such layer.
-    pub(super) async fn versions(&self, layer: &str) -> Result<Vec<Version>, Error> {
+    pub(super) async fn layer_versions(&self, layer: &str) -> Result<Vec<Version>, Error> {
         let listed = pages::all(async |position: Option<String>| {
             let answer = self
                 .aws
@@ -262,7 +262,7 @@ impl AwsProvider {
         let mut part = 1;
         loop {
             let layer = self.names.layer_part(id, part);
-            let mut versions = self.versions(&layer).await?;
+            let mut versions = self.layer_versions(&layer).await?;
             versions.retain(|version| version.record.is_some());
             // A part without a version of ours is none of ours, and so is what would come after it.
             if versions.is_empty() {

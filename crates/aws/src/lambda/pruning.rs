@@ -1,19 +1,25 @@
-//! Layer versions that deploys have left: which there are, which of them functions run with, and the removal of one.
+//! Versions that deploys have left, of layers, of functions and of the API: which there are, which of them are in use, and the removal of
+//! one.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_sdk_lambda::types::FunctionConfiguration as LiveConfiguration;
 use futures::future::try_join_all;
-use mdo_engine::{Applied, Error, Versions};
+use mdo_engine::{Applied, Cause, Error, History, PublishedVersion, Versions};
 use mdo_model::project::FunctionName;
-use mdo_model::stack::{Change, LayerVersion, LayerVersionId, LiveVersions};
+use mdo_model::stack::{
+    Change, Deployment, FunctionVersion, FunctionVersionId, LayerVersion, LayerVersionId, LiveVersions,
+};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::functions::ignore_absent;
 use super::layers::Version;
 use super::read::{self, Lookup};
-use crate::{AwsProvider, unexpected};
+use crate::ownership::Owner;
+use crate::{AwsProvider, api_gateway, unexpected};
 
 /// For how long what functions run with is taken to be what was read of it. Another pipeline may deploy meanwhile.
 const FRESH_FOR: Duration = Duration::from_secs(5);
@@ -24,8 +30,21 @@ pub(crate) type LastLook = Mutex<Option<(Instant, BTreeSet<String>)>>;
 #[async_trait]
 impl Versions for AwsProvider {
     async fn live_versions(&self) -> Result<LiveVersions, Error> {
-        let (layers, in_use) = futures::try_join!(self.own_layer_versions(), self.layers_in_use())?;
-        let mut live = LiveVersions::default();
+        let deployments = api_gateway::deployments(&self.aws, &self.names);
+        let functions = async {
+            let functions = read::list_all(&self.aws).await?;
+            futures::try_join!(self.layers_in_use_of(&functions), self.own_function_versions(&functions))
+        };
+        let (layers, (in_use, versions), deployments) =
+            futures::try_join!(self.own_layer_versions(), functions, deployments)?;
+        let mut live = versions;
+        for (id, deployment) in deployments {
+            if !deployment.serving.is_empty() {
+                live.deployments_in_use.insert(id.clone());
+            }
+            let Some(stage) = deployment.stage else { continue };
+            live.deployments.push((id, Deployment { stage, created: deployment.created }));
+        }
         for (id, version) in layers {
             let Some(record) = version.record else { continue };
             if in_use.contains(&version.arn) {
@@ -45,7 +64,7 @@ impl AwsProvider {
     async fn own_layer_versions(&self) -> Result<Vec<(LayerVersionId, Version)>, Error> {
         let layers = self.own_layers().await?;
         let each = layers.into_iter().map(async |(derivative, part)| {
-            let versions = self.versions(&self.names.layer_part(&derivative, part)).await?;
+            let versions = self.layer_versions(&self.names.layer_part(&derivative, part)).await?;
             let numbered = versions.into_iter().filter_map(|version| {
                 let id = LayerVersionId { derivative: derivative.clone(), part, number: version.number()? };
                 Some((id, version))
@@ -55,10 +74,61 @@ impl AwsProvider {
         Ok(try_join_all(each).await?.into_iter().flatten().collect())
     }
 
+    /// The versions of every function of ours, and which of them an alias points at.
+    async fn own_function_versions(&self, functions: &[LiveConfiguration]) -> Result<LiveVersions, Error> {
+        let names: Vec<FunctionName> = functions
+            .iter()
+            .filter_map(|function| self.names.function_of(function.function_name()?))
+            .collect();
+        let each = names.iter().map(async |name| {
+            let (owner, history) =
+                futures::try_join!(read::look_up(&self.aws, &self.names, name, None), self.versions(name))?;
+            let is_ours = matches!(owner, Lookup::Found(live) if live.owner == Owner::Us);
+            Ok::<_, Error>(history.filter(|_| is_ours).map(|history| (name.clone(), history)))
+        });
+        let mut live = LiveVersions::default();
+        for (function, history) in try_join_all(each).await?.into_iter().flatten() {
+            let id = |number: u64| FunctionVersionId { function: function.clone(), number };
+            for share in history.live.values() {
+                let canary = share.canary.map(|(number, _)| number);
+                live.functions_in_use.extend(canary.into_iter().chain([share.version]).map(id));
+            }
+            live.functions.extend(history.versions.into_iter().map(|version| {
+                let PublishedVersion { number, stage, size, published, .. } = version;
+                (id(number), FunctionVersion { stage, zipped: size, published })
+            }));
+        }
+        Ok(live)
+    }
+
+    /// Removes a version of a function. Lambda keeps one that an alias has come to point at meanwhile.
+    pub(crate) async fn delete_function_version(&self, change: &Change) -> Result<Applied, Error> {
+        let full = change.id.full_name(&self.names);
+        let (name, number) = full.rsplit_once(':').ok_or_else(|| unexpected(change))?;
+        let answer = self
+            .aws
+            .call("lambda:DeleteFunction", &full, || {
+                self.aws.lambda.delete_function().function_name(name).qualifier(number).send()
+            })
+            .await;
+        match answer {
+            Err(error)
+                if error.is(&Cause::Busy) || error.is(&Cause::Exists) || error.is(&Cause::Concurrent) =>
+            {
+                let warnings = vec!["kept, because an alias has come to point at it".to_owned()];
+                Ok(Applied { warnings, ..Applied::default() })
+            }
+            answer => ignore_absent(answer).map(|()| Applied::default()),
+        }
+    }
+
     /// The ARNs of the layer versions that functions run with: those of any function of the account as it is configured,
     /// and those of each version of the project's functions that an alias points at, whoever has made the alias.
     async fn layers_in_use(&self) -> Result<BTreeSet<String>, Error> {
-        let functions = read::list_all(&self.aws).await?;
+        self.layers_in_use_of(&read::list_all(&self.aws).await?).await
+    }
+
+    async fn layers_in_use_of(&self, functions: &[LiveConfiguration]) -> Result<BTreeSet<String>, Error> {
         let account = functions.iter().find_map(|function| super::account_in(function.function_arn()?));
         account.map_or(Ok(()), |account| self.aws.note_account(account))?;
         let names = functions.iter().filter_map(|function| self.names.function_of(function.function_name()?));

@@ -19,7 +19,10 @@ pub use hosted::{
 };
 pub use movement::{NotOnTrial, end_canary, function_changes, plan_keys, rollback, rollback_functions};
 pub use plan::{Action, Change, Kept, KeptKind, Plan, Summary, destroy, plan};
-pub use prune::{Freed, LayerVersion, LayerVersionId, LiveVersions, prune};
+pub use prune::{
+    Deployment, DeploymentId, Freed, FunctionVersion, FunctionVersionId, LayerVersion, LayerVersionId,
+    LiveVersions, prune,
+};
 pub use resource::{
     Api, ApiRoute, ApiStage, Canary, Definition, Derivative, Function, Invoker, Key, Kind, LogGroup,
     Resource, ResourceId, Role, Stack, WarmRule,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::plan::{Plan, change};
 use super::resource::{Kind, Resource, ResourceId};
 use crate::Sha256;
-use crate::project::{DerivativeId, Names};
+use crate::project::{DerivativeId, FunctionName, Names, StageName};
 
 /// Every version that there is of what a project has versions of, over all of its stages.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,70 @@ pub struct LiveVersions {
     pub layers: BTreeMap<LayerVersionId, LayerVersion>,
     /// Those that a function runs with, at whichever stage.
     pub layers_in_use: BTreeSet<LayerVersionId>,
+    /// The versions of the project's functions, `$LATEST` apart.
+    pub functions: BTreeMap<FunctionVersionId, FunctionVersion>,
+    /// Those that an alias points at, whoever has made it.
+    pub functions_in_use: BTreeSet<FunctionVersionId>,
+    /// The deployments that mdo has made of the project's API, newest first.
+    pub deployments: Vec<(DeploymentId, Deployment)>,
+    /// Those that a stage serves, whoever has made it.
+    pub deployments_in_use: BTreeSet<DeploymentId>,
+}
+
+impl LiveVersions {
+    fn count(&self) -> usize {
+        self.layers.len() + self.functions.len() + self.deployments.len()
+    }
+}
+
+/// Which version of which function.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FunctionVersionId {
+    /// The function.
+    pub function: FunctionName,
+    /// The number of the version; the newest has the highest, and no number comes twice.
+    pub number: u64,
+}
+
+impl fmt::Display for FunctionVersionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.function, self.number)
+    }
+}
+
+/// A version of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FunctionVersion {
+    /// The stage that has published it, where that is known.
+    pub stage: Option<StageName>,
+    /// What its zip takes, in bytes, where that is known.
+    pub zipped: Option<u64>,
+    /// When it was published, as RFC 3339 in UTC.
+    pub published: Option<String>,
+}
+
+/// Which deployment of which API.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeploymentId {
+    /// The API's id.
+    pub api: String,
+    /// The deployment's.
+    pub id: String,
+}
+
+impl fmt::Display for DeploymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.api, self.id)
+    }
+}
+
+/// A deployment of an API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Deployment {
+    /// The stage that it was made for.
+    pub stage: StageName,
+    /// When it was made, as RFC 3339 in UTC.
+    pub created: Option<String>,
 }
 
 /// Which version of which layer.
@@ -58,21 +122,57 @@ pub struct Freed {
     pub is_all: bool,
 }
 
-/// Plans the removal of every version that nothing runs with, but for the newest `keep` of each layer.
+/// Plans the removal of every version that nothing runs with, and of every deployment that nothing serves, but for the newest `keep` of
+/// each layer, and of what each stage has made of each function and of the API.
 pub fn prune(names: &Names, live: &LiveVersions, keep: usize) -> Plan {
-    let mut newer: BTreeMap<(&DerivativeId, usize), usize> = BTreeMap::new();
-    let mut changes = Vec::new();
-    // The newest of each layer first.
-    for (id, version) in live.layers.iter().rev() {
-        let newer = newer.entry((&id.derivative, id.part)).or_default();
-        if *newer >= keep && !live.layers_in_use.contains(id) {
-            let before = Resource::LayerVersion(version.clone());
-            changes.extend(change(ResourceId::new(Kind::LayerVersion, id), Some(&before), None));
+    let layers = live.layers.iter().rev().map(|(id, version)| {
+        let group = (&id.derivative, id.part);
+        (
+            group,
+            live.layers_in_use.contains(id),
+            (Kind::LayerVersion, id.to_string()),
+            Resource::LayerVersion(version.clone()),
+        )
+    });
+    let functions = live.functions.iter().rev().map(|(id, version)| {
+        let group = (&id.function, &version.stage);
+        let resource = Resource::FunctionVersion(version.clone());
+        (group, live.functions_in_use.contains(id), (Kind::FunctionVersion, id.to_string()), resource)
+    });
+    let deployments = live.deployments.iter().map(|(id, deployment)| {
+        let resource = Resource::Deployment(deployment.clone());
+        let is_used = live.deployments_in_use.contains(id);
+        (&deployment.stage, is_used, (Kind::Deployment, id.to_string()), resource)
+    });
+    let all = [beyond(keep, layers), beyond(keep, functions), beyond(keep, deployments)];
+    let changes = all.into_iter().flatten();
+    let changes =
+        changes.filter_map(|((kind, name), before)| change(ResourceId::new(kind, name), Some(&before), None));
+    Plan {
+        names: names.clone(),
+        changes: changes.collect(),
+        kept: Vec::new(),
+        checked: live.count(),
+        keeps_logs: false,
+    }
+}
+
+/// What is not in use and not among the newest `keep` of its group, oldest first; `all` has the newest of each group first.
+fn beyond<Group: Ord, Id>(
+    keep: usize,
+    all: impl Iterator<Item = (Group, bool, Id, Resource)>,
+) -> Vec<(Id, Resource)> {
+    let mut newer: BTreeMap<Group, usize> = BTreeMap::new();
+    let mut old = Vec::new();
+    for (group, is_used, id, resource) in all {
+        let newer = newer.entry(group).or_default();
+        if *newer >= keep && !is_used {
+            old.push((id, resource));
         }
         *newer += 1;
     }
-    changes.reverse();
-    Plan { names: names.clone(), changes, kept: Vec::new(), checked: live.layers.len(), keeps_logs: false }
+    old.reverse();
+    old
 }
 
 impl Plan {
@@ -80,6 +180,7 @@ impl Plan {
     pub fn freed(&self) -> Option<Freed> {
         let sizes = self.deletions().filter_map(|change| match &change.before {
             Some(Resource::LayerVersion(version)) => Some(version.zipped),
+            Some(Resource::FunctionVersion(version)) => Some(version.zipped),
             _ => None,
         });
         let sizes: Vec<Option<u64>> = sizes.collect();
@@ -116,6 +217,7 @@ mod tests {
                 .map(|number| (id("colours", 1, number), version(Some(number))))
                 .collect(),
             layers_in_use: in_use.iter().map(|number| id("colours", 1, *number)).collect(),
+            ..LiveVersions::default()
         }
     }
 
@@ -144,6 +246,39 @@ mod tests {
         assert_eq!(all.changes.len(), 5);
         assert_eq!(all.changes[3].id.full_name(&names()), "shop_colours-python3_13-x86_64-2:4");
         assert_eq!(all.freed(), Some(Freed { bytes: 30, is_all: false }));
+    }
+
+    #[test]
+    fn of_functions_and_deployments_each_stage_keeps_its_newest_and_whatever_is_live() {
+        let version = |number: u64, stage: &str| {
+            let id = FunctionVersionId { function: "cart".parse().unwrap(), number };
+            let stage = stage.parse().ok();
+            (id, FunctionVersion { stage, zipped: Some(10), published: None })
+        };
+        let deployment = |id: &str, stage: &str| {
+            let id = DeploymentId { api: "api".into(), id: id.into() };
+            (id, Deployment { stage: stage.parse().unwrap(), created: None })
+        };
+        let versions = [(1, "prod"), (2, "dev"), (3, "dev"), (4, "dev"), (5, "dev"), (6, "")];
+        let mut live = LiveVersions {
+            functions: versions.map(|(number, stage)| version(number, stage)).into(),
+            deployments: vec![
+                deployment("e", "dev"),
+                deployment("d", "prod"),
+                deployment("c", "dev"),
+                deployment("b", "dev"),
+                deployment("a", "prod"),
+            ],
+            ..LiveVersions::default()
+        };
+        live.functions_in_use.insert(version(2, "").0);
+        live.deployments_in_use.insert(deployment("b", "dev").0);
+        let plan = prune(&names(), &live, 1);
+        let gone: Vec<String> = plan.deletions().map(|change| change.id.to_string()).collect();
+        assert_eq!(gone, ["version cart:3", "version cart:4", "deployment api/a", "deployment api/c"]);
+        assert_eq!(plan.freed(), Some(Freed { bytes: 20, is_all: true }));
+        assert_eq!(plan.checked, 11);
+        assert_eq!(plan.changes[0].id.full_name(&names()), "shop_cart:3");
     }
 
     #[test]

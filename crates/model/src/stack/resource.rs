@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::Digest;
 
 use super::hosted::{LoadBalancer, Repository, Server, ServerRole};
-use super::prune::LayerVersion;
+use super::prune::{Deployment, FunctionVersion, LayerVersion};
 use crate::Sha256;
 use crate::project::{
     DerivativeId, DerivativeName, FunctionConfiguration, FunctionName, KeyName, MediaType, Names, Quota,
@@ -248,6 +248,8 @@ pub enum Kind {
     LoadBalancer,
     Server,
     LayerVersion,
+    FunctionVersion,
+    Deployment,
 }
 
 impl fmt::Display for Kind {
@@ -266,6 +268,8 @@ impl fmt::Display for Kind {
             Self::LoadBalancer => "load balancer",
             Self::Server => "server",
             Self::LayerVersion => "layer version",
+            Self::FunctionVersion => "version",
+            Self::Deployment => "deployment",
         })
     }
 }
@@ -273,7 +277,7 @@ impl fmt::Display for Kind {
 /// The identity of a resource within a stack.
 ///
 /// `name` is the short one that files and commands use: the function's, the key's; the stage's for stage and server; the
-/// project's for what its stages share; the derivative's with the number of the part and of the version for a layer version.
+/// project's for what its stages share; the derivative's with the number of the part and of the version for a layer version; the function's with the number for a version of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResourceId {
     /// Its kind.
@@ -296,7 +300,8 @@ impl ResourceId {
             Kind::Derivative => {
                 return self.name.parse().map_or_else(|_| self.name.clone(), |id| names.layer(&id));
             }
-            Kind::LayerVersion => return format!("{}_{}", names.project, self.name),
+            Kind::LayerVersion | Kind::FunctionVersion => return format!("{}_{}", names.project, self.name),
+            Kind::Deployment => return self.name.clone(),
             Kind::Api => Ok(names.api()),
             Kind::Stage => Ok(names.stage.to_string()),
             Kind::LogGroup => function().map(|name| names.log_group(&name)),
@@ -336,6 +341,8 @@ pub enum Resource {
     ServerRole(ServerRole),
     Repository(Repository),
     LayerVersion(LayerVersion),
+    FunctionVersion(FunctionVersion),
+    Deployment(Deployment),
 }
 
 impl Stack {
