@@ -71,7 +71,7 @@ impl Consent {
 
     /// Whether somebody has to be asked, and can be.
     fn is_needed(self, session: &Session, plan: &Plan) -> Result<bool, Failure> {
-        if plan.deletions().next().is_none() {
+        if plan.losses().next().is_none() {
             return Ok(false);
         }
         let stage = &session.settings.stage;
@@ -118,7 +118,7 @@ fn place(session: &Session, name: &str) -> String {
 /// The resources by their full names, as in `function shop_echo, key shop-dev-default`.
 fn named(plan: &Plan) -> String {
     let name = |change: &Change| format!("{} {}", change.id.kind, change.id.full_name(&plan.names));
-    plan.deletions().map(name).collect::<Vec<_>>().join(", ")
+    plan.losses().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// How many resources are named one by one in a question.
@@ -126,7 +126,7 @@ const NAMED: usize = 4;
 
 /// What goes: by name where it is little, `function echo and its logs, key alice`; counted otherwise.
 fn described(plan: &Plan) -> String {
-    let of_kind = |kind: Kind| plan.deletions().filter(move |change| change.id.kind == kind);
+    let of_kind = |kind: Kind| plan.losses().filter(move |change| change.id.kind == kind);
     let has_function = |name: &str| of_kind(Kind::Function).any(|change| change.id.name == name);
     let name = |change: &Change| {
         let name = &change.id.name;
@@ -142,7 +142,7 @@ fn described(plan: &Plan) -> String {
             kind => Some(format!("{kind} {name}")),
         }
     };
-    let names: Vec<String> = plan.deletions().filter_map(name).collect();
+    let names: Vec<String> = plan.losses().filter_map(name).collect();
     if names.len() > NAMED { counted(plan) } else { listed(names) }
 }
 

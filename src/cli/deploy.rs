@@ -128,7 +128,7 @@ fn percent(text: &str) -> Result<u8, String> {
 fn check_losses(session: &Session, planned: &Planned, may_delete_keys: bool) -> Result<(), Failure> {
     let stage = &session.settings.stage;
     let destroy = format!("mdo destroy{}", session.flags());
-    let goes = |kind: Kind| planned.plan.deletions().filter(move |change| change.id.kind == kind);
+    let goes = |kind: Kind| planned.plan.losses().filter(move |change| change.id.kind == kind);
     let runs_nothing = session.settings.functions.is_empty() && planned.image.is_none();
     if runs_nothing && planned.plan.deletions().next().is_some() {
         return Err(Failure::with_help(

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use mdo_local::{Activity, DEFAULT_PORT, HostName, Observer, Server, Teller};
 use mdo_model::project::{FunctionName, KeyName, Names, Project, StageName, left_out};
-use mdo_model::stack::{Action, Kind};
+use mdo_model::stack::Kind;
 use mdo_package::Package;
 
 use super::applying::{self, RunOptions};
@@ -282,11 +282,7 @@ async fn reload(
 
 /// A failure when keys would go. Files come back when a branch is switched; the values of keys do not.
 fn keeps_keys(session: &Session, planned: &Planned) -> Result<(), Failure> {
-    let loses = planned
-        .plan
-        .changes
-        .iter()
-        .any(|change| (change.id.kind, change.action) == (Kind::Key, Action::Delete));
+    let loses = planned.plan.losses().any(|change| change.id.kind == Kind::Key);
     if !loses {
         return Ok(());
     }

@@ -58,7 +58,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     if observed.stack.functions.is_empty() {
         let others = session.other_stages().await?;
         let message = format!("nothing is deployed at stage {}{others}", session.settings.stage);
-        return Err(Failure::new(exit_code::FAILED, message));
+        return Err(Failure::with_help(exit_code::FAILED, message, format!("mdo deploy{}", session.flags())));
     }
     functions::run(&args, &session, &observed, (start, interrupt)).await
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstyle::{AnsiColor, Style};
 use mdo_engine::logs::{Level, LogEntry, LogEntryBody, LogReport, LogRequest, Millis};
@@ -164,6 +164,13 @@ pub(crate) fn utc(at: Millis) -> String {
         "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
     );
     at.format(&form).unwrap_or_default()
+}
+
+/// A moment as RFC 3339 in UTC, to the second.
+pub(crate) fn utc_seconds(at: SystemTime) -> String {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let text = utc(Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX));
+    text.get(..19).map(|seconds| format!("{seconds}Z")).unwrap_or(text)
 }
 
 fn day(at: &str) -> String {

@@ -142,7 +142,7 @@ fn a_key_reaches_the_tasks_with_two_writes_more() {
 #[test]
 fn rolling_back_is_one_write_and_goes_on_from_there() {
     let Some(hosted) = HostedProject::with_echo() else { return };
-    hosted.mdo("rollback").exits(1).says("no server answers stage prod yet");
+    hosted.mdo("rollback").exits(1).says("nothing is deployed at stage prod");
     hosted.mdo("deploy -s GREETING=hello").succeeds();
     hosted.mdo("rollback").exits(1).says("stage prod has run nothing else before");
     hosted.set_edition("echo", "second");
@@ -163,7 +163,7 @@ fn rolling_back_is_one_write_and_goes_on_from_there() {
     hosted.mdo("rollback --to 3").succeeds().says("nothing to do: revision 3 says what runs");
     let unknown = hosted.mdo("rollback --to 77").exits(2);
     unknown.says("there is no revision 77 of shop-prod").says("help: there are 3, 2, 1");
-    hosted.project.mdo("rollback --local --stage prod").exits(1).says("no earlier revision");
+    hosted.project.mdo("rollback --local --stage prod").exits(1).says("nothing is deployed at stage prod");
 }
 
 #[test]

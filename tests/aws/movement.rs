@@ -302,3 +302,38 @@ fn what_nothing_serves_is_pruned_but_for_what_each_stage_may_go_back_to() {
     assert_eq!(live.echo("echo")["greeting"], "1");
     assert_eq!(Live::of(&project, "prod").echo("echo")["greeting"], "prod");
 }
+
+#[test]
+fn a_key_is_rotated_and_counted_and_has_the_value_that_it_is_given() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("-s GREETING=hello");
+    let value_of = |key: &str| project.mdo(&format!("key show {key}")).succeeds().stdout.trim().to_owned();
+    let before = value_of("default");
+    let proxy = proxied(&project);
+    project
+        .mdo("key rotate --overlap 2d")
+        .through(&proxy)
+        .succeeds()
+        .says("  old   default-old-1, opens until 20");
+    assert_eq!(writes(&proxy), ["CreateApiKey", "CreateUsagePlanKey", "UpdateApiKey"]);
+    let after = value_of("default");
+    assert_ne!(before, after);
+    let api = project.mdo("list --json").json()["api_id"].as_str().unwrap().to_owned();
+    for key in [&before, &after] {
+        assert_eq!(project.account().call_api(&api, "dev", "echo", &[("x-api-key", key)]).0, 200);
+    }
+    project.is_settled("");
+    project.mdo("key list").succeeds().says("default-old-1  shop-dev-default-old-1  enabled, ends at 20");
+    project.mdo("key expire").succeeds().says("no key has ended");
+    project.mdo("key rotate --overlap 0s").succeeds();
+    project.mdo("deploy").succeeds().says("- key        shop-dev-default-old-2");
+    // The emulator fails on a key that is gone, where AWS refuses it.
+    assert_ne!(project.account().call_api(&api, "dev", "echo", &[("x-api-key", &after)]).0, 200);
+
+    let value = "an-old-partner-has-had-this-for-years";
+    project.mdo("key create partner --value-from -").reads(value).succeeds();
+    assert_eq!(value_of("partner"), value);
+    assert_eq!(project.account().call_api(&api, "dev", "echo", &[("x-api-key", value)]).0, 200);
+    project.mdo("key usage partner --since 2d").succeeds().says("requests by key partner in all");
+}

@@ -7,7 +7,9 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::LogType;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mdo_engine::{Cause, Error, Invocation, Invoke, Keys, LiveRevisions, Pings, Recent, Revisions, Share};
+use mdo_engine::{
+    Cause, Day, DayUsage, Error, Invocation, Invoke, Keys, LiveRevisions, Pings, Recent, Revisions, Share,
+};
 use mdo_model::project::{FunctionName, KeyName, Secret};
 use mdo_model::stack::Server;
 
@@ -78,6 +80,14 @@ impl Keys for AwsProvider {
     async fn key_value(&self, key: &KeyName) -> Result<Secret, Error> {
         self.identify_if_bound().await?;
         api_gateway::key_value(&self.aws, &self.names, key).await
+    }
+
+    async fn retire_key(&self, key: &KeyName, becomes: &KeyName, ends: &str) -> Result<(), Error> {
+        api_gateway::retire_key(&self.aws, &self.names, &self.gateway, (key, becomes), ends).await
+    }
+
+    async fn key_usage(&self, key: &KeyName, days: (Day, Day)) -> Result<Vec<DayUsage>, Error> {
+        api_gateway::key_usage(&self.aws, &self.names, &self.gateway, key, days).await
     }
 }
 

@@ -176,6 +176,8 @@ pub struct Packages {
     pub leaves_rollouts: bool,
     /// The zips of the functions.
     pub functions: BTreeMap<FunctionName, PathBuf>,
+    /// The values of keys that exist elsewhere already; others get values of the provider's own.
+    pub keys: BTreeMap<KeyName, Secret>,
     /// Versions whose code functions without a zip get: the provider has it.
     pub versions: BTreeMap<FunctionName, u64>,
     /// The derivatives that were built.
@@ -281,7 +283,7 @@ pub trait Invoke: Send + Sync {
     async fn invoke(&self, function: &FunctionName, payload: &[u8]) -> Result<Invocation, Error>;
 }
 
-/// What knows the values of the stage's keys.
+/// What knows of the stage's keys what is not compared.
 #[async_trait]
 pub trait Keys: Send + Sync {
     /// The value of a key of the stage.
@@ -289,6 +291,32 @@ pub trait Keys: Send + Sync {
     /// # Errors
     /// When there is no such key, or it cannot be read.
     async fn key_value(&self, key: &KeyName) -> Result<Secret, Error>;
+
+    /// Gives a key another name, under which it opens until its end, as RFC 3339 in UTC. The stack has been observed before.
+    ///
+    /// # Errors
+    /// When there is no such key, or it cannot be changed.
+    async fn retire_key(&self, key: &KeyName, becomes: &KeyName, ends: &str) -> Result<(), Error>;
+
+    /// How many requests a key has made, day by day, between two days, both in it. The stack has been observed before.
+    ///
+    /// # Errors
+    /// When that cannot be read, or is not counted.
+    async fn key_usage(&self, key: &KeyName, days: (Day, Day)) -> Result<Vec<DayUsage>, Error>;
+}
+
+/// A day in UTC, as `2026-11-27`.
+pub type Day = String;
+
+/// How many requests a key has made in a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DayUsage {
+    /// The day; of this machine the first of the quota's period.
+    pub day: Day,
+    /// Requests that were let in.
+    pub used: u64,
+    /// How many the quota has left; `None` without one.
+    pub left: Option<u64>,
 }
 
 /// What takes files for others to fetch.

@@ -56,7 +56,7 @@ fn stack() -> Stack {
             throttle: None,
             quota: None,
         }),
-        keys: BTreeMap::from([("default".parse().unwrap(), Key { enabled: true, linked: true })]),
+        keys: BTreeMap::from([("default".parse().unwrap(), Key::open(true))]),
         warm_rules: BTreeMap::from([(
             sample.clone(),
             WarmRule {

@@ -23,13 +23,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use mdo_engine::{
-    Applied, Cause, Error, Invocation, Invoke, Keys, LiveFunction as LiveFacts, Observed, Pings, Provider,
-    Recent, Run, Scope,
+    Applied, Cause, Day, DayUsage, Error, Invocation, Invoke, Keys, LiveFunction as LiveFacts, Observed,
+    Pings, Provider, Recent, Run, Scope,
 };
 use mdo_model::project::{
     DERIVATIVES, DerivativeId, FunctionName, Interpreter, KeyName, Names, Secret, StageName,
 };
-use mdo_model::stack::{Change, Function, Kind, Resource};
+use mdo_model::stack::{Change, Function, KeyEnd, Kind, Resource};
 use mdo_server::runtime::{InvokeContext, Launcher, LogSink};
 use mdo_server::{FunctionSite, ServedFunction, obstacle};
 
@@ -316,13 +316,18 @@ impl Provider for LocalProvider {
             }
             (Some(Resource::Key(key)), _) => {
                 let (name, resource) = (named::<KeyName>(change)?, key.clone());
+                let value = run.packages().keys.get(&name).cloned();
                 self.update(|state| match state.keys.get_mut(&name) {
                     Some(present) => {
                         present.resource = resource;
                         Ok(())
                     }
                     None => {
-                        state.keys.insert(name, StoredKey::new(resource)?);
+                        let key = match value {
+                            Some(value) => StoredKey::with_value(resource, value)?,
+                            None => StoredKey::new(resource)?,
+                        };
+                        state.keys.insert(name, key);
                         Ok(())
                     }
                 })
@@ -445,6 +450,37 @@ impl Keys for LocalProvider {
             Error::new(Cause::Gone, message)
                 .with_help(format!("create it: mdo key create {key} --local --stage {}", self.names.stage))
         })
+    }
+
+    async fn retire_key(&self, key: &KeyName, becomes: &KeyName, ends: &str) -> Result<(), Error> {
+        let (key, becomes, ends) = (key.clone(), becomes.clone(), ends.to_owned());
+        self.update(move |state| {
+            let missing = || Error::new(Cause::Gone, format!("there is no key {key} on this machine"));
+            let mut stored = state.keys.remove(&key).ok_or_else(missing)?;
+            stored.resource.ends = Some(KeyEnd { at: ends, has_passed: false });
+            state.keys.insert(becomes, stored);
+            Ok(())
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn key_usage(&self, key: &KeyName, _days: (Day, Day)) -> Result<Vec<DayUsage>, Error> {
+        let key = key.clone();
+        self.blocking(move |this| {
+            let quota = this.store.load()?.stage.and_then(|stage| stage.quota);
+            let used = this.store.usage()?.remove(&key);
+            let Some(quota) = quota else {
+                let message = "this machine counts requests where a quota wants it, and the stage has none";
+                return Err(Error::new(Cause::Invalid, message)
+                    .with_help("give it one in project.toml: `quota` under [api]"));
+            };
+            let used = used.unwrap_or_default();
+            let day = state::day(used.period);
+            let (used, limit) = (u64::from(used.used), u64::from(quota.limit));
+            Ok(vec![DayUsage { day, used, left: Some(limit.saturating_sub(used)) }])
+        })
+        .await
     }
 }
 

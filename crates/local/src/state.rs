@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mdo_engine::{Cause, Error};
 use mdo_model::Sha256;
 use mdo_model::project::{DerivativeId, FunctionName, KeyName, Secret};
-use mdo_model::stack::{Api, ApiStage, Derivative, Function, Key, LogGroup, Role, Stack, WarmRule};
+use mdo_model::stack::{Api, ApiStage, Derivative, Function, Key, KeyEnd, LogGroup, Role, Stack, WarmRule};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -105,7 +105,7 @@ impl StoredStack {
                 .collect(),
             api: self.api.clone(),
             stage: self.stage.clone(),
-            keys: self.keys.iter().map(|(name, key)| (name.clone(), key.resource.clone())).collect(),
+            keys: self.keys.iter().map(|(name, key)| (name.clone(), key.model())).collect(),
             warm_rules: self.warm_rules.clone(),
             ..Stack::default()
         }
@@ -133,7 +133,22 @@ impl StoredStack {
 impl StoredKey {
     /// A key with a new value: 40 random letters and digits.
     pub(super) fn new(resource: Key) -> Result<Self, Error> {
-        Ok(Self { resource, id: random(10)?.to_ascii_lowercase(), value: Secret::new(random(40)?) })
+        Self::with_value(resource, Secret::new(random(40)?))
+    }
+
+    /// A key with a value that exists elsewhere already.
+    pub(super) fn with_value(resource: Key, value: Secret) -> Result<Self, Error> {
+        Ok(Self { resource, id: random(10)?.to_ascii_lowercase(), value })
+    }
+
+    /// The key in the model's terms, with whether its end has come.
+    pub(super) fn model(&self) -> Key {
+        let ends = self
+            .resource
+            .ends
+            .clone()
+            .map(|end| KeyEnd { has_passed: seconds(&end.at) <= seconds(&now()), ..end });
+        Key { ends, ..self.resource.clone() }
     }
 }
 
@@ -211,6 +226,17 @@ pub(super) fn now() -> String {
     now.format(&Rfc3339).unwrap_or_default()
 }
 
+/// A moment to the second, in a form that is ordered.
+fn seconds(at: &str) -> &str {
+    at.get(..19).unwrap_or(at)
+}
+
+/// A day, given in days since 1970-01-01, as `2026-11-27`.
+pub(super) fn day(days: i64) -> String {
+    let moment = OffsetDateTime::from_unix_timestamp(days * 86_400).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    moment.date().to_string()
+}
+
 fn reveal<S: serde::Serializer>(secret: &Secret, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.reveal())
 }
@@ -257,7 +283,7 @@ mod tests {
             canary: None,
         };
         stored.publish(&"sample".parse().unwrap(), function, None);
-        let key = StoredKey::new(Key { enabled: true, linked: true }).unwrap();
+        let key = StoredKey::new(Key::open(true)).unwrap();
         let value = key.value.reveal().to_owned();
         stored.keys.insert("default".parse().unwrap(), key);
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mdo_engine::{LiveFunction, Observed, Ping, Provider, Recent};
+use mdo_engine::{DayUsage, LiveFunction, Observed, Ping, Provider, Recent};
 use mdo_model::project::{FunctionName, KeyName, Names, Rate};
 use mdo_model::stack::{self, Function, Key, Stack};
 use schemars::JsonSchema;
@@ -203,6 +203,46 @@ struct KeyEntry {
     enabled: bool,
     /// Whether requests with it are let in.
     opens: bool,
+    /// When it ends, as RFC 3339 in UTC; null for one that does not.
+    ends: Option<String>,
+}
+
+/// How many requests a key has made: `key usage`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct UsageDocument {
+    #[serde(flatten)]
+    head: Head,
+    /// The key's short name.
+    key: String,
+    /// The days, oldest first; on this machine the period of the quota, by its first day.
+    days: Vec<UsageDay>,
+    /// Requests in all.
+    used: u64,
+}
+
+/// How many requests a key has made in a day.
+#[derive(Debug, Serialize, JsonSchema)]
+struct UsageDay {
+    /// The day in UTC, as `2026-11-27`.
+    day: String,
+    /// Requests that were let in.
+    used: u64,
+    /// How many the quota had left; null without one.
+    left: Option<u64>,
+}
+
+impl UsageDocument {
+    /// What was counted of a key.
+    pub(crate) fn new(names: &Names, provider: &dyn Provider, key: &KeyName, days: Vec<DayUsage>) -> Self {
+        let used = days.iter().map(|day| day.used).sum();
+        let day = |DayUsage { day, used, left }| UsageDay { day, used, left };
+        Self {
+            head: Head::new(names, provider),
+            key: key.to_string(),
+            days: days.into_iter().map(day).collect(),
+            used,
+        }
+    }
 }
 
 impl KeysDocument {
@@ -213,6 +253,7 @@ impl KeysDocument {
             full_name: names.key(name),
             enabled: key.enabled,
             opens: live.opens(name),
+            ends: key.ends.as_ref().map(|end| end.at.clone()),
         };
         Self { head: Head::new(names, provider), keys: live.keys.iter().map(entry).collect() }
     }

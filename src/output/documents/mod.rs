@@ -23,7 +23,7 @@ pub(crate) use derivative::{
 pub(crate) use failure::{DestroyAllDocument, FailureDocument};
 pub(crate) use history::HistoryDocument;
 pub(crate) use image::ImageDocument;
-pub(crate) use live::{KeysDocument, ListDocument, WarmDocument, WarmEntry};
+pub(crate) use live::{KeysDocument, ListDocument, UsageDocument, WarmDocument, WarmEntry};
 pub(crate) use logs::LogDocument;
 pub(crate) use plan::PlanDocument;
 
@@ -81,6 +81,7 @@ enum AnyDocument {
     DerivativePin(DerivativePinDocument),
     Image(ImageDocument),
     Keys(KeysDocument),
+    Usage(UsageDocument),
     Warm(WarmDocument),
     Log(LogDocument),
     History(HistoryDocument),

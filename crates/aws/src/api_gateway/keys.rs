@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_apigateway::types::{ApiKey, Op};
-use mdo_engine::{Applied, Cause, Error, Run, Scope};
+use aws_smithy_types::date_time::{DateTime, Format};
+use mdo_engine::{Applied, Cause, Day, DayUsage, Error, Run, Scope};
 use mdo_model::Sha256;
 use mdo_model::project::{KeyName, Names, Secret};
 use mdo_model::stack::{Action, Change, DEFAULT_KEY, Kind, Resource, ResourceId};
@@ -12,6 +13,9 @@ use super::usage_plan;
 use super::{ApiGatewayState, LiveKey, Owner, PAGE, found, patch, stage_tags, tag_resource, unexpected};
 use crate::client::Aws;
 use crate::{pages, written};
+
+/// What the description of a key begins with that ends; the moment follows, as RFC 3339 in UTC.
+const ENDS: &str = "mdo: ends ";
 
 /// What makes a key, another one each time.
 const CREATE: &str = "apigateway:CreateApiKey";
@@ -31,7 +35,8 @@ pub(crate) async fn apply(
         }
         (_, Some(Resource::Key(wanted))) => {
             run.usable(&ResourceId::new(Kind::Api, &names.project)).await?;
-            let key = ensure(aws, names, state, &name, wanted.enabled).await?;
+            let key =
+                ensure(aws, names, state, (&name, run.packages().keys.get(&name)), wanted.enabled).await?;
             run.all_usable(change).await?;
             // A server knows its keys itself: for them there need not be a usage plan.
             let plan = match wanted.linked {
@@ -64,7 +69,7 @@ async fn ensure(
     aws: &Aws,
     names: &Names,
     state: &ApiGatewayState,
-    name: &KeyName,
+    (name, value): (&KeyName, Option<&Secret>),
     enabled: bool,
 ) -> Result<LiveKey, Error> {
     if let Some(key) = state.known().keys.get(name).cloned() {
@@ -74,6 +79,7 @@ async fn ensure(
     let made = aws
         .call(CREATE, &full, || {
             let request = aws.apigateway.create_api_key().name(&full).enabled(enabled);
+            let request = request.set_value(value.map(|value| value.reveal().to_owned()));
             request.set_tags(Some(stage_tags(names))).send()
         })
         .await;
@@ -93,6 +99,7 @@ async fn ensure(
         is_linked: false,
         enabled,
         is_tagged: true,
+        ends: None,
         created: answer.created_date.map(|date| date.secs()),
         sha256: answer.value.as_ref().map(|value| Sha256::of(value.as_bytes())),
     };
@@ -103,6 +110,87 @@ async fn ensure(
     known.made.keys.insert(name.clone(), key.id.clone());
     known.keys.insert(name.clone(), key.clone());
     Ok(key)
+}
+
+/// Gives a key another name, and writes down when it ends, both or neither.
+pub(crate) async fn retire(
+    aws: &Aws,
+    names: &Names,
+    state: &ApiGatewayState,
+    (name, becomes): (&KeyName, &KeyName),
+    ends: &str,
+) -> Result<(), Error> {
+    let full = names.key(name);
+    let known = state.known().keys.get(name).cloned();
+    let mut key = known.ok_or_else(|| Error::new(Cause::Gone, format!("there is no API key {full}")))?;
+    let operations = [
+        patch(Op::Replace, "/name", Some(names.key(becomes))),
+        patch(Op::Replace, "/description", Some(format!("{ENDS}{ends}"))),
+    ];
+    aws.call("apigateway:UpdateApiKey", &full, || {
+        let request = aws.apigateway.update_api_key().api_key(&key.id);
+        request.set_patch_operations(Some(operations.to_vec())).send()
+    })
+    .await?;
+    key.ends = Some(ends.to_owned());
+    let mut known = state.known();
+    known.keys.remove(name);
+    known.keys.insert(becomes.clone(), key);
+    Ok(())
+}
+
+/// How many requests a key has made, day by day.
+pub(crate) async fn usage(
+    aws: &Aws,
+    names: &Names,
+    state: &ApiGatewayState,
+    name: &KeyName,
+    (from, to): (Day, Day),
+) -> Result<Vec<DayUsage>, Error> {
+    let full = names.key(name);
+    let known = state.known().keys.get(name).map(|key| key.id.clone());
+    let id = known.ok_or_else(|| Error::new(Cause::Gone, format!("there is no API key {full}")))?;
+    let plan = state.plan.lock().await.as_ref().map(|plan| plan.id.clone());
+    let no_plan = || {
+        Error::new(Cause::Gone, format!("no usage plan counts the requests of key {name}"))
+            .with_help("what servers answer is in the log: mdo logs --filter")
+    };
+    let plan = plan.ok_or_else(no_plan)?;
+    let days = pages::all(async |position: Option<String>| {
+        let answer = aws
+            .call("apigateway:GetUsage", &full, || {
+                let request = aws.apigateway.get_usage().usage_plan_id(&plan).key_id(&id);
+                request.start_date(&from).end_date(&to).limit(PAGE).set_position(position.clone()).send()
+            })
+            .await?;
+        let counts = answer.items.and_then(|mut items| items.remove(&id));
+        Ok((counts, answer.position))
+    })
+    .await?;
+    let first = Date::of(&from);
+    let day = |(number, counts): (i64, Vec<i64>)| {
+        let count = |at: usize| counts.get(at).copied().and_then(|count| u64::try_from(count).ok());
+        // Without a quota there is nothing to be left.
+        DayUsage { day: first.after(number), used: count(0).unwrap_or_default(), left: count(1) }
+    };
+    Ok((0..).zip(days).map(day).collect())
+}
+
+/// A day, for counting on from it.
+struct Date(i64);
+
+impl Date {
+    /// The day of `2026-11-27`; 1970-01-01 for what is none.
+    fn of(day: &str) -> Self {
+        let moment = DateTime::from_str(&format!("{day}T00:00:00Z"), Format::DateTime);
+        Self(moment.map_or(0, |moment| moment.secs() / 86_400))
+    }
+
+    fn after(&self, days: i64) -> Day {
+        let moment = DateTime::from_secs((self.0 + days) * 86_400);
+        let text = moment.fmt(Format::DateTime).unwrap_or_default();
+        text.get(..10).unwrap_or_default().to_owned()
+    }
 }
 
 async fn switch(aws: &Aws, full: &str, id: &str, enabled: bool) -> Result<(), Error> {
@@ -167,6 +255,7 @@ pub(crate) async fn search(
             is_linked: false,
             enabled: key.enabled(),
             is_tagged: owner == Owner::Us,
+            ends: key.description().and_then(|text| text.strip_prefix(ENDS)).map(str::to_owned),
             created: key.created_date().map(|date| date.secs()),
             sha256: key.value().map(|value| Sha256::of(value.as_bytes())),
         };

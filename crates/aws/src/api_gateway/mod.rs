@@ -25,7 +25,7 @@ use crate::client::{Aws, domain};
 use crate::ownership::{PROJECT_TAG, STAGE_TAG};
 
 pub(crate) use history::{all as deployments, delete as delete_deployment, history};
-pub(crate) use keys::key_value;
+pub(crate) use keys::{key_value, retire as retire_key, usage as key_usage};
 pub(crate) use observe::{observe, stages};
 pub(crate) use rivals::{give_way, redeploy, serves};
 use usage_plan::LivePlan;
@@ -98,6 +98,8 @@ struct LiveKey {
     enabled: bool,
     /// Whether it bears our tags.
     is_tagged: bool,
+    /// When it ends, as RFC 3339 in UTC.
+    ends: Option<String>,
     /// When it was made, in seconds since 1970-01-01 UTC.
     created: Option<i64>,
     /// The digest of its value, where servers are told it.

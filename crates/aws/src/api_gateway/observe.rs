@@ -1,12 +1,14 @@
 //! Reads the API, what its stage serves, usage plan and keys; four calls when the API's id is known and nothing is amiss.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 
 use aws_sdk_apigateway::operation::get_stage::GetStageOutput;
 use aws_sdk_apigateway::types::{Deployment, RestApi};
+use aws_smithy_types::date_time::{DateTime, Format};
 use mdo_engine::{Cause, Error, Scope};
 use mdo_model::project::{KeyName, Names, StageName};
-use mdo_model::stack::{Api, ApiStage, Key};
+use mdo_model::stack::{Api, ApiStage, Key, KeyEnd};
 
 use super::definition::{is_mdos, record};
 use super::usage_plan::{self, Limits, LivePlan};
@@ -104,7 +106,11 @@ fn model_stage(
 }
 
 fn model_key(key: &LiveKey, is_open: bool) -> Key {
-    Key { enabled: key.enabled, linked: is_open && key.is_linked }
+    let now = DateTime::from(SystemTime::now()).fmt(Format::DateTime).unwrap_or_default();
+    // To the second, in a form that is ordered.
+    let has_passed = |at: &str| at.get(..19) <= now.get(..19);
+    let ends = key.ends.clone().map(|at| KeyEnd { has_passed: has_passed(&at), at });
+    Key { enabled: key.enabled, linked: is_open && key.is_linked, ends }
 }
 
 /// The stages of the API, by name.

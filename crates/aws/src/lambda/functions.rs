@@ -88,7 +88,7 @@ impl AwsProvider {
                 canary: Some((tried.parse().unwrap_or_default(), canary.percent)),
                 ..known.marks.clone()
             })
-        } else if before.freezes_as(wanted) {
+        } else if before.freezes_as(wanted) && before.owned == wanted.owned {
             let live = known.version.as_deref().filter(|_| change.touches("canary"));
             match live {
                 Some(version) => {

@@ -197,7 +197,7 @@ impl Fixture {
 
     /// Adds a key.
     pub fn key(mut self, name: &str) -> Self {
-        self.desired.keys.insert(name.parse().unwrap(), Key { enabled: true, linked: true });
+        self.desired.keys.insert(name.parse().unwrap(), Key::open(true));
         self
     }
 

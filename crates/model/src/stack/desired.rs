@@ -74,9 +74,7 @@ pub fn desired(
     let is_keyed =
         |definition: &Definition| definition.routes.values().any(|route| route.security == Security::Key);
     let keys = match DEFAULT_KEY.parse::<KeyName>() {
-        Ok(name) if definition.as_ref().is_some_and(is_keyed) => {
-            BTreeMap::from([(name, Key { enabled: true, linked: true })])
-        }
+        Ok(name) if definition.as_ref().is_some_and(is_keyed) => BTreeMap::from([(name, Key::open(true))]),
         _ => BTreeMap::new(),
     };
     // Servers do not go cold.

@@ -149,7 +149,7 @@ pub fn hosted(settings: &Settings, image: &str) -> Option<Stack> {
             drops_invalid_headers: true,
             owned: true,
         }),
-        keys: default.iter().map(|name| (name.clone(), Key { enabled: true, linked: false })).collect(),
+        keys: default.iter().map(|name| (name.clone(), Key::open(false))).collect(),
         server: Some(desired_server(settings, server, image, definition, default)),
         ..Stack::default()
     })

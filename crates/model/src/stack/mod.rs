@@ -24,6 +24,6 @@ pub use prune::{
     LiveVersions, prune,
 };
 pub use resource::{
-    Api, ApiRoute, ApiStage, Canary, Definition, Derivative, Function, Invoker, Key, Kind, LogGroup,
+    Api, ApiRoute, ApiStage, Canary, Definition, Derivative, Function, Invoker, Key, KeyEnd, Kind, LogGroup,
     Resource, ResourceId, Role, Stack, WarmRule,
 };

@@ -208,6 +208,13 @@ impl Plan {
         self.changes.iter().any(|change| change.id == *id && change.action == Action::Create)
     }
 
+    /// The changes that delete something that somebody may miss: all deletions but those of keys whose end has come.
+    pub fn losses(&self) -> impl Iterator<Item = &Change> {
+        let has_ended =
+            |change: &&Change| matches!(&change.before, Some(Resource::Key(key)) if key.has_ended());
+        self.deletions().filter(move |change| !has_ended(change))
+    }
+
     /// The changes that delete something.
     pub fn deletions(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| change.action == Action::Delete)
@@ -292,6 +299,8 @@ fn keep(desired: &mut Stack, observed: &Stack, unset: &BTreeSet<String>) -> Vec<
                     key.enabled = false;
                     KeptKind::DisabledKey
                 }
+                // Whoever ended it has said so.
+                (None, _) if live.has_ended() => continue,
                 (None, _) => {
                     // One that lost its place on the usage plan gets it back.
                     desired.keys.insert(name.clone(), Key { linked: true, ..live.clone() });

@@ -206,9 +206,31 @@ pub struct Key {
     pub enabled: bool,
     /// Whether the stage's usage plan holds it, without which it opens nothing.
     pub linked: bool,
+    /// When it ends; `None` for one that does not. It opens until a deploy, or `key expire`, takes it away after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<KeyEnd>,
+}
+
+/// When a key ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyEnd {
+    /// The moment, as RFC 3339 in UTC.
+    pub at: String,
+    /// Whether that has passed.
+    pub has_passed: bool,
 }
 
 impl Key {
+    /// A key that opens, and does not end.
+    pub fn open(linked: bool) -> Self {
+        Self { enabled: true, linked, ends: None }
+    }
+
+    /// Whether it was to end by now.
+    pub fn has_ended(&self) -> bool {
+        self.ends.as_ref().is_some_and(|end| end.has_passed)
+    }
+
     /// Whether requests with it are let in.
     pub fn opens(&self) -> bool {
         self.enabled && self.linked

@@ -98,7 +98,7 @@ fn variables_and_keys_that_no_file_sets_are_kept() {
     let environment = &mut server.functions.get_mut(&name("hello")).expect("a function").environment;
     environment.insert("LIVE".to_owned(), Secret::new("x"));
     server.keys.insert("alice".parse().expect("a name"));
-    live.keys.insert("alice".parse().expect("a name"), Key { enabled: true, linked: false });
+    live.keys.insert("alice".parse().expect("a name"), Key::open(false));
     let plan = plan(server_stack(), &live);
     assert!(plan.is_empty(), "{:?}", plan.changes);
     let kept: Vec<String> = plan.kept.iter().map(|kept| kept.name.clone()).collect();
@@ -108,7 +108,7 @@ fn variables_and_keys_that_no_file_sets_are_kept() {
 #[test]
 fn a_key_that_was_switched_off_does_not_open_the_server() {
     let mut live = server_stack();
-    live.keys.insert("default".parse().expect("a name"), Key { enabled: false, linked: false });
+    live.keys.insert("default".parse().expect("a name"), Key { enabled: false, ..Key::open(false) });
     let plan = plan(server_stack(), &live);
     assert_eq!(listed(&plan), ["~ server prod"]);
     let Change { fields, .. } = &plan.changes[0];
