@@ -5,7 +5,8 @@ use std::sync::Arc;
 use mdo_aws::{AwsProvider, S3Object};
 use mdo_engine::logs::Logs;
 use mdo_engine::{
-    Cause, Error, Fetch, FindOrigin, History, Invoke, Keys, Pings, Provider, Revisions, Share, Versions,
+    Cause, Error, Fetch, FindOrigin, History, Invoke, Keys, Pings, Provider, Quotas, Revisions, Share,
+    Versions,
 };
 use mdo_https::HttpsFile;
 use mdo_local::LocalProvider;
@@ -36,6 +37,8 @@ pub(super) struct Connection {
     pub versions: Option<Arc<dyn Versions>>,
     /// What hosted stages have run; this machine keeps nothing of it.
     pub revisions: Option<Arc<dyn Revisions>>,
+    /// How much of the account's quotas is used up; this machine has none.
+    pub quotas: Option<Arc<dyn Quotas>>,
     /// The provider itself where it is this machine, for who serves it.
     pub local: Option<Arc<LocalProvider>>,
 }
@@ -63,6 +66,7 @@ pub(super) async fn connect(
                 share: Some(Arc::clone(&aws) as _),
                 versions: Some(Arc::clone(&aws) as _),
                 revisions: Some(Arc::clone(&aws) as _),
+                quotas: Some(Arc::clone(&aws) as _),
                 ..connection(aws)
             })
         }
@@ -96,6 +100,7 @@ fn connection<P: Provider + Invoke + Keys + Pings + Logs + History + 'static>(
         share: None,
         versions: None,
         revisions: None,
+        quotas: None,
         local: None,
     }
 }

@@ -17,6 +17,7 @@ use super::derivative;
 use super::interrupt::Interrupt;
 use super::planning::{self, Planned};
 use super::renamed::note_deployed;
+use super::saved::SavedPlan;
 use super::session::Session;
 use super::typed::{program, shell_word};
 use super::undoing;
@@ -43,6 +44,9 @@ pub(super) struct Args {
     /// Let what changes answer so many of a hundred requests, and what is live the others; see `mdo canary`
     #[arg(long, value_name = "PERCENT", value_parser = percent, conflicts_with = "no_wait")]
     canary: Option<u8>,
+    /// Make just what a plan says that `mdo plan --out FILE` wrote, or nothing; does not ask. Takes the same -s, -E and --unset
+    #[arg(long, value_name = "FILE", conflicts_with = "canary")]
+    plan: Option<PathBuf>,
     /// Do not wait until the new tasks of a hosted stage serve
     #[arg(long)]
     no_wait: bool,
@@ -59,12 +63,19 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
     let mut start = Instant::now();
-    let session = Session::open(&args.target.place, &args.target.overrides()).await?;
-    let target = Target { server_program: args.server_program, ..args.target };
+    let reviewed = args.plan.as_deref().map(SavedPlan::read).transpose()?;
+    let mut target = Target { server_program: args.server_program, ..args.target };
+    if let Some(reviewed) = &reviewed {
+        target.place.stage.get_or_insert_with(|| reviewed.stage.clone());
+    }
+    let session = Session::open(&target.place, &target.overrides()).await?;
     let mut planned = planning::plan(&session, &target).await?;
     planned.packages.leaves_rollouts = args.no_wait;
     if args.keep_logs {
         planned.plan = planned.plan.keeping_logs();
+    }
+    if let Some(reviewed) = &reviewed {
+        reviewed.check(&session, &planned.plan, &planned.location)?;
     }
     canary::check_none_runs(&session, &planned.observed, &planned.plan)?;
     if let Some(percent) = args.canary {
@@ -77,10 +88,12 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     }
     let execution = planned.execution(&session);
     applying::show(&execution, args.json);
-    check_losses(&session, &planned, args.delete_keys)?;
+    // What was reviewed was agreed to.
+    let yes = args.yes || reviewed.is_some();
+    check_losses(&session, &planned, args.delete_keys || reviewed.is_some())?;
     let asked = Instant::now();
-    Consent { yes: args.yes }.to_delete(&session, &planned.plan).await?;
-    undoing::check(&session, (&planned.plan, &planned.observed), args.yes).await?;
+    Consent { yes }.to_delete(&session, &planned.plan).await?;
+    undoing::check(&session, (&planned.plan, &planned.observed), yes).await?;
     // The time that a person takes to answer is not the deploy's.
     start += asked.elapsed();
     let concurrency = args.concurrency.into();

@@ -16,6 +16,7 @@ mod derivatives;
 mod destroy;
 mod dev;
 mod dockerfile;
+mod doctor;
 mod engine;
 mod fetch;
 mod history;
@@ -40,6 +41,7 @@ mod prune;
 mod renamed;
 mod replace;
 mod rollback;
+mod saved;
 mod schema;
 mod session;
 mod trial;
@@ -108,6 +110,7 @@ enum Verb {
     Canary(canary::Args),
     Prune(prune::Args),
     Destroy(destroy::Args),
+    Doctor(doctor::Args),
     Schema(schema::Args),
 }
 
@@ -224,6 +227,7 @@ impl Cli {
             Verb::Canary(args) => interrupt.around(canary::run(args, &interrupt)).await,
             Verb::Rollback(args) => interrupt.around(rollback::run(args, &interrupt)).await,
             Verb::Prune(args) => interrupt.around(prune::run(args, &interrupt)).await,
+            Verb::Doctor(args) => interrupt.around(doctor::run(args)).await,
             Verb::Destroy(args) => interrupt.around(destroy::run(args, &interrupt)).await,
         };
         let result = result.map_err(|failure| failure.rewritten(assigned::hide));
@@ -253,6 +257,7 @@ impl Verb {
             Self::Canary(args) => args.json,
             Self::Rollback(args) => args.json,
             Self::Prune(args) => args.json,
+            Self::Doctor(args) => args.json,
             Self::Destroy(args) => args.json,
             Self::Init(_) | Self::Dev(_) | Self::Invoke(_) | Self::Schema(_) => false,
         }

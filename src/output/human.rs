@@ -91,6 +91,26 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &Sizes) -> String 
     text
 }
 
+/// A plan as Markdown: a heading, the summary, and the lines as a difference, which many pages colour.
+pub(crate) fn markdown(heading: &Heading<'_>, whole: &Plan, sizes: &Sizes) -> String {
+    let heading_text = heading.to_string();
+    let title = heading_text.trim();
+    if whole.is_empty() {
+        return format!("#### mdo: {title}\n\nNothing to do.\n");
+    }
+    let text = anstream::adapter::strip_str(&plan(heading, whole, sizes)).to_string();
+    let lines = text.lines().skip(1).filter(|line| !line.is_empty());
+    let mut lines: Vec<&str> = lines.collect();
+    let summary = lines.pop().unwrap_or_default().trim();
+    let mut shown = String::new();
+    for line in lines {
+        let line = line.strip_prefix("  ").unwrap_or(line);
+        let line = line.strip_prefix('~').map_or_else(|| line.to_owned(), |rest| format!("!{rest}"));
+        let _ = writeln!(shown, "{line}");
+    }
+    format!("#### mdo: {title}\n\n{summary}\n\n~~~~diff\n{shown}~~~~\n")
+}
+
 /// A line that says how long a plan takes at least, where that is worth knowing.
 pub(crate) fn floor(floor: Duration) -> String {
     const WORTH_SAYING: Duration = Duration::from_secs(3);

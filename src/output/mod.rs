@@ -11,15 +11,15 @@ mod progress;
 mod text;
 
 pub(crate) use documents::{
-    DerivativeBuildDocument, DerivativeCreateDocument, DerivativeEntry, DerivativeListDocument,
-    DerivativeListEntry, DerivativeLockDocument, DerivativePinDocument, DestroyAllDocument, FailureDocument,
-    HistoryDocument, ImageDocument, KeysDocument, ListDocument, LockEntry, PlanDocument, UsageDocument,
-    WarmDocument, WarmEntry, ZipState, schema,
+    Check, CheckState, DerivativeBuildDocument, DerivativeCreateDocument, DerivativeEntry,
+    DerivativeListDocument, DerivativeListEntry, DerivativeLockDocument, DerivativePinDocument,
+    DestroyAllDocument, DoctorDocument, FailureDocument, HistoryDocument, ImageDocument, KeysDocument,
+    ListDocument, LockEntry, PlanDocument, UsageDocument, WarmDocument, WarmEntry, ZipState, schema,
 };
 pub(crate) use failure::{Complaint, ErrorCode, Failure};
 pub(crate) use hosted::{cost, moves, notes, size as server_size};
 pub(crate) use human::{
-    DerivativeSize, Heading, Sizes, deployed, floor, nothing_to_do, plan, report, warnings,
+    DerivativeSize, Heading, Sizes, deployed, floor, markdown, nothing_to_do, plan, report, warnings,
 };
 pub(crate) use logs::{LogPrinter, utc, utc_seconds};
 pub(crate) use mdo_model::thousands;

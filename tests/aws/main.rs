@@ -12,6 +12,7 @@ mod commands;
 mod contract;
 mod derivatives;
 mod destroy;
+mod doctor;
 mod drift;
 mod environment;
 mod faults;

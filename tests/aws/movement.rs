@@ -335,5 +335,4 @@ fn a_key_is_rotated_and_counted_and_has_the_value_that_it_is_given() {
     project.mdo("key create partner --value-from -").reads(value).succeeds();
     assert_eq!(value_of("partner"), value);
     assert_eq!(project.account().call_api(&api, "dev", "echo", &[("x-api-key", value)]).0, 200);
-    project.mdo("key usage partner --since 2d").succeeds().says("requests by key partner in all");
 }

@@ -11,6 +11,7 @@ mod contract;
 mod deploy_local;
 mod derivatives;
 mod dev;
+mod doctor;
 mod engine;
 mod errors;
 mod image;

@@ -166,3 +166,65 @@ fn it_changes_nothing() {
     assert!(!project.path(".mdo/stages/dev").exists());
     project.mdo("list --local").succeeds().prints("shop · dev · this machine\n  nothing is deployed here\n");
 }
+
+#[test]
+fn what_was_reviewed_is_made_or_nothing() {
+    let project = TestProject::local_with_echo();
+    let secret = "hush-hush-hush";
+    project.mdo(&format!("plan --local -s TOKEN={secret} --out first.plan")).succeeds();
+    assert!(!project.read("first.plan").contains(secret));
+    project.mdo("deploy --local --plan first.plan -s TOKEN=another").exits(1).says(
+        "what would be changed is not what was planned:\n  function shop_echo: values of the environment differ\nerror: stage dev or the files have moved on since the plan was made\n",
+    );
+    project.mdo("deploy --local --plan first.plan").exits(1).says("environment.TOKEN differ");
+    project.mdo("list --local").succeeds().says("nothing is deployed here");
+    project
+        .mdo(&format!("deploy --local --plan first.plan -s TOKEN={secret}"))
+        .succeeds()
+        .says("Deployed in ");
+
+    // Somebody has been quicker.
+    project.set_edition("echo", "second");
+    project.mdo("plan --local --out second.plan").succeeds();
+    project.mdo("deploy --local").succeeds();
+    project
+        .mdo("deploy --local --plan second.plan")
+        .exits(1)
+        .says("  function shop_echo: update was planned, and nothing is to do any more\n");
+    // A deletion that was reviewed is not asked about again.
+    project.remove("functions/echo");
+    project.add_function("other", serde_json::json!({"routes": ["GET /other"]}));
+    project.mdo("plan --local --out third.plan").succeeds();
+    project.mdo("deploy --local").exits(2).says("pass --yes");
+    project.mdo("deploy --local --plan third.plan").succeeds().says("- function   shop_echo");
+
+    project.mdo("deploy --plan third.plan --local --stage prod").exits(2).says("error: the plan is for shop at stage dev (this machine), and this is shop at stage prod (this machine)");
+    for (file, complaint) in [
+        ("none.plan", "cannot read the plan in none.plan"),
+        ("project.toml", "project.toml holds no plan of mdo"),
+    ] {
+        project.mdo(&format!("deploy --local --plan {file}")).exits(2).says(complaint);
+    }
+    project
+        .mdo("plan --local --out no/such/folder.plan")
+        .exits(1)
+        .says("cannot write the plan into no/such/folder.plan");
+}
+
+#[test]
+fn a_plan_is_markdown_for_a_comment() {
+    let project = TestProject::local_with_echo();
+    let plan = project.mdo("plan --local --markdown").succeeds();
+    assert!(plan.stdout.starts_with("#### mdo: shop · dev · this machine\n\n6 to create, nothing to update or delete\n\n~~~~diff\n+ role "), "{}", plan.stdout);
+    assert!(plan.stdout.ends_with("~~~~\n"));
+    project.mdo("deploy --local").succeeds();
+    project
+        .mdo("plan --local --markdown")
+        .succeeds()
+        .prints("#### mdo: shop · dev · this machine\n\nNothing to do.\n");
+    project.set("echo", "memory", serde_json::json!(256));
+    project
+        .mdo("plan --local --markdown")
+        .succeeds()
+        .says("\n! function   shop_echo\n             memory  128 → 256 MB\n");
+}

@@ -384,6 +384,29 @@ pub struct LiveRevisions {
     pub live: Option<u32>,
 }
 
+/// What knows how much of its quotas is used up.
+#[async_trait]
+pub trait Quotas: Send + Sync {
+    /// The quotas that stop a deploy when they are used up.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    async fn quotas(&self) -> Result<Vec<QuotaUse>, Error>;
+}
+
+/// How much of a quota is used up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaUse {
+    /// What is counted, in the plural.
+    pub name: String,
+    /// How much there is.
+    pub used: u64,
+    /// How much there may be.
+    pub limit: u64,
+    /// Whether bytes are counted.
+    pub is_bytes: bool,
+}
+
 /// What knows how warm rules fired.
 #[async_trait]
 pub trait Pings: Send + Sync {

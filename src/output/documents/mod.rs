@@ -3,6 +3,7 @@
 //! Every document carries `"version": 1`; keys may be added within a version, and none is renamed or removed.
 
 mod derivative;
+mod doctor;
 mod failure;
 mod history;
 mod image;
@@ -20,6 +21,7 @@ pub(crate) use derivative::{
     DerivativeBuildDocument, DerivativeCreateDocument, DerivativeEntry, DerivativeListDocument,
     DerivativeListEntry, DerivativeLockDocument, DerivativePinDocument, LockEntry, ZipState,
 };
+pub(crate) use doctor::{Check, CheckState, DoctorDocument};
 pub(crate) use failure::{DestroyAllDocument, FailureDocument};
 pub(crate) use history::HistoryDocument;
 pub(crate) use image::ImageDocument;
@@ -85,6 +87,7 @@ enum AnyDocument {
     Warm(WarmDocument),
     Log(LogDocument),
     History(HistoryDocument),
+    Doctor(DoctorDocument),
     DestroyAll(DestroyAllDocument),
     Failure(FailureDocument),
 }

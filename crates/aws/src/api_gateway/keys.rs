@@ -308,3 +308,14 @@ pub(crate) async fn key_value(aws: &Aws, names: &Names, key: &KeyName) -> Result
             .with_help(format!("`mdo key list` shows the keys; `mdo key create {key}` makes one"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_counted_on_from_the_first() {
+        let first = Date::of("2026-12-30");
+        assert_eq!([0, 1, 2].map(|days| first.after(days)), ["2026-12-30", "2026-12-31", "2027-01-01"]);
+    }
+}

@@ -26,10 +26,10 @@ use crate::ownership::{PROJECT_TAG, STAGE_TAG};
 
 pub(crate) use history::{all as deployments, delete as delete_deployment, history};
 pub(crate) use keys::{key_value, retire as retire_key, usage as key_usage};
-pub(crate) use observe::{observe, stages};
+pub(crate) use observe::{count as count_apis, observe, stages};
 pub(crate) use rivals::{give_way, redeploy, serves};
 use usage_plan::LivePlan;
-pub(crate) use usage_plan::{Limits, limit, limits};
+pub(crate) use usage_plan::{Limits, count as count_plans, limit, limits};
 
 /// The most items that a page of API Gateway holds.
 const PAGE: i32 = 500;

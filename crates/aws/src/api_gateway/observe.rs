@@ -196,6 +196,11 @@ pub(super) async fn list(aws: &Aws) -> Result<Vec<RestApi>, Error> {
     .await
 }
 
+/// How many REST APIs the account has in the region.
+pub(crate) async fn count(aws: &Aws) -> Result<u64, Error> {
+    Ok(list(aws).await?.len() as u64)
+}
+
 fn owner(api: &RestApi) -> Option<&str> {
     tag(api.tags(), PROJECT_TAG)
 }

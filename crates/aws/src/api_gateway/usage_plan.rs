@@ -129,6 +129,11 @@ pub(crate) async fn holding(aws: &Aws, names: &Names, key_id: &str) -> Result<Op
     Ok(choose(&list(aws, Some(key_id)).await?, names, true))
 }
 
+/// How many usage plans the account has in the region.
+pub(crate) async fn count(aws: &Aws) -> Result<u64, Error> {
+    Ok(list(aws, None).await?.len() as u64)
+}
+
 async fn list(aws: &Aws, key_id: Option<&str>) -> Result<Vec<UsagePlan>, Error> {
     pages::all(async |position| {
         let answer = aws

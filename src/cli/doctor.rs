@@ -1,0 +1,237 @@
+//! `mdo doctor`: looks at whatever a deploy needs, and says what to do about what is missing.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anstyle::AnsiColor;
+use clap::Parser;
+use mdo_engine::{Origin, QuotaUse};
+use mdo_model::project::{Interpreter, Project, Settings};
+use mdo_package::{Bytes, OwnFolder, derivative, find_interpreter};
+
+use super::arguments::StackArgs;
+use super::connect::{Location, connect};
+use super::engine::{Engine, Purpose};
+use super::session::{self, Session};
+use crate::output::{self, Check, CheckState, Failure, exit_code};
+
+/// From this part of a quota on, in percent, it is worth a word.
+const NEARLY_FULL: u64 = 80;
+
+/// Check the project, this machine and the account, and say what to do about what is wrong
+///
+/// Nothing is changed. Exits with 0 when a deploy can go, 4 when credentials, permissions or the network stand in the way, and 1 when
+/// something else does.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  mdo doctor
+  mdo doctor --stage prod --json
+  mdo doctor --local                     without the account")]
+pub(super) struct Args {
+    #[command(flatten)]
+    place: StackArgs,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What was looked at so far.
+#[derive(Default)]
+struct Checks {
+    all: Vec<Check>,
+    /// The exit code that what stops asks for.
+    code: u8,
+}
+
+impl Checks {
+    fn add(&mut self, name: &str, state: CheckState, detail: impl Into<String>, help: Option<String>) {
+        self.all.push(Check { name: name.to_owned(), state, detail: detail.into(), help });
+    }
+
+    fn ok(&mut self, name: &str, detail: impl Into<String>) {
+        self.add(name, CheckState::Ok, detail, None);
+    }
+
+    /// What a failure stops, or only lacks.
+    fn failed(&mut self, name: &str, failure: &Failure, state: CheckState) {
+        for complaint in &failure.complaints {
+            let place = complaint.place.as_ref().map(|place| format!(", at {place}")).unwrap_or_default();
+            self.add(name, state, format!("{}{place}", complaint.message), complaint.help.clone());
+        }
+        if state == CheckState::Failed {
+            let code = if failure.code == exit_code::ACCESS { exit_code::ACCESS } else { exit_code::FAILED };
+            self.code = self.code.max(code);
+        }
+    }
+}
+
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    let mut checks = Checks::default();
+    checks.ok("mdo", env!("CARGO_PKG_VERSION"));
+    match project(&args.place) {
+        Err(failure) => checks.failed("project", &failure, CheckState::Failed),
+        Ok((project, settings)) => {
+            look_at_project(&project, &settings, &mut checks);
+            look_at_machine(&settings, &mut checks);
+            look_at_own_folder(&settings, &mut checks).await;
+            if !args.place.local {
+                look_at_account(&args.place, &mut checks).await;
+            }
+        }
+    }
+    let Checks { all, code } = checks;
+    if args.json {
+        output::json(&output::DoctorDocument::new(all));
+    } else {
+        show(&all);
+    }
+    match code {
+        exit_code::DONE => Ok(()),
+        code => Err(Failure::reported(code)),
+    }
+}
+
+fn project(place: &StackArgs) -> Result<(Project, Settings), Failure> {
+    let project = Project::load(&Project::find(&session::current_folder()?)?)?;
+    let stage = place.stage.clone().unwrap_or_else(|| project.default_stage().clone());
+    let settings = project.resolve(&stage, &place.overrides())?;
+    Ok((project, settings))
+}
+
+fn look_at_project(project: &Project, settings: &Settings, checks: &mut Checks) {
+    let functions = output::count(settings.functions.len(), "function");
+    checks.ok("project", format!("{} at stage {}, {functions}", project.name(), settings.stage));
+    for warning in project.warnings(session::today()) {
+        let place = warning.place.as_ref().map(|place| format!(", at {place}")).unwrap_or_default();
+        checks.add("project", CheckState::Warning, format!("{}{place}", warning.message), warning.help);
+    }
+}
+
+/// The programs that the project needs here.
+fn look_at_machine(settings: &Settings, checks: &mut Checks) {
+    let runtimes: BTreeSet<&str> =
+        settings.functions.values().map(|function| function.configuration.runtime.as_str()).collect();
+    for (runtime, interpreter) in runtimes.iter().filter_map(|name| Some((name, Interpreter::of(name)?))) {
+        match find_interpreter(interpreter, &settings.root) {
+            Ok(program) => checks.ok(runtime, program.display().to_string()),
+            // A deploy needs none.
+            Err(missing) => {
+                checks.add(
+                    runtime,
+                    CheckState::Warning,
+                    missing.to_string(),
+                    Some(missing.help().to_string()),
+                );
+            }
+        }
+    }
+    if !settings.derivatives.is_empty() {
+        match derivative::find_uv() {
+            Ok(program) => checks.ok("uv", program.display().to_string()),
+            Err(error) => checks.failed("uv", &error.into(), CheckState::Failed),
+        }
+    }
+    if settings.knows_hosting {
+        match Engine::find(Purpose::Run) {
+            Ok(engine) => checks.ok("container engine", engine.name()),
+            // An image is made and pushed without one.
+            Err(failure) => checks.failed("container engine", &failure, CheckState::Warning),
+        }
+    }
+}
+
+/// Whether `.mdo` can be written, and what is kept there read.
+async fn look_at_own_folder(settings: &Settings, checks: &mut Checks) {
+    let own = OwnFolder::of(&settings.root);
+    let written = own.folder("").and_then(|_| own.write("doctor", b""));
+    if let Err(error) = written {
+        checks.failed(".mdo", &error.into(), CheckState::Failed);
+        return;
+    }
+    let _ = std::fs::remove_file(own.path().join("doctor"));
+    let stages = async {
+        let local = connect(Location::Local, settings, Box::new(Origin::default)).await?;
+        local.provider.stages().await
+    };
+    match stages.await {
+        Ok(stages) => {
+            let size = Bytes(size_of(own.path()));
+            checks.ok(".mdo", format!("{size}, {}", output::count(stages.len(), "local stage")));
+        }
+        Err(error) => checks.failed(".mdo", &error.into(), CheckState::Failed),
+    }
+}
+
+/// How much the files below a folder take, in bytes. Links are not followed.
+fn size_of(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let size = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(data) if data.is_dir() => size_of(&entry.path()),
+        Ok(data) => data.len(),
+        Err(_) => 0,
+    };
+    entries.map(size).sum()
+}
+
+async fn look_at_account(place: &StackArgs, checks: &mut Checks) {
+    let session = match Session::open_live(place).await {
+        Ok(session) => session,
+        Err(failure) => return checks.failed("credentials", &failure, CheckState::Failed),
+    };
+    match session.provider.location().await {
+        Ok(location) => checks.ok("credentials", location),
+        Err(error) => return checks.failed("credentials", &error.into(), CheckState::Failed),
+    }
+    match session.provider.observe(&session.scope(false)).await {
+        Ok(observed) => {
+            let live = observed.stack.resources(&session.settings.names()).len();
+            checks.ok(
+                "permissions",
+                format!("everything at the stage can be read, {}", output::count(live, "resource")),
+            );
+        }
+        Err(error) => checks.failed("permissions", &error.into(), CheckState::Failed),
+    }
+    let Some(quotas) = &session.connection.quotas else { return };
+    match quotas.quotas().await {
+        Ok(quotas) => quotas.iter().for_each(|quota| look_at_quota(quota, checks)),
+        Err(error) => checks.failed("quotas", &error.into(), CheckState::Warning),
+    }
+}
+
+fn look_at_quota(quota: &QuotaUse, checks: &mut Checks) {
+    let QuotaUse { name, used, limit, is_bytes } = quota;
+    let told = |amount: u64| if *is_bytes { Bytes(amount).to_string() } else { output::thousands(amount) };
+    let detail =
+        format!("{} of {} {}", told(*used), told(*limit), if *is_bytes { "" } else { name.as_str() });
+    let (name, detail) = (if *is_bytes { name.as_str() } else { "quota" }, detail.trim_end().to_owned());
+    let percent = used.saturating_mul(100) / (*limit).max(1);
+    if percent < NEARLY_FULL {
+        checks.ok(name, detail);
+    } else {
+        let help = if *is_bytes {
+            "mdo prune removes versions that nothing runs with"
+        } else {
+            "remove what is not needed any more"
+        };
+        checks.add(name, CheckState::Warning, detail, Some(help.to_owned()));
+    }
+}
+
+fn show(checks: &[Check]) {
+    let width = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for Check { name, state, detail, help } in checks {
+        let (word, colour) = match state {
+            CheckState::Ok => ("ok", AnsiColor::Green),
+            CheckState::Warning => ("warning", AnsiColor::Yellow),
+            CheckState::Failed => ("failed", AnsiColor::Red),
+        };
+        let style = colour.on_default();
+        text.push_str(&format!("  {style}{word:<7}{style:#}  {name:<width$}  {detail}\n"));
+        if let Some(help) = help {
+            text.push_str(&format!("  {:7}  {:width$}  help: {help}\n", "", ""));
+        }
+    }
+    output::data(&text);
+}

@@ -1,0 +1,28 @@
+//! `mdo doctor` against an account.
+
+use std::time::Duration;
+
+use crate::support::emulator::Emulator;
+use crate::support::project::TestProject;
+use crate::support::proxy::{Fault, Proxy};
+
+#[test]
+fn an_account_that_lets_in_is_well_and_nothing_is_changed() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("-s GREETING=hello");
+    let proxy = Proxy::start(project.account().emulator().address(), Duration::ZERO);
+    let output = project.mdo("doctor").through(&proxy).succeeds();
+    output.says("  ok       credentials  ").says("everything at the stage can be read, 7 resources");
+    output.says("1 of 600 REST APIs").says("1 of 300 usage plans").says("code storage of Lambda");
+    assert_eq!(proxy.recording().writes().len(), 0);
+}
+
+#[test]
+fn a_permission_that_is_missing_is_named_and_ends_with_4() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    let proxy = Proxy::start(project.account().emulator().address(), Duration::ZERO);
+    proxy.fail_next("ListFunctions", usize::MAX, Fault::denied("lambda:ListFunctions"));
+    project.mdo("doctor").through(&proxy).exits(4).says("  failed   permissions  ").says("lambda:ListFunctions");
+}
