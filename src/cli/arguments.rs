@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use mdo_model::project::{Assignment, FunctionName, Overrides, StageName};
 use mdo_package::Package;
+
+use super::names;
 
 /// Where a stack lives.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct StackArgs {
     /// The stage: dev, stage, prod or a personal name [default: default_stage of project.toml, else dev]
-    #[arg(long, value_name = "STAGE")]
+    #[arg(long, value_name = "STAGE", add = ArgValueCandidates::new(names::stages))]
     pub stage: Option<StageName>,
     /// Use the embedded provider: the stack on this machine
     #[arg(long)]
@@ -42,7 +45,7 @@ pub(super) struct Environment {
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct Target {
     /// The functions, as names or globs [default: all]
-    #[arg(value_name = "FUNCTION")]
+    #[arg(value_name = "FUNCTION", add = ArgValueCandidates::new(names::functions))]
     pub functions: Vec<String>,
     #[command(flatten)]
     pub place: StackArgs,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use clap_complete::ArgValueCandidates;
 use mdo_local::{Activity, DEFAULT_PORT, HostName, Observer, Server, Teller};
 use mdo_model::project::{FunctionName, KeyName, Names, Project, StageName, left_out};
 use mdo_model::stack::Kind;
@@ -15,6 +16,7 @@ use super::applying::{self, RunOptions};
 use super::arguments::{Environment, StackArgs, Target};
 use super::derivative;
 use super::interrupt::Interrupt;
+use super::names;
 use super::planning::{self, Planned};
 use super::session::{self, Session};
 use super::watch::Watch;
@@ -31,7 +33,7 @@ Variables in the project's .env are set too, below -E and -s. A function is relo
 its folder changes. Ctrl-C ends it.")]
 pub(super) struct Args {
     /// The stage [default: default_stage of project.toml, else dev]
-    #[arg(long, value_name = "STAGE")]
+    #[arg(long, value_name = "STAGE", add = ArgValueCandidates::new(names::stages))]
     stage: Option<StageName>,
     #[command(flatten)]
     environment: Environment,

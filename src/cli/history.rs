@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use clap::Parser;
+use clap_complete::ArgValueCandidates;
 use mdo_engine::{ApiDeployment, FunctionHistory};
 use mdo_model::project::FunctionName;
 
 use super::arguments::StackArgs;
+use super::names;
 use super::planning;
 use super::session::Session;
 use crate::output::{self, Failure, Heading, exit_code};
@@ -21,7 +23,7 @@ use crate::output::{self, Failure, Heading, exit_code};
 `mdo rollback` goes back to a version.")]
 pub(super) struct Args {
     /// The functions, as names or globs [default: all]
-    #[arg(value_name = "FUNCTION")]
+    #[arg(value_name = "FUNCTION", add = ArgValueCandidates::new(names::functions))]
     functions: Vec<String>,
     /// How many of the newest versions of each function are shown
     #[arg(long, value_name = "N", default_value_t = 10)]

@@ -4,12 +4,14 @@ use std::io::{BufReader, IsTerminal};
 use std::time::Duration;
 
 use clap::Parser;
+use clap_complete::ArgValueCandidates;
 use mdo_model::project::{FunctionName, Settings};
 use mdo_package::derivative::missing_module_help;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::arguments::StackArgs;
+use super::names;
 use super::planning::no_such_function;
 use super::session::Session;
 use crate::output::{self, Failure, exit_code};
@@ -23,6 +25,7 @@ use crate::output::{self, Failure, exit_code};
   cat events.jsonl | mdo invoke sample_producer       one answer per line")]
 pub(super) struct Args {
     /// The function
+    #[arg(add = ArgValueCandidates::new(names::functions))]
     function: String,
     /// The event: a JSON document, `@FILE` that holds one, or `-` for one or more on standard input [default: what is piped
     /// in, else {}]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use clap::{Parser, Subcommand};
+use clap_complete::ArgValueCandidates;
 use mdo_engine::{DayUsage, Packages};
 use mdo_model::project::{KeyName, Secret};
 use mdo_model::stack::{self, DEFAULT_KEY, Key, Plan, Stack};
@@ -13,6 +14,7 @@ use super::applying::{self, Execution, RunOptions};
 use super::arguments::StackArgs;
 use super::consent::Consent;
 use super::interrupt::Interrupt;
+use super::names;
 use super::session::Session;
 use crate::output::{self, Failure, exit_code};
 
@@ -44,7 +46,7 @@ enum Verb {
     /// Give a key another value; the old one opens for some time yet
     Rotate {
         /// The key's short name
-        #[arg(default_value = DEFAULT_KEY)]
+        #[arg(default_value = DEFAULT_KEY, add = ArgValueCandidates::new(names::keys))]
         name: KeyName,
         /// How long the old value opens beside the new one
         #[arg(long, value_name = "TIME", default_value = "7d", value_parser = humantime::parse_duration)]
@@ -60,7 +62,7 @@ enum Verb {
     /// Show how many requests a key has made, day by day
     Usage {
         /// The key's short name
-        #[arg(default_value = DEFAULT_KEY)]
+        #[arg(default_value = DEFAULT_KEY, add = ArgValueCandidates::new(names::keys))]
         name: KeyName,
         /// How far back, in days: 7d, 30d
         #[arg(long, value_name = "TIME", default_value = "30d", value_parser = humantime::parse_duration)]
@@ -82,7 +84,7 @@ enum Verb {
     /// Print the value of a key, and nothing else
     Show {
         /// The key's short name
-        #[arg(default_value = DEFAULT_KEY)]
+        #[arg(default_value = DEFAULT_KEY, add = ArgValueCandidates::new(names::keys))]
         name: KeyName,
         #[command(flatten)]
         place: StackArgs,
@@ -90,6 +92,7 @@ enum Verb {
     /// Switch a key off: requests with it are refused until it is enabled again, deploys included
     Disable {
         /// The key's short name
+        #[arg(add = ArgValueCandidates::new(names::keys))]
         name: KeyName,
         #[command(flatten)]
         place: StackArgs,
@@ -97,6 +100,7 @@ enum Verb {
     /// Switch a key on again
     Enable {
         /// The key's short name
+        #[arg(add = ArgValueCandidates::new(names::keys))]
         name: KeyName,
         #[command(flatten)]
         place: StackArgs,
@@ -104,6 +108,7 @@ enum Verb {
     /// Delete a key; its value is lost for good
     Delete {
         /// The key's short name
+        #[arg(add = ArgValueCandidates::new(names::keys))]
         name: KeyName,
         /// Do not ask; needed where there is no terminal to ask at
         #[arg(long, short = 'y')]

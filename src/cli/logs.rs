@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, ValueEnum};
+use clap_complete::ArgValueCandidates;
 use mdo_engine::logs::{
     Fold, Follower, Level, LogEntry, LogEntryBody, LogQuery, LogSource, Logs, Millis, Reading,
 };
@@ -17,6 +18,7 @@ use regex_lite::Regex;
 use self::moment::Moment;
 use super::arguments::StackArgs;
 use super::interrupt::Interrupt;
+use super::names;
 use super::planning;
 use super::session::Session;
 use crate::output::{self, Failure, LogPrinter, exit_code};
@@ -39,7 +41,7 @@ const SETTLES_WITHIN: Millis = 300;
   mdo logs --follow --json | jq -r .message")]
 pub(super) struct Args {
     /// The functions, as names or globs [default: all]
-    #[arg(value_name = "FUNCTION")]
+    #[arg(value_name = "FUNCTION", add = ArgValueCandidates::new(names::functions))]
     functions: Vec<String>,
     /// Go on until Ctrl-C, with what is logged from now on
     #[arg(long, short = 'f', conflicts_with = "until")]

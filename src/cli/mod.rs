@@ -7,6 +7,7 @@ mod assigned;
 mod attached;
 mod canary;
 mod closed_runtimes;
+mod completions;
 mod connect;
 mod consent;
 mod convert;
@@ -31,6 +32,8 @@ mod invoke;
 mod key;
 mod list;
 mod logs;
+mod man;
+mod names;
 mod origin;
 mod oversized;
 mod packaging;
@@ -55,7 +58,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 
 use self::interrupt::Interrupt;
 use crate::output::{self, Failure, exit_code};
@@ -88,6 +92,9 @@ Exit codes:
 /// The project's own environment file for `mdo dev`.
 const DEV_ENVIRONMENT: &str = ".env";
 
+/// The environment variable by which a shell asks for completions.
+const COMPLETE: &str = "MDO_COMPLETE";
+
 /// How long work in the background is given at the end.
 const LAST_WORK: Duration = Duration::from_secs(1);
 
@@ -112,10 +119,14 @@ enum Verb {
     Destroy(destroy::Args),
     Doctor(doctor::Args),
     Schema(schema::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Parses the command line, runs the verb, and says what came of it.
 pub(crate) fn main() -> ExitCode {
+    // Ends the process where a shell asks what could follow.
+    CompleteEnv::with_factory(Cli::command).var(COMPLETE).complete();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return unparsed(error),
@@ -212,6 +223,8 @@ impl Cli {
         let result = match self.verb {
             Verb::Init(args) => init::run(args),
             Verb::Schema(args) => schema::run(&args),
+            Verb::Completions(args) => completions::run(&args),
+            Verb::Man(args) => man::run(&args),
             Verb::Dev(args) => interrupt.around(dev::run(args, &interrupt)).await,
             Verb::Plan(args) => interrupt.around(plan::run(args)).await,
             Verb::Deploy(args) => interrupt.around(deploy::run(args, &interrupt)).await,
@@ -259,7 +272,12 @@ impl Verb {
             Self::Prune(args) => args.json,
             Self::Doctor(args) => args.json,
             Self::Destroy(args) => args.json,
-            Self::Init(_) | Self::Dev(_) | Self::Invoke(_) | Self::Schema(_) => false,
+            Self::Init(_)
+            | Self::Dev(_)
+            | Self::Invoke(_)
+            | Self::Schema(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use clap::Parser;
+use clap_complete::ArgValueCandidates;
 use mdo_engine::{Observed, Packages, Scope};
 use mdo_model::Sha256;
 use mdo_model::project::{DerivativeId, FunctionName, StageName};
@@ -13,6 +14,7 @@ use super::applying::{self, Execution, RunOptions};
 use super::arguments::{Environment, StackArgs, Target};
 use super::consent::Consent;
 use super::interrupt::Interrupt;
+use super::names;
 use super::oversized::check_environment_sizes;
 use super::session::Session;
 use super::{canary, planning, undoing};
@@ -31,13 +33,13 @@ const CONCURRENCY: usize = 16;
   mdo promote stage prod sample_producer -s N_CLASSES=3")]
 pub(super) struct Args {
     /// The stage whose code it is
-    #[arg(value_name = "FROM")]
+    #[arg(value_name = "FROM", add = ArgValueCandidates::new(names::stages))]
     from: StageName,
     /// The stage that gets it
-    #[arg(value_name = "TO")]
+    #[arg(value_name = "TO", add = ArgValueCandidates::new(names::stages))]
     to: StageName,
     /// The functions, as names or globs [default: all]
-    #[arg(value_name = "FUNCTION")]
+    #[arg(value_name = "FUNCTION", add = ArgValueCandidates::new(names::functions))]
     functions: Vec<String>,
     #[command(flatten)]
     environment: Environment,

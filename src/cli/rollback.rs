@@ -6,9 +6,11 @@ mod hosted;
 use std::time::Instant;
 
 use clap::Parser;
+use clap_complete::ArgValueCandidates;
 
 use super::arguments::StackArgs;
 use super::interrupt::Interrupt;
+use super::names;
 use super::session::Session;
 use crate::output::{Failure, exit_code};
 
@@ -27,7 +29,7 @@ The next `mdo deploy` brings again what the files say, and asks before. \
 `mdo history` lists the versions.")]
 pub(super) struct Args {
     /// The functions, as names or globs [default: those that the last deploy changed]
-    #[arg(value_name = "FUNCTION")]
+    #[arg(value_name = "FUNCTION", add = ArgValueCandidates::new(names::functions))]
     functions: Vec<String>,
     #[command(flatten)]
     place: StackArgs,

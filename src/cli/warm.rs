@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Parser;
+use clap_complete::ArgValueCandidates;
 use mdo_engine::{Observed, Packages, Ping, Recent};
 use mdo_model::project::{self, FunctionName, Rate, Warm};
 use mdo_model::stack::{self, Invoker, Selection, Stack};
@@ -14,6 +15,7 @@ use super::applying::{self, Execution, RunOptions};
 use super::arguments::StackArgs;
 use super::consent::Consent;
 use super::interrupt::Interrupt;
+use super::names;
 use super::planning;
 use super::replace::replace;
 use super::session::Session;
@@ -27,7 +29,7 @@ use crate::output::{self, Failure, Heading, exit_code};
   mdo warm --off")]
 pub(super) struct Args {
     /// The functions, as names or globs [default: all]
-    #[arg(value_name = "FUNCTION")]
+    #[arg(value_name = "FUNCTION", add = ArgValueCandidates::new(names::functions))]
     functions: Vec<String>,
     /// How often to ping, 1 to 10 minutes: 5m, '5 minutes'
     #[arg(long)]

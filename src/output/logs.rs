@@ -184,7 +184,8 @@ mod tests {
     #[test]
     fn what_a_function_writes_does_not_steer_the_terminal() {
         assert_eq!(visible("\u{1b}[32mINFO\u{1b}[0m ready"), "INFO ready");
-        assert_eq!(visible("a\u{7}b\tc"), "a\\u{7}b\tc");
+        assert_eq!(visible("a\u{7}b\tc"), "ab\tc");
+        assert_eq!(visible("a\u{9b}31mb"), "a\\u{9b}31mb");
     }
 
     #[test]

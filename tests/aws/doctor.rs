@@ -24,5 +24,10 @@ fn a_permission_that_is_missing_is_named_and_ends_with_4() {
     let project = TestProject::with_echo(emulator.account());
     let proxy = Proxy::start(project.account().emulator().address(), Duration::ZERO);
     proxy.fail_next("ListFunctions", usize::MAX, Fault::denied("lambda:ListFunctions"));
-    project.mdo("doctor").through(&proxy).exits(4).says("  failed   permissions  ").says("lambda:ListFunctions");
+    project
+        .mdo("doctor")
+        .through(&proxy)
+        .exits(4)
+        .says("  failed   permissions  ")
+        .says("lambda:ListFunctions");
 }

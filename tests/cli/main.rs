@@ -5,6 +5,7 @@
 mod support;
 
 mod builds;
+mod completions;
 mod consent;
 mod container;
 mod contract;
