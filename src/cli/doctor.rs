@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use anstyle::AnsiColor;
 use clap::Parser;
 use mdo_engine::{Origin, QuotaUse};
 use mdo_model::project::{Interpreter, Project, Settings};
 use mdo_package::{Bytes, OwnFolder, derivative, find_interpreter};
 
 use super::arguments::StackArgs;
+use super::checks::Checks;
 use super::connect::{Location, connect};
 use super::engine::{Engine, Purpose};
 use super::session::{self, Session};
-use crate::output::{self, Check, CheckState, Failure, exit_code};
+use crate::output::{self, CheckState, Failure, exit_code};
 
 /// From this part of a quota on, in percent, it is worth a word.
 const NEARLY_FULL: u64 = 80;
@@ -35,41 +35,11 @@ pub(super) struct Args {
     pub json: bool,
 }
 
-/// What was looked at so far.
-#[derive(Default)]
-struct Checks {
-    all: Vec<Check>,
-    /// The exit code that what stops asks for.
-    code: u8,
-}
-
-impl Checks {
-    fn add(&mut self, name: &str, state: CheckState, detail: impl Into<String>, help: Option<String>) {
-        self.all.push(Check { name: name.to_owned(), state, detail: detail.into(), help });
-    }
-
-    fn ok(&mut self, name: &str, detail: impl Into<String>) {
-        self.add(name, CheckState::Ok, detail, None);
-    }
-
-    /// What a failure stops, or only lacks.
-    fn failed(&mut self, name: &str, failure: &Failure, state: CheckState) {
-        for complaint in &failure.complaints {
-            let place = complaint.place.as_ref().map(|place| format!(", at {place}")).unwrap_or_default();
-            self.add(name, state, format!("{}{place}", complaint.message), complaint.help.clone());
-        }
-        if state == CheckState::Failed {
-            let code = if failure.code == exit_code::ACCESS { exit_code::ACCESS } else { exit_code::FAILED };
-            self.code = self.code.max(code);
-        }
-    }
-}
-
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let mut checks = Checks::default();
     checks.ok("mdo", env!("CARGO_PKG_VERSION"));
     match project(&args.place) {
-        Err(failure) => checks.failed("project", &failure, CheckState::Failed),
+        Err(failure) => checks.failed("project", &failure, CheckState::Failed, exit_code::FAILED),
         Ok((project, settings)) => {
             look_at_project(&project, &settings, &mut checks);
             look_at_machine(&settings, &mut checks);
@@ -79,16 +49,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             }
         }
     }
-    let Checks { all, code } = checks;
-    if args.json {
-        output::json(&output::DoctorDocument::new(all));
-    } else {
-        show(&all);
-    }
-    match code {
-        exit_code::DONE => Ok(()),
-        code => Err(Failure::reported(code)),
-    }
+    checks.finish(args.json)
 }
 
 fn project(place: &StackArgs) -> Result<(Project, Settings), Failure> {
@@ -128,14 +89,16 @@ fn look_at_machine(settings: &Settings, checks: &mut Checks) {
     if !settings.derivatives.is_empty() {
         match derivative::find_uv() {
             Ok(program) => checks.ok("uv", program.display().to_string()),
-            Err(error) => checks.failed("uv", &error.into(), CheckState::Failed),
+            Err(error) => checks.failed("uv", &error.into(), CheckState::Failed, exit_code::FAILED),
         }
     }
     if settings.knows_hosting {
         match Engine::find(Purpose::Run) {
             Ok(engine) => checks.ok("container engine", engine.name()),
             // An image is made and pushed without one.
-            Err(failure) => checks.failed("container engine", &failure, CheckState::Warning),
+            Err(failure) => {
+                checks.failed("container engine", &failure, CheckState::Warning, exit_code::FAILED)
+            }
         }
     }
 }
@@ -145,7 +108,7 @@ async fn look_at_own_folder(settings: &Settings, checks: &mut Checks) {
     let own = OwnFolder::of(&settings.root);
     let written = own.folder("").and_then(|_| own.write("doctor", b""));
     if let Err(error) = written {
-        checks.failed(".mdo", &error.into(), CheckState::Failed);
+        checks.failed(".mdo", &error.into(), CheckState::Failed, exit_code::FAILED);
         return;
     }
     let _ = std::fs::remove_file(own.path().join("doctor"));
@@ -158,7 +121,7 @@ async fn look_at_own_folder(settings: &Settings, checks: &mut Checks) {
             let size = Bytes(size_of(own.path()));
             checks.ok(".mdo", format!("{size}, {}", output::count(stages.len(), "local stage")));
         }
-        Err(error) => checks.failed(".mdo", &error.into(), CheckState::Failed),
+        Err(error) => checks.failed(".mdo", &error.into(), CheckState::Failed, exit_code::FAILED),
     }
 }
 
@@ -176,11 +139,13 @@ fn size_of(folder: &Path) -> u64 {
 async fn look_at_account(place: &StackArgs, checks: &mut Checks) {
     let session = match Session::open_live(place).await {
         Ok(session) => session,
-        Err(failure) => return checks.failed("credentials", &failure, CheckState::Failed),
+        Err(failure) => return checks.failed("credentials", &failure, CheckState::Failed, exit_code::FAILED),
     };
     match session.provider.location().await {
         Ok(location) => checks.ok("credentials", location),
-        Err(error) => return checks.failed("credentials", &error.into(), CheckState::Failed),
+        Err(error) => {
+            return checks.failed("credentials", &error.into(), CheckState::Failed, exit_code::FAILED);
+        }
     }
     match session.provider.observe(&session.scope(false)).await {
         Ok(observed) => {
@@ -190,12 +155,12 @@ async fn look_at_account(place: &StackArgs, checks: &mut Checks) {
                 format!("everything at the stage can be read, {}", output::count(live, "resource")),
             );
         }
-        Err(error) => checks.failed("permissions", &error.into(), CheckState::Failed),
+        Err(error) => checks.failed("permissions", &error.into(), CheckState::Failed, exit_code::FAILED),
     }
     let Some(quotas) = &session.connection.quotas else { return };
     match quotas.quotas().await {
         Ok(quotas) => quotas.iter().for_each(|quota| look_at_quota(quota, checks)),
-        Err(error) => checks.failed("quotas", &error.into(), CheckState::Warning),
+        Err(error) => checks.failed("quotas", &error.into(), CheckState::Warning, exit_code::FAILED),
     }
 }
 
@@ -216,22 +181,4 @@ fn look_at_quota(quota: &QuotaUse, checks: &mut Checks) {
         };
         checks.add(name, CheckState::Warning, detail, Some(help.to_owned()));
     }
-}
-
-fn show(checks: &[Check]) {
-    let width = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
-    let mut text = String::new();
-    for Check { name, state, detail, help } in checks {
-        let (word, colour) = match state {
-            CheckState::Ok => ("ok", AnsiColor::Green),
-            CheckState::Warning => ("warning", AnsiColor::Yellow),
-            CheckState::Failed => ("failed", AnsiColor::Red),
-        };
-        let style = colour.on_default();
-        text.push_str(&format!("  {style}{word:<7}{style:#}  {name:<width$}  {detail}\n"));
-        if let Some(help) = help {
-            text.push_str(&format!("  {:7}  {:width$}  help: {help}\n", "", ""));
-        }
-    }
-    output::data(&text);
 }

@@ -57,6 +57,7 @@ pub(super) async fn build_image(
         packaged: &BTreeMap::new(),
         selection: &Selection::All,
         destination: Destination::Image,
+        may_be_elsewhere: false,
     })
     .await?;
     let derivatives = Derivatives::of(settings, &Selection::All)?;

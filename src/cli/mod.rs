@@ -1,11 +1,14 @@
 //! The command line: one file per verb, each with its arguments (their doc comments are the help) and its `run`.
 
 mod abandoned;
+mod add;
 mod applying;
 mod arguments;
 mod assigned;
 mod attached;
 mod canary;
+mod check;
+mod checks;
 mod closed_runtimes;
 mod completions;
 mod connect;
@@ -101,6 +104,8 @@ const LAST_WORK: Duration = Duration::from_secs(1);
 #[derive(Debug, Subcommand)]
 enum Verb {
     Init(init::Args),
+    Add(add::Args),
+    Check(check::Args),
     Dev(dev::Args),
     Plan(plan::Args),
     Deploy(deploy::Args),
@@ -222,6 +227,8 @@ impl Cli {
         let interrupt = Interrupt::default();
         let result = match self.verb {
             Verb::Init(args) => init::run(args),
+            Verb::Add(args) => add::run(&args),
+            Verb::Check(args) => interrupt.around(check::run(args)).await,
             Verb::Schema(args) => schema::run(&args),
             Verb::Completions(args) => completions::run(&args),
             Verb::Man(args) => man::run(&args),
@@ -257,6 +264,7 @@ impl Verb {
     /// Whether standard output has to be one JSON document.
     fn is_json(&self) -> bool {
         match self {
+            Self::Check(args) => args.json,
             Self::Plan(args) => args.json,
             Self::Deploy(args) => args.json,
             Self::Warm(args) => args.json,
@@ -273,6 +281,7 @@ impl Verb {
             Self::Doctor(args) => args.json,
             Self::Destroy(args) => args.json,
             Self::Init(_)
+            | Self::Add(_)
             | Self::Dev(_)
             | Self::Invoke(_)
             | Self::Schema(_)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mdo_model::Sha256;
 use mdo_model::project::{FunctionName, Project, Settings};
 use mdo_model::stack::Selection;
-use mdo_package::{self, Destination, OwnFolder, Package, PackageError, Source};
+use mdo_package::{self, Destination, OwnFolder, OwnFolderError, Package, PackageError, Source};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -23,14 +23,22 @@ pub(super) struct Packaging<'a> {
     pub packaged: &'a BTreeMap<FunctionName, Package>,
     pub selection: &'a Selection,
     pub destination: Destination,
+    /// Whether zips that nobody uses afterwards may be made in another folder, where the project's cannot be written.
+    pub may_be_elsewhere: bool,
 }
 
 /// Packages the chosen functions, several at once, and says what may go wrong with them.
 pub(super) async fn package_functions(
     packaging: Packaging<'_>,
 ) -> Result<BTreeMap<FunctionName, Package>, Failure> {
-    let Packaging { project, settings, packaged, selection, destination } = packaging;
-    let artifacts = OwnFolder::of(&settings.root).folder("packages")?;
+    let Packaging { project, settings, packaged, selection, destination, may_be_elsewhere } = packaging;
+    let mut elsewhere = None;
+    let artifacts = match OwnFolder::of(&settings.root).folder("packages") {
+        Err(OwnFolderError::Write { .. }) if may_be_elsewhere => {
+            elsewhere.insert(tempfile::tempdir()?).path().to_owned()
+        }
+        own => own?,
+    };
     let waiting = Waiting::default();
     let mut tasks = JoinSet::new();
     let mut packages = BTreeMap::new();

@@ -62,6 +62,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
         packaged: &target.packaged,
         selection: &selection,
         destination: destination(session),
+        may_be_elsewhere: false,
     });
     let observing = session.provider.observe(&scope);
     let nothing = Observed::default();

@@ -111,7 +111,7 @@ fn keys_are_made_listed_shown_and_deleted() {
     let listed = project.mdo("key list --json").json();
     assert_eq!(
         listed["keys"][0],
-        json!({"name": "alice", "full_name": "shop-dev-alice", "enabled": true, "opens": true})
+        json!({"name": "alice", "full_name": "shop-dev-alice", "enabled": true, "opens": true, "ends": null})
     );
 
     // A deploy keeps a key that no file names.

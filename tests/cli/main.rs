@@ -5,6 +5,7 @@
 mod support;
 
 mod builds;
+mod check;
 mod completions;
 mod consent;
 mod container;

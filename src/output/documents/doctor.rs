@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::VERSION;
 
-/// What is well and what is not: `doctor`.
+/// What is well and what is not: `doctor`, `check`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct DoctorDocument {
     /// 1.

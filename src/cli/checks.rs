@@ -1,0 +1,78 @@
+//! What was looked at and found, one line each: well, worth looking into, or in the way.
+
+use anstyle::AnsiColor;
+
+use crate::output::{self, Check, CheckState, DoctorDocument, Failure, exit_code};
+
+/// What was looked at so far.
+#[derive(Default)]
+pub(super) struct Checks {
+    all: Vec<Check>,
+    /// The exit code that what stops asks for.
+    code: u8,
+}
+
+impl Checks {
+    /// Adds what was found of something.
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        state: CheckState,
+        detail: impl Into<String>,
+        help: Option<String>,
+    ) {
+        self.all.push(Check { name: name.to_owned(), state, detail: detail.into(), help });
+    }
+
+    /// Adds something that is well.
+    pub(super) fn ok(&mut self, name: &str, detail: impl Into<String>) {
+        self.add(name, CheckState::Ok, detail, None);
+    }
+
+    /// Adds each complaint of a failure: it stops, or is only worth a word. `otherwise` is the exit code where it is not one of access.
+    pub(super) fn failed(&mut self, name: &str, failure: &Failure, state: CheckState, otherwise: u8) {
+        for complaint in &failure.complaints {
+            let place = complaint.place.as_ref().map(|place| format!(", at {place}")).unwrap_or_default();
+            self.add(name, state, format!("{}{place}", complaint.message), complaint.help.clone());
+        }
+        if state == CheckState::Failed {
+            let code = if failure.code == exit_code::ACCESS { exit_code::ACCESS } else { otherwise };
+            self.code = self.code.max(code);
+        }
+    }
+
+    /// Prints everything.
+    ///
+    /// # Errors
+    /// When something stops.
+    pub(super) fn finish(self, json: bool) -> Result<(), Failure> {
+        let Self { all, code } = self;
+        if json {
+            output::json(&DoctorDocument::new(all));
+        } else {
+            show(&all);
+        }
+        match code {
+            exit_code::DONE => Ok(()),
+            code => Err(Failure::reported(code)),
+        }
+    }
+}
+
+fn show(checks: &[Check]) {
+    let width = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for Check { name, state, detail, help } in checks {
+        let (word, colour) = match state {
+            CheckState::Ok => ("ok", AnsiColor::Green),
+            CheckState::Warning => ("warning", AnsiColor::Yellow),
+            CheckState::Failed => ("failed", AnsiColor::Red),
+        };
+        let style = colour.on_default();
+        text.push_str(&format!("  {style}{word:<7}{style:#}  {name:<width$}  {detail}\n"));
+        if let Some(help) = help {
+            text.push_str(&format!("  {:7}  {:width$}  help: {help}\n", "", ""));
+        }
+    }
+    output::data(&text);
+}
