@@ -1,6 +1,9 @@
 //! Going back, and trying with a part of the requests: history, rollback, canary.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -112,7 +115,7 @@ fn routes_go_back_where_they_are_known_and_never_by_halves() {
     let Some(emulator) = Emulator::shared() else { return };
     let project = TestProject::with_echo(emulator.account());
     project.deploys("-s GREETING=one");
-    std::thread::sleep(Duration::from_millis(1_100));
+    thread::sleep(Duration::from_millis(1_100));
     project.set_edition("echo", "second");
     project.set("echo", "routes", json!(["GET /echo", "GET /more"]));
     project.deploys("");
@@ -335,4 +338,47 @@ fn a_key_is_rotated_and_counted_and_has_the_value_that_it_is_given() {
     project.mdo("key create partner --value-from -").reads(value).succeeds();
     assert_eq!(value_of("partner"), value);
     assert_eq!(project.account().call_api(&api, "dev", "echo", &[("x-api-key", value)]).0, 200);
+}
+
+#[test]
+fn no_request_fails_while_a_stage_moves_and_code_goes_with_its_environment() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.set("echo", "routes", json!([{"route": "GET /echo", "security": "open"}]));
+    project.deploys("-s GREETING=first");
+    project.set_edition("echo", "second");
+    project.deploys("-s GREETING=second");
+    project.deploys("--stage prod -s GREETING=second");
+    let api = project.mdo("list --json").json()["api_id"].as_str().unwrap().to_owned();
+    let is_over = AtomicBool::new(false);
+    let (answers, moves) = thread::scope(|threads| {
+        let asking = threads.spawn(|| {
+            let mut answers = Vec::new();
+            while !is_over.load(Ordering::Relaxed) {
+                let (status, body) = project.account().call_api(&api, "dev", "echo", &[]);
+                let seen: Value = serde_json::from_str(&body).unwrap_or_default();
+                answers.push((status, seen["edition"].clone(), seen["greeting"].clone()));
+            }
+            answers
+        });
+        let mut moves = 0;
+        for _ in 0..2 {
+            for command in [
+                "rollback echo --to 1",
+                "deploy --yes -s GREETING=second",
+                "promote prod dev --yes -s GREETING=second",
+            ] {
+                assert_eq!(project.mdo(command).runs().status, 0, "{command}");
+                moves += 1;
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        (asking.join().unwrap(), moves)
+    });
+    assert_eq!(moves, 6);
+    let wrong: Vec<_> =
+        answers.iter().filter(|(status, edition, greeting)| *status != 200 || edition != greeting).collect();
+    assert!(wrong.is_empty(), "{} of {}: {wrong:?}", wrong.len(), answers.len());
+    let editions: BTreeSet<&str> = answers.iter().filter_map(|(_, edition, _)| edition.as_str()).collect();
+    assert_eq!(editions, BTreeSet::from(["first", "second"]), "{}", answers.len());
 }

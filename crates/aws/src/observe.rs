@@ -113,7 +113,7 @@ impl AwsProvider {
         if live.reserves {
             live.function.concurrency = lambda::reserved(&self.aws, &self.names, name).await?;
         }
-        if let Some((version, percent)) = live.marks.canary {
+        if let Some((version, percent)) = live.marks.clone().at(&live.version).canary {
             let number = version.to_string();
             let tried = lambda::look_up(&self.aws, &self.names, name, Some(&number)).await?;
             if let Lookup::Found(tried) = tried {
@@ -258,11 +258,12 @@ impl AwsProvider {
         }
         for (name, AtStage { live, statements }) in at_stage {
             let invokers = permissions::invokers(&self.aws, &self.names, &name, &statements, api.as_deref())?;
+            let marks = live.marks.at(&live.version);
             let people = LiveFunction {
                 version: Some(live.version),
                 modified: live.modified,
-                rolled_back_from: live.marks.rolled_back_from,
-                canary: live.marks.canary.map(|(version, _)| version.to_string()),
+                rolled_back_from: marks.rolled_back_from,
+                canary: marks.canary.map(|(version, _)| version.to_string()),
             };
             observed.functions.insert(name.clone(), people);
             observed.stack.functions.insert(name, Function { invokers, ..live.function });

@@ -46,6 +46,7 @@ pub(super) enum On {
 }
 
 const DESTROY: &str = "destroy --yes --json";
+const ROLLBACK: &str = "rollback echo --to 1 --json";
 const PRUNE: &str = "prune --keep 1 --yes --json";
 
 /// All of those of Lambda and API Gateway. A further one joins by being listed.
@@ -73,6 +74,21 @@ pub(super) fn all() -> Vec<Sequence> {
             settled: PRUNE,
             ..Sequence::deploying("", nothing, "")
         },
+        Sequence {
+            name: "rollback",
+            prepare: two_versions,
+            command: ROLLBACK,
+            settled: ROLLBACK,
+            ..Sequence::deploying("", nothing, "")
+        },
+        Sequence {
+            name: "promote",
+            prepare: a_stage_that_is_ahead_of_another,
+            command: "promote dev prod --yes --json",
+            settled: "promote dev prod --dry-run --json",
+            destroys: "destroy --all --yes --json",
+            ..Sequence::deploying("", nothing, "")
+        },
     ]
 }
 
@@ -98,6 +114,19 @@ fn a_stack_and_files_that_differ_in_everything(project: &TestProject) {
     let role = "shop_lambda_function";
     let policy = live.call("iam", "list_role_policies", json!({"RoleName": role}))["PolicyNames"][0].clone();
     live.call("iam", "delete_role_policy", json!({"RoleName": role, "PolicyName": policy}));
+}
+
+fn two_versions(project: &TestProject) {
+    a_stack(project);
+    project.set_edition("echo", "second");
+    project.mdo("deploy --yes -s GREETING=later").exits(0);
+}
+
+fn a_stage_that_is_ahead_of_another(project: &TestProject) {
+    a_stack(project);
+    project.mdo("deploy --stage prod --yes -s GREETING=hello").exits(0);
+    project.set_edition("echo", "second");
+    a_stack(project);
 }
 
 fn a_first_deploy_without_alias(project: &TestProject) {

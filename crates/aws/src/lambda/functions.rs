@@ -79,23 +79,19 @@ impl AwsProvider {
     ) -> Result<Applied, Error> {
         let known = self.known(name);
         let mut applied = Applied { version: known.version.clone(), ..Applied::default() };
-        let moves = if let Some(canary) = wanted.canary.as_ref().filter(|_| change.touches("canary")) {
+        let live = known.version.as_deref();
+        if let Some(canary) = wanted.canary.as_ref().filter(|_| change.touches("canary")) {
             self.wait_for_what_it_runs_with(&canary.next, change, run).await?;
             let tried = self.publish(name, &canary.next, false, &change.id, run).await?.version;
-            let live = known.version.as_deref().unwrap_or_default();
-            self.update_alias(name, live, Some((&tried, canary.percent))).await?;
-            Some(Marks {
-                canary: Some((tried.parse().unwrap_or_default(), canary.percent)),
-                ..known.marks.clone()
-            })
+            let share = Some((tried.parse().unwrap_or_default(), canary.percent));
+            let marks = Marks { canary: share, ..known.marks.clone().at(live.unwrap_or_default()) };
+            self.mark(name, &known.marks, &marks).await?;
+            self.update_alias(name, live.unwrap_or_default(), Some((&tried, canary.percent))).await?;
         } else if before.freezes_as(wanted) && before.owned == wanted.owned {
-            let live = known.version.as_deref().filter(|_| change.touches("canary"));
-            match live {
-                Some(version) => {
-                    self.update_alias(name, version, None).await?;
-                    Some(Marks { canary: None, ..known.marks.clone() })
-                }
-                None => None,
+            if let Some(version) = live.filter(|_| change.touches("canary")) {
+                self.update_alias(name, version, None).await?;
+                let marks = Marks { canary: None, ..known.marks.clone().at(version) };
+                self.unmark(name, &known.marks, &marks).await?;
             }
         } else {
             self.wait_for_what_it_runs_with(wanted, change, run).await?;
@@ -110,14 +106,12 @@ impl AwsProvider {
                     self.publish(name, wanted, is_new_code, &change.id, run).await?
                 }
             };
-            self.point_alias(name, &published.version, known.version.is_some()).await?;
-            self.note_version(name, &published.version);
-            let marks = known.marks.moved(known.version.as_deref(), &published.version);
-            applied = published.applied();
-            Some(marks)
-        };
-        if let Some(marks) = moves {
+            let marks = known.marks.moved(live, &published.version);
             self.mark(name, &known.marks, &marks).await?;
+            self.point_alias(name, &published.version, live.is_some()).await?;
+            self.note_version(name, &published.version);
+            self.unmark(name, &known.marks, &marks).await?;
+            applied = published.applied();
         }
         // Afterwards: what is done for callers may leave another revision behind.
         for invoker in before.invokers.difference(&wanted.invokers) {

@@ -44,8 +44,19 @@ impl Marks {
     pub(super) fn moved(&self, from: Option<&str>, to: &str) -> Self {
         let number = |version: &str| version.parse::<u64>().ok();
         let went_back = from.and_then(number).zip(number(to)).is_some_and(|(from, to)| to < from);
-        let from = self.rolled_back_from.as_deref().or(from).filter(|_| went_back);
-        Self { rolled_back_from: from.map(str::to_owned), canary: None }
+        let before = self.clone().at(from.unwrap_or_default()).rolled_back_from;
+        let from = before.or(from.map(str::to_owned)).filter(|_| went_back);
+        Self { rolled_back_from: from, canary: None }
+    }
+
+    /// What holds of them at a stage that serves this version: it has gone back only from a later one, and tries another one.
+    pub(crate) fn at(self, version: &str) -> Self {
+        let number = |version: &str| version.parse::<u64>().ok();
+        let live = number(version);
+        Self {
+            rolled_back_from: self.rolled_back_from.filter(|from| number(from) > live),
+            canary: self.canary.filter(|(tried, _)| Some(*tried) != live),
+        }
     }
 
     fn tags(&self, names: &Names) -> HashMap<String, String> {
@@ -56,27 +67,43 @@ impl Marks {
 }
 
 impl AwsProvider {
-    /// Makes the tags of a function say this of the stage, where they say something else.
+    /// Adds to a function's tags what they are to say of the stage, before it is so: of a run that is cut short in between they say too
+    /// much, which the versions tell, and never too little.
     pub(super) async fn mark(&self, name: &FunctionName, before: &Marks, after: &Marks) -> Result<(), Error> {
-        let (aws, full) = (&self.aws, self.names.function(name));
-        let arn = aws.arn("lambda", format_args!("function:{full}"))?;
         let (before, after) = (before.tags(&self.names), after.tags(&self.names));
-        let gone: Vec<String> = before.keys().filter(|key| !after.contains_key(*key)).cloned().collect();
-        if !gone.is_empty() {
-            aws.call("lambda:UntagResource", &full, || {
-                aws.lambda.untag_resource().resource(&arn).set_tag_keys(Some(gone.clone())).send()
-            })
-            .await?;
-        }
         let new: HashMap<String, String> =
             after.into_iter().filter(|(key, value)| before.get(key) != Some(value)).collect();
-        if !new.is_empty() {
-            aws.call("lambda:TagResource", &full, || {
-                aws.lambda.tag_resource().resource(&arn).set_tags(Some(new.clone())).send()
-            })
-            .await?;
+        if new.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let (aws, full) = (&self.aws, self.names.function(name));
+        let arn = aws.arn("lambda", format_args!("function:{full}"))?;
+        aws.call("lambda:TagResource", &full, || {
+            aws.lambda.tag_resource().resource(&arn).set_tags(Some(new.clone())).send()
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Takes from a function's tags what is so no longer, after it has ended.
+    pub(super) async fn unmark(
+        &self,
+        name: &FunctionName,
+        before: &Marks,
+        after: &Marks,
+    ) -> Result<(), Error> {
+        let (before, after) = (before.tags(&self.names), after.tags(&self.names));
+        let gone: Vec<String> = before.keys().filter(|key| !after.contains_key(*key)).cloned().collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let (aws, full) = (&self.aws, self.names.function(name));
+        let arn = aws.arn("lambda", format_args!("function:{full}"))?;
+        aws.call("lambda:UntagResource", &full, || {
+            aws.lambda.untag_resource().resource(&arn).set_tag_keys(Some(gone.clone())).send()
+        })
+        .await
+        .map(drop)
     }
 }
 
@@ -105,5 +132,10 @@ mod tests {
         assert_eq!(back(&once, "6", "4").rolled_back_from.as_deref(), Some("7"));
         assert_eq!(back(&once, "6", "10"), Marks::default());
         assert_eq!(Marks::default().moved(None, "1"), Marks::default());
+        // What a run that was cut short has said too early, or not taken back.
+        assert_eq!(once.clone().at("6"), once);
+        assert_eq!(once.at("7"), Marks::default());
+        let tried = Marks { canary: Some((8, 10)), ..Marks::default() };
+        assert_eq!((tried.clone().at("7"), tried.clone().at("8")), (tried, Marks::default()));
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Live {
     /// Whether mdo has reserved concurrency for it. How much has to be asked for: of a version or an alias, Lambda
     /// does not tell.
     pub reserves: bool,
-    /// What its tags say of the stage.
+    /// What its tags say of the stage, be it so or not: see [`Marks::at`].
     pub marks: Marks,
     /// The stage that has published it last, where its description says so.
     pub published_by: Option<String>,
