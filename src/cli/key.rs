@@ -1,13 +1,16 @@
 //! `mdo key`: the API keys on the stage's usage plan.
 
-use std::ops::RangeInclusive;
+mod rotation;
+mod usage;
+mod value;
+
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
 use clap_complete::ArgValueCandidates;
-use mdo_engine::{DayUsage, Packages};
-use mdo_model::project::{KeyName, Secret};
+use mdo_engine::Packages;
+use mdo_model::project::KeyName;
 use mdo_model::stack::{self, DEFAULT_KEY, Key, Plan, Stack};
 
 use super::applying::{self, Execution, RunOptions};
@@ -130,9 +133,9 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         Verb::Create { name, value_from, place } => {
             create(&name, value_from.as_deref(), &place, interrupt).await
         }
-        Verb::Rotate { name, overlap, place } => rotate(&name, overlap, &place, interrupt).await,
-        Verb::Expire { place } => expire(&place, interrupt).await,
-        Verb::Usage { name, since, place, json } => usage(&name, since, &place, json).await,
+        Verb::Rotate { name, overlap, place } => rotation::rotate(&name, overlap, &place, interrupt).await,
+        Verb::Expire { place } => rotation::expire(&place, interrupt).await,
+        Verb::Usage { name, since, place, json } => usage::show(&name, since, &place, json).await,
         Verb::List { place, json } => list(&place, json).await,
         Verb::Show { name, place } => {
             let session = Session::open_live(&place).await?;
@@ -153,7 +156,7 @@ async fn create(
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
     let start = Instant::now();
-    let value = value_from.map(value).transpose()?;
+    let value = value_from.map(value::read).transpose()?;
     let session = Session::open_live(place).await?;
     let live = observe(&session).await?;
     // A key that is on and opens nothing is one whose creation was cut short: the same command again finishes it.
@@ -170,129 +173,6 @@ async fn create(
     let packages = Packages { keys, ..Packages::default() };
     change_with(&session, &plan, &packages, ("Created", start), interrupt).await?;
     output::data(&format!("  show  mdo key show {name}{}\n", session.flags()));
-    Ok(())
-}
-
-/// How long the value of a key may be, in characters: what API Gateway takes.
-const LENGTHS: RangeInclusive<usize> = 20..=128;
-
-/// The value of a key that exists already. It is no argument, for those are seen by others.
-fn value(file: &Path) -> Result<Secret, Failure> {
-    let is_stdin = file == Path::new("-");
-    let read =
-        if is_stdin { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(file) };
-    let from = if is_stdin { "standard input".to_owned() } else { file.display().to_string() };
-    let text = read.map_err(|error| {
-        Failure::with_help(
-            exit_code::USAGE,
-            format!("cannot read the value in {from}: {error}"),
-            "name a file that holds it, or `-` for standard input",
-        )
-    })?;
-    let text = text.trim();
-    let count = text.chars().count();
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-    if !LENGTHS.contains(&count) || !is_plain {
-        let message = format!(
-            "the value in {from} cannot be a key's: it has {count} characters, and a key has {} to {}, without blanks",
-            LENGTHS.start(),
-            LENGTHS.end()
-        );
-        return Err(Failure::new(exit_code::USAGE, message));
-    }
-    Ok(Secret::new(text))
-}
-
-/// Gives a key another value, and the old one a name under which it opens until its end.
-async fn rotate(
-    name: &KeyName,
-    overlap: Duration,
-    place: &StackArgs,
-    interrupt: &Interrupt,
-) -> Result<(), Failure> {
-    let start = Instant::now();
-    let session = Session::open_live(place).await?;
-    let live = observe(&session).await?;
-    let key = require(&session, &live, name)?;
-    if let Some(end) = &key.ends {
-        let message = format!("key {name} is the old value of another one already, and ends at {}", end.at);
-        return Err(Failure::new(exit_code::FAILED, message));
-    }
-    let mut names = (1..).filter_map(|number: u32| format!("{name}-old-{number}").parse::<KeyName>().ok());
-    let free = names.find(|old| !live.keys.contains_key(old));
-    let old =
-        free.ok_or_else(|| Failure::new(exit_code::USAGE, format!("the name {name} is too long to rotate")))?;
-    let ends = output::utc_seconds(SystemTime::now() + overlap);
-    interrupt.begin("interrupted: finishing what was begun; press Ctrl-C again to stop at once");
-    session.connection.keys.retire_key(name, &old, &ends).await?;
-    let result = async {
-        // What is live by now: the old value under its other name.
-        let live = observe(&session).await?;
-        let plan = plan_with(&session, &live, name, Some(Key::open(live.stage.is_some())));
-        change(&session, &plan, "Rotated", start, interrupt).await
-    };
-    if let Err(failure) = result.await {
-        let flags = session.flags();
-        output::message(&format!(
-            "note: the old value opens as {old}; the new one is still to be made: mdo key create {name}{flags}"
-        ));
-        return Err(failure);
-    }
-    let flags = session.flags();
-    output::data(&format!("  show  mdo key show {name}{flags}\n  old   {old}, opens until {ends}\n"));
-    Ok(())
-}
-
-/// Deletes the keys whose end has come.
-async fn expire(place: &StackArgs, interrupt: &Interrupt) -> Result<(), Failure> {
-    let start = Instant::now();
-    let session = Session::open_live(place).await?;
-    let live = observe(&session).await?;
-    let mut keys = live.keys.clone();
-    keys.retain(|_, key| !key.has_ended());
-    let plan = stack::plan_keys(&session.settings.names(), &live, keys);
-    if plan.is_empty() {
-        let next = live.keys.values().filter_map(|key| key.ends.as_ref()).map(|end| end.at.as_str()).min();
-        let next = next.map(|at| format!("; the next one ends at {at}")).unwrap_or_default();
-        output::data(&format!("no key has ended{next}\n"));
-        return Ok(());
-    }
-    change(&session, &plan, "Expired", start, interrupt).await
-}
-
-/// A day, in seconds.
-const DAY: u64 = 24 * 60 * 60;
-
-/// How far back API Gateway tells, in days.
-const LONGEST: u64 = 90;
-
-async fn usage(name: &KeyName, since: Duration, place: &StackArgs, json: bool) -> Result<(), Failure> {
-    let days = since.as_secs().div_ceil(DAY);
-    if !(1..=LONGEST).contains(&days) {
-        let message = format!("--since reaches back 1 to {LONGEST} days");
-        return Err(Failure::with_help(exit_code::USAGE, message, "write 7d, for instance"));
-    }
-    let session = Session::open_live(place).await?;
-    let live = observe(&session).await?;
-    require(&session, &live, name)?;
-    let now = SystemTime::now();
-    let day = |at: SystemTime| output::utc_seconds(at)[..10].to_owned();
-    let span = (day(now - Duration::from_secs((days - 1) * DAY)), day(now));
-    let used = session.connection.keys.key_usage(name, span).await?;
-    let names = session.settings.names();
-    if json {
-        session.provider.location().await?;
-        output::json(&output::UsageDocument::new(&names, session.provider.as_ref(), name, used));
-        return Ok(());
-    }
-    let row = |day: &DayUsage| {
-        let left = day.left.map(|left| format!("{} left", output::thousands(left))).unwrap_or_default();
-        vec![day.day.clone(), format!("{} requests", output::thousands(day.used)), left]
-    };
-    let total: u64 = used.iter().map(|day| day.used).sum();
-    let rows: Vec<Vec<String>> = used.iter().filter(|day| day.used > 0).map(row).collect();
-    output::data(&output::table(&rows));
-    output::data(&format!("  {} requests by key {name} in all\n", output::thousands(total)));
     Ok(())
 }
 
