@@ -16,7 +16,11 @@ static ASKED_TO_END: LazyLock<CancellationToken> = LazyLock::new(CancellationTok
 
 /// What goes between the command and its provider while a call waits.
 pub(super) fn signals() -> Signals {
-    Signals { interrupt: ASKED_TO_END.clone(), notify: Arc::new(output::notice) }
+    Signals {
+        interrupt: ASKED_TO_END.clone(),
+        notify: Arc::new(output::notice),
+        trace: Arc::new(output::trace),
+    }
 }
 
 /// What a signal does to the command.

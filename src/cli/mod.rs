@@ -73,6 +73,8 @@ use crate::output::{self, Failure, exit_code};
 pub(crate) struct Cli {
     #[command(subcommand)]
     verb: Verb,
+    #[command(flatten)]
+    talk: output::TalkArgs,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -136,7 +138,13 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return unparsed(error),
     };
-    let code = run(cli);
+    let code = match output::set_talk(&cli.talk, &typed::command()) {
+        Ok(()) => run(cli),
+        Err(failure) => {
+            output::message(&failure.text());
+            failure.code
+        }
+    };
     if let Some(error) = output::lost() {
         output::message(&format!("error: cannot write standard output: {error}"));
         return ExitCode::from(if code == exit_code::DONE { exit_code::FAILED } else { code });

@@ -8,6 +8,7 @@ mod hosted;
 mod human;
 mod logs;
 mod progress;
+mod talk;
 mod text;
 
 pub(crate) use documents::{
@@ -24,6 +25,7 @@ pub(crate) use human::{
 pub(crate) use logs::{LogPrinter, utc, utc_seconds};
 pub(crate) use mdo_model::thousands;
 pub(crate) use progress::{Progress, Steps};
+pub(crate) use talk::{TalkArgs, set_talk, trace};
 pub(crate) use text::{count, table};
 
 use std::collections::BTreeSet;
@@ -89,8 +91,16 @@ pub(crate) fn once(text: &str) {
     }
 }
 
-/// Writes a message to standard error.
+/// Says a message on standard error, and writes it down where a log is asked for.
 pub(crate) fn message(text: &str) {
+    talk::note_down(text);
+    if !talk::is_quiet(text) {
+        write_message(text);
+    }
+}
+
+/// Writes a message to standard error.
+fn write_message(text: &str) {
     let mut stderr = anstream::stderr().lock();
     let _ = writeln!(stderr, "{text}");
 }

@@ -31,3 +31,19 @@ fn a_permission_that_is_missing_is_named_and_ends_with_4() {
         .says("  failed   permissions  ")
         .says("lambda:ListFunctions");
 }
+
+#[test]
+fn each_call_is_said_and_written_down_where_that_is_asked_for() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    let secret = "hush-hush-hush";
+    let deployed = project.mdo(&format!("deploy -v -s TOKEN={secret} --log-file mdo.log")).exits(0);
+    let calls: usize =
+        deployed.stdout.split(" with ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    let said = deployed.stderr.lines().filter(|line| line.contains(" ms  ")).count();
+    let log = project.read("mdo.log");
+    let written = log.lines().filter(|line| line.contains(" ms  ")).count();
+    assert_eq!((said, written), (calls, calls), "{}\n{log}", deployed.transcript());
+    assert!(log.contains("lambda:CreateFunction shop_echo  "), "{log}");
+    assert!(!log.contains(secret) && !deployed.stderr.contains(secret));
+}

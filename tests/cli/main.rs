@@ -28,5 +28,6 @@ mod prune;
 mod reference;
 mod runtimes;
 mod secrets;
+mod talk;
 mod usage;
 mod warm;

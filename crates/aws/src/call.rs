@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use mdo_engine::{Cause, Error, Signals};
+use mdo_engine::{CallTrace, Cause, Error, Signals};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -114,6 +114,7 @@ impl Aws {
             // Boxed, because the SDK's futures are large and many wait side by side.
             let request = Box::pin(request());
             let Some(answer) = self.answer(operation, on, patience, request).await else {
+                self.trace(operation, on, sent, "no answer");
                 silences += 1;
                 if once || silences == SILENCES || self.waits.signals.interrupt.is_cancelled() {
                     return Err(errors::silent(operation, on, patience, once));
@@ -122,6 +123,7 @@ impl Aws {
             };
             let error = match answer {
                 Ok(answer) => {
+                    self.trace(operation, on, sent, "ok");
                     self.pace.succeeded(operation, Instant::now());
                     self.waits.reached.cancel();
                     written::note(operation);
@@ -129,6 +131,7 @@ impl Aws {
                 }
                 Err(error) => error,
             };
+            self.trace(operation, on, sent, error.code().unwrap_or("no connection"));
             let now = Instant::now();
             let give_up = *give_up.get_or_insert(now + THROTTLED_FOR_AT_MOST);
             if errors::is_throttle(&error) && now < give_up {
@@ -148,6 +151,12 @@ impl Aws {
                 return Err(error);
             }
         }
+    }
+
+    fn trace(&self, operation: &str, on: &str, sent: Instant, outcome: &str) {
+        // What a resource is called may have been typed in the place of a secret.
+        let on = self.redactor.clean(on);
+        (self.waits.signals.trace)(&CallTrace { operation, on: &on, took: sent.elapsed(), outcome });
     }
 
     /// Waits until the quotas have room for a call.
@@ -275,7 +284,8 @@ mod tests {
         let said = Arc::new(Mutex::new(Vec::new()));
         let (interrupt, words) = (CancellationToken::new(), Arc::clone(&said));
         let notify = move |text: &str| words.lock().expect("words").push(text.to_owned());
-        let signals = Signals { interrupt: interrupt.clone(), notify: Arc::new(notify) };
+        let signals =
+            Signals { interrupt: interrupt.clone(), notify: Arc::new(notify), ..Signals::default() };
         (Aws::unconnected(signals), said, interrupt)
     }
 

@@ -26,7 +26,7 @@ pub use history::{ApiDeployment, FunctionHistory, History, PublishedVersion, Sha
 pub use redact::{HIDDEN, Redactor};
 pub(crate) use run::Readiness;
 pub use run::{Finished, Observer, Outcome, Run, RunEvent};
-pub use signals::Signals;
+pub use signals::{CallTrace, Signals};
 
 use mdo_model::Sha256;
 use mdo_model::hosted::Outgoing;

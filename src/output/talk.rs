@@ -1,0 +1,104 @@
+//! How much is said, in which colours, and what is written down of it.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
+
+use anstyle::Style;
+use clap::{Args, ValueEnum};
+use mdo_engine::CallTrace;
+
+use super::{Failure, exit_code, utc_seconds};
+
+/// What every command takes.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Talk")]
+pub(crate) struct TalkArgs {
+    /// Say each call to the provider and how long it took
+    #[arg(short = 'v', long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Say no notes and warnings
+    #[arg(short = 'q', long, global = true)]
+    quiet: bool,
+    /// Write what is said and each call into a file too, at its end; no secret is in it
+    #[arg(long, value_name = "FILE", global = true)]
+    log_file: Option<PathBuf>,
+    /// When to use colours; NO_COLOR is heard
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
+    color: ColorChoice,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+/// What was asked for.
+struct Talk {
+    is_verbose: bool,
+    is_quiet: bool,
+    log: Option<Mutex<File>>,
+}
+
+static TALK: OnceLock<Talk> = OnceLock::new();
+
+/// Puts in force what the command line says, before anything is said. `command` is the command as it was typed, without values.
+///
+/// # Errors
+/// When the log cannot be written.
+pub(crate) fn set_talk(args: &TalkArgs, command: &str) -> Result<(), Failure> {
+    match args.color {
+        // What the environment says counts.
+        ColorChoice::Auto => {}
+        ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
+        ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let log = args.log_file.as_deref().map(open).transpose()?.map(Mutex::new);
+    let talk = Talk { is_verbose: args.verbose, is_quiet: args.quiet, log };
+    drop(TALK.set(talk));
+    note_down(&format!("{command}  (mdo {})", env!("CARGO_PKG_VERSION")));
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<File, Failure> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(|error| {
+        let text = format!("cannot write the log {}: {error}", path.display());
+        Failure::with_help(exit_code::USAGE, text, "name a file that you may write to")
+    })
+}
+
+/// Says one call, where that is asked for.
+pub(crate) fn trace(call: &CallTrace<'_>) {
+    let Some(talk) = TALK.get().filter(|talk| talk.is_verbose || talk.log.is_some()) else { return };
+    let CallTrace { operation, on, took, outcome } = call;
+    let took = took.as_secs_f64() * 1e3;
+    let on = if on.is_empty() { String::new() } else { format!(" {on}") };
+    let line = format!("{operation}{on}  {took:.0} ms  {outcome}");
+    note_down(&line);
+    if talk.is_verbose {
+        let dim = Style::new().dimmed();
+        super::progress::above_lines(|| super::write_message(&format!("  {dim}{line}{dim:#}")));
+    }
+}
+
+/// Whether notes and warnings are left out.
+pub(super) fn is_quiet(text: &str) -> bool {
+    let is_minor = text.starts_with("note: ") || text.starts_with("warning: ");
+    is_minor && TALK.get().is_some_and(|talk| talk.is_quiet)
+}
+
+/// Writes a line into the log, if there is one. A full disk takes nothing from the command.
+pub(super) fn note_down(text: &str) {
+    if let Some(log) = TALK.get().and_then(|talk| talk.log.as_ref()) {
+        let text = anstream::adapter::strip_str(text).to_string();
+        let line = format!("{} {}\n", utc_seconds(SystemTime::now()), text.trim_end());
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = log.write_all(line.as_bytes());
+    }
+}
