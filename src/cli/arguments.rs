@@ -1,14 +1,17 @@
 //! Arguments that several verbs share.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use clap::Args;
 use clap_complete::ArgValueCandidates;
-use mdo_model::project::{Assignment, FunctionName, Overrides, StageName};
+use mdo_model::project::{Assignment, FunctionName, Overrides, PIPED, Secret, StageName};
 use mdo_package::Package;
 
 use super::names;
+use crate::output;
 
 /// Where a stack lives.
 #[derive(Args, Clone, Debug, Default)]
@@ -33,7 +36,7 @@ pub(super) struct Environment {
     /// Set an environment variable of the functions; may be repeated
     #[arg(short = 's', long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<Assignment>,
-    /// Read environment variables from a file, dotenv or JSON; may be repeated
+    /// Read environment variables from a file, dotenv or JSON, or from standard input with `-`; may be repeated
     #[arg(short = 'E', long = "env-file", value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
     /// Remove an environment variable that is live but in no file; may be repeated
@@ -84,6 +87,7 @@ impl Target {
         Overrides {
             own_env_file: self.own_env_file.clone(),
             env_files: self.environment.env_file.clone(),
+            piped: piped(&self.environment.env_file),
             set: self.environment.set.clone(),
             unset: self.unset(),
             ..self.place.overrides()
@@ -94,4 +98,20 @@ impl Target {
     pub(super) fn unset(&self) -> BTreeSet<String> {
         self.environment.unset.iter().cloned().collect()
     }
+}
+
+/// What standard input holds, where one of these files is `-`. It is read once, however often files are read anew. What is no text
+/// has no variables.
+pub(super) fn piped(env_files: &[PathBuf]) -> Option<Secret> {
+    static READ: OnceLock<Secret> = OnceLock::new();
+    let is_asked_for = env_files.iter().any(|file| file == Path::new(PIPED));
+    is_asked_for.then(|| {
+        let read = || {
+            if std::io::stdin().is_terminal() {
+                output::message("note: reading variables from standard input, as NAME=value; Ctrl-D ends it");
+            }
+            Secret::new(std::io::read_to_string(std::io::stdin()).unwrap_or_default())
+        };
+        READ.get_or_init(read).clone()
+    })
 }

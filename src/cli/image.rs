@@ -8,6 +8,7 @@ use mdo_model::project::{Assignment, Container, Overrides, Settings, StageName};
 use mdo_package::Bytes;
 use mdo_package::image::{Image, write_archive, write_archive_to};
 
+use super::arguments::piped;
 use super::hosting::any_image;
 use super::interrupt::Interrupt;
 use super::session::load;
@@ -75,8 +76,13 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     }
     let project = load()?;
     let stage = args.stage.as_ref().unwrap_or_else(|| project.default_stage());
-    let overrides =
-        Overrides { hosted: true, set: args.set, env_files: args.env_file, ..Overrides::default() };
+    let overrides = Overrides {
+        hosted: true,
+        set: args.set,
+        piped: piped(&args.env_file),
+        env_files: args.env_file,
+        ..Overrides::default()
+    };
     let settings = project.resolve(stage, &overrides)?;
     output::notes(&settings).iter().for_each(|note| output::once(note));
     let server = args.server_program.as_deref();

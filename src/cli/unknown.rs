@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Words of other tools, and what is the same here.
-const VERBS: [(&[&str], &str); 10] = [
+const VERBS: [(&[&str], &str); 13] = [
     (
         &["remove", "rm", "delete", "down", "undeploy", "teardown", "remove-all"],
         "`mdo destroy` removes a stage",
@@ -11,23 +11,15 @@ const VERBS: [(&[&str], &str); 10] = [
     (&["version"], "`mdo --version` prints the version"),
     (&["new", "create", "generate", "new-project"], "`mdo init` starts a project"),
     (&["serve", "start", "local", "offline", "watch", "run"], "`mdo dev` runs the stack on this machine"),
-    (
-        &["diff", "preview", "package", "validate", "check", "synth"],
-        "`mdo plan` shows what a deploy would change",
-    ),
+    (&["diff", "preview", "synth"], "`mdo plan` shows what a deploy would change"),
+    (&["package", "validate", "lint"], "`mdo check` validates the files and packages the functions"),
+    (&["completion", "autocomplete"], "`mdo completions SHELL` prints what the shell runs"),
+    (&["versions", "releases", "deployments"], "`mdo history` shows what was deployed before"),
     (&["up", "apply", "push", "update", "publish", "release"], "`mdo deploy` creates or updates everything"),
     (&["info", "ls", "status", "url", "show", "describe"], "`mdo list` shows what is live at a stage"),
     (&["test", "call", "exec"], "`mdo invoke FUNCTION` runs one event"),
-    (
-        &["logs", "log", "tail"],
-        "`mdo invoke FUNCTION --logs` shows the log of one run; on AWS the whole log is in the group \
-      /aws/lambda/<project>_<function>",
-    ),
-    (
-        &["undo", "revert"],
-        "`mdo rollback` goes back to what a hosted stage ran; elsewhere check out the earlier revision and run \
-      `mdo deploy`: code and environment of a function change together",
-    ),
+    (&["log", "tail"], "`mdo logs` shows what functions have logged, and `mdo logs --follow` what they log"),
+    (&["undo", "revert"], "`mdo rollback` goes back to what a stage ran before"),
 ];
 
 /// What to do instead, where what was typed is known from elsewhere.

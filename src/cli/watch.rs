@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mdo_model::project::DERIVATIVES;
+use mdo_model::project::{DERIVATIVES, PIPED};
 use mdo_package::Stamp;
 use mdo_package::derivative::UNFINISHED_LOCK;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -190,8 +190,9 @@ struct Sources {
 
 impl Sources {
     fn new(root: &Path, env_files: &[PathBuf], built: BTreeSet<PathBuf>) -> Self {
-        let env_files =
-            env_files.iter().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
+        // Standard input is no file that changes.
+        let env_files = env_files.iter().filter(|file| *file != Path::new(PIPED));
+        let env_files = env_files.map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
         let files = ["project.toml", ".mdoignore"].map(|name| root.join(name)).into_iter().chain(env_files);
         Self {
             root: root.to_owned(),

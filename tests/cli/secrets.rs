@@ -118,3 +118,17 @@ fn an_environment_that_is_too_large_with_what_is_kept_is_refused_by_its_size_bef
     }
     project.mdo(&format!("deploy --local -s NEW={new} --unset OLD")).succeeds();
 }
+
+#[test]
+fn variables_come_through_a_pipe_and_never_show() {
+    let project = TestProject::local_with_echo();
+    let secret = "hush-hush-hush";
+    let deployed = project.mdo("deploy --local -E -").reads(&format!("GREETING={secret}\n")).succeeds();
+    assert!(!deployed.stdout.contains(secret));
+    deployed.says("environment  + GREETING");
+    let answer = project.mdo_with(&["invoke", "echo", "{}", "--local"]).succeeds();
+    assert!(answer.stdout.contains(secret), "{}", answer.transcript());
+    let json = format!("{{\"GREETING\": \"{secret}-again\"}}");
+    project.mdo("plan --local --env-file -").reads(&json).succeeds().says("environment  ~ GREETING");
+    project.mdo("plan --local -E -").reads("no assignment\n").exits(2).says("  --> standard input:1:1");
+}

@@ -80,7 +80,9 @@ fn data_that_is_lost_is_an_error() {
 fn a_verb_of_another_tool_points_at_what_does_it() {
     let project = TestProject::local_with_echo();
     for (typed, advice) in [
-        ("logs echo", "`mdo invoke FUNCTION --logs` shows the log of one run"),
+        ("tail echo", "`mdo logs` shows what functions have logged"),
+        ("validate", "`mdo check` validates the files"),
+        ("undo", "`mdo rollback` goes back to what a stage ran before"),
         ("remove", "`mdo destroy` removes a stage"),
         ("version", "`mdo --version` prints the version"),
         ("diff", "`mdo plan` shows what a deploy would change"),

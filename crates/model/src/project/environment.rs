@@ -13,14 +13,19 @@ use super::{Secret, dotenv, format, text};
 use crate::quotas::ENVIRONMENT_LIMIT;
 use crate::thousands;
 
+/// The name of an environment file that stands for standard input.
+pub const PIPED: &str = "-";
+
 /// What flags say over the files.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// An environment file that is read without being named, below all others: it may be absent, and hold what is meant for
     /// other programs; see [`left_out`].
     pub own_env_file: Option<PathBuf>,
-    /// Environment files (`-E`), lowest precedence first: dotenv or JSON, told apart by their content.
+    /// Environment files (`-E`), lowest precedence first: dotenv or JSON, told apart by their content. `-` stands for `piped`.
     pub env_files: Vec<PathBuf>,
+    /// What standard input holds, where one of the files is `-`.
+    pub piped: Option<Secret>,
     /// Variables set by flags (`-s`), over all files, for every function.
     pub set: Vec<Assignment>,
     /// Variables that are to be removed from the live stage (`--unset`).
@@ -97,8 +102,11 @@ impl Layer {
     }
 
     /// The variables of an environment file that the user named.
-    pub(super) fn of_file(path: &Path) -> Result<Self, Vec<Problem>> {
-        Self::of_entries(entries(path)?)
+    pub(super) fn of_file(path: &Path, piped: Option<&Secret>) -> Result<Self, Vec<Problem>> {
+        match piped.filter(|_| path == Path::new(PIPED)) {
+            Some(text) => Self::of_entries(parsed("standard input", text.reveal())?),
+            None => Self::of_entries(entries(path)?),
+        }
     }
 
     /// The variables of the environment file that nobody named, without those that [`left_out`] tells.
@@ -158,8 +166,12 @@ fn entries(path: &Path) -> Result<Vec<dotenv::Entry>, Vec<Problem>> {
         let is_assignment = path.as_os_str().as_encoded_bytes().contains(&b'=');
         vec![if is_assignment { problem.help("set a variable with -s NAME=value") } else { problem }]
     })?;
+    parsed(&file, &text)
+}
+
+fn parsed(file: &str, text: &str) -> Result<Vec<dotenv::Entry>, Vec<Problem>> {
     let is_json = text.trim_start_matches('\u{feff}').trim_start().starts_with('{');
-    if is_json { json_entries(&file, &text) } else { dotenv::parse(&file, &text) }
+    if is_json { json_entries(file, text) } else { dotenv::parse(file, text) }
 }
 
 fn json_entries(file: &str, text: &str) -> Result<Vec<dotenv::Entry>, Vec<Problem>> {

@@ -45,7 +45,7 @@ pub use derivative::{
 };
 pub use edit::set_key;
 pub use edit_manifest::pin_derivative;
-pub use environment::{Assignment, InvalidAssignment, Overrides, environment_size, left_out};
+pub use environment::{Assignment, InvalidAssignment, Overrides, PIPED, environment_size, left_out};
 pub use interpreter::Interpreter;
 pub use load::PROJECT_FILE;
 pub use media_type::{InvalidMediaType, MediaType};

@@ -168,7 +168,8 @@ impl Project {
         );
         let mut over = vec![Layer::of_document(&table.environment, &self.document, &stage_path)];
         let own = overrides.own_env_file.iter().map(|path| Layer::of_own_file(path));
-        for read in own.chain(overrides.env_files.iter().map(|path| Layer::of_file(path))) {
+        let piped = overrides.piped.as_ref();
+        for read in own.chain(overrides.env_files.iter().map(|path| Layer::of_file(path, piped))) {
             match read {
                 Ok(layer) => over.push(layer),
                 Err(found) => problems.extend(found),
