@@ -50,6 +50,7 @@ fn a_rollback_is_a_step_back_in_history_each_time_with_code_and_environment_toge
         (&json!("second"), &json!("two"), &json!("2"))
     );
     project.mdo("list").succeeds().says("version 2, rolled back from 3");
+    assert_eq!(project.mdo("list --json").json()["functions"][0]["rolled_back_from"], "3");
 
     // Another step, not there and back again.
     project.mdo("rollback").through(&proxy).exits(0).says("echo goes back from version 2 to version 1");
@@ -162,6 +163,8 @@ fn a_new_version_answers_a_part_of_the_requests_until_somebody_decides() {
     assert_eq!((live.version("echo").as_str(), weighed()), ("1", json!({"2": 0.1})));
     project.mdo("canary").succeeds().says("echo  version 1 answers 90 %  version 2 answers 10 %");
     project.mdo("list").succeeds().says("version 1, 10 % version 2");
+    let listed = project.mdo("canary --json").json()["functions"][0]["canary"].clone();
+    assert_eq!(listed, json!({"version": "2", "percent": 10}));
     project.mdo("history").through(&proxy).succeeds().says("10 % of dev");
 
     // Neither a deploy nor a rollback ends it without a word.

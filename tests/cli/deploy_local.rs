@@ -87,6 +87,8 @@ fn a_stack_is_listed() {
                 "full_name": "shop_echo",
                 "version": "1",
                 "modified": null,
+                "rolled_back_from": null,
+                "canary": null,
                 "runtime": "provided.al2023",
                 "architecture": "x86_64",
                 "memory": 128,

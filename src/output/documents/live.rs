@@ -41,6 +41,10 @@ struct FunctionEntry {
     version: Option<String>,
     /// When it was last changed, as RFC 3339 in UTC.
     modified: Option<String>,
+    /// The version that a rollback has gone back from, as long as nothing newer was deployed.
+    rolled_back_from: Option<String>,
+    /// The version that answers a part of the requests on trial.
+    canary: Option<CanaryEntry>,
     runtime: String,
     architecture: Value,
     /// In MB.
@@ -51,6 +55,14 @@ struct FunctionEntry {
     environment: Vec<String>,
     /// Its warm rule.
     warm: Option<WarmRuleEntry>,
+}
+
+/// A version on trial.
+#[derive(Debug, Serialize, JsonSchema)]
+struct CanaryEntry {
+    version: Option<String>,
+    /// How many of a hundred requests it answers.
+    percent: u8,
 }
 
 /// What answers a hosted stage.
@@ -173,6 +185,11 @@ impl FunctionEntry {
             full_name: names.function(name),
             version: live.version,
             modified: live.modified,
+            rolled_back_from: live.rolled_back_from,
+            canary: function
+                .canary
+                .as_ref()
+                .map(|canary| CanaryEntry { version: live.canary, percent: canary.percent }),
             runtime: configuration.runtime.clone(),
             architecture: word(configuration.architecture),
             memory: configuration.memory,
