@@ -153,3 +153,107 @@ pub fn function_changes(before: &Function, after: &Function) -> Vec<FieldChange>
     let value = |function: &Function| serde_json::to_value(function).unwrap_or_default();
     diff(&value(before), &value(after))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::Sha256;
+    use crate::project::{FunctionConfiguration, Secret, Security};
+    use crate::stack::{ApiRoute, ApiStage, Invoker, Selection, plan};
+
+    fn names() -> Names {
+        Names { project: "shop".parse().unwrap(), stage: "dev".parse().unwrap() }
+    }
+
+    fn function(code: &str, greeting: &str) -> Function {
+        let environment = [("GREETING".to_owned(), Secret::new(greeting))].into();
+        Function {
+            configuration: FunctionConfiguration { environment, ..FunctionConfiguration::default() },
+            role: "shop_lambda_function".into(),
+            concurrency: Some(3),
+            code: Some(Sha256::of(code.as_bytes())),
+            derivatives: BTreeMap::new(),
+            invokers: [Invoker::Api].into(),
+            owned: true,
+            canary: None,
+        }
+    }
+
+    fn stack(function: Function, routes: &[&str]) -> Stack {
+        let target =
+            ApiRoute { function: "cart".parse().unwrap(), security: Security::Open, timeout_ms: 29_000 };
+        let routes = routes.iter().map(|route| (route.parse().unwrap(), target.clone()));
+        let definition = Definition { routes: routes.collect(), ..Definition::default() };
+        Stack {
+            functions: [("cart".parse().unwrap(), function)].into(),
+            stage: Some(ApiStage {
+                definition,
+                deployed_by_mdo: true,
+                variables: BTreeMap::new(),
+                throttle: None,
+                quota: None,
+            }),
+            ..Stack::default()
+        }
+    }
+
+    fn planned(before: &Stack, after: Stack) -> Plan {
+        plan(&names(), after, before, &Selection::All, &BTreeSet::new(), &BTreeSet::new())
+    }
+
+    fn function_of(plan: &Plan) -> &Function {
+        match &plan.changes[0].after {
+            Some(Resource::Function(function)) => function,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_rollback_takes_what_a_version_froze_and_leaves_the_rest() {
+        let live = stack(function("new", "new"), &["GET /cart", "GET /more"]);
+        let frozen = Function { concurrency: None, invokers: BTreeSet::new(), ..function("old", "old") };
+        let earlier = [("cart".parse().unwrap(), frozen)].into();
+        let plan = rollback_functions(&names(), &live, &earlier, None);
+        assert_eq!(plan.changes.len(), 1);
+        assert_eq!(function_of(&plan), &function("old", "old"));
+
+        let routes = stack(function("old", "old"), &["GET /cart"]).stage.unwrap().definition;
+        let plan = rollback_functions(&names(), &live, &earlier, Some(&routes));
+        let kinds: Vec<Kind> = plan.changes.iter().map(|change| change.id.kind).collect();
+        // The stage moves when the function answers as it did.
+        assert_eq!(kinds, [Kind::Function, Kind::Stage]);
+        let same = [("cart".parse().unwrap(), function("new", "new"))].into();
+        assert!(rollback_functions(&names(), &live, &same, None).is_empty());
+    }
+
+    #[test]
+    fn a_trial_begins_beside_what_is_live_and_ends_one_way_or_the_other() {
+        let live = stack(function("old", "old"), &["GET /cart"]);
+        let next = stack(function("new", "new"), &["GET /cart"]);
+        let trial = planned(&live, next.clone()).on_trial(10).unwrap();
+        let tried = function_of(&trial).clone();
+        assert!(tried.freezes_as(&function("old", "old")));
+        let canary = tried.canary.as_ref().unwrap();
+        assert_eq!((canary.percent, &canary.next), (10, &function("new", "new")));
+
+        let running = [("cart".parse().unwrap(), tried)].into();
+        assert_eq!(function_of(&end_canary(&names(), &running, true)), &function("new", "new"));
+        assert_eq!(function_of(&end_canary(&names(), &running, false)), &function("old", "old"));
+        let none = [("cart".parse().unwrap(), function("old", "old"))].into();
+        assert!(end_canary(&names(), &none, true).is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_had_by_halves_is_no_trial() {
+        let live = stack(function("old", "old"), &["GET /cart"]);
+        let why = |after: Stack| planned(&live, after).on_trial(10).unwrap_err();
+        assert_eq!(why(stack(function("new", "new"), &["GET /cart", "GET /more"])), NotOnTrial::Routes);
+        assert_eq!(why(live.clone()), NotOnTrial::Nothing);
+        let slower = Function { concurrency: Some(1), ..function("old", "old") };
+        assert_eq!(why(stack(slower, &["GET /cart"])), NotOnTrial::Nothing);
+        let gone = Stack { functions: BTreeMap::new(), ..live.clone() };
+        assert_eq!(why(gone), NotOnTrial::Deletion("cart".into()));
+    }
+}
