@@ -76,9 +76,14 @@ impl SavedPlan {
                 "name a file in a folder that is there, with some space left",
             )
         };
+        let text = format!("{text}\n");
+        // A device or a pipe is written to; to put a file in its place would take it away.
+        if std::fs::metadata(file).is_ok_and(|data| !data.is_file()) {
+            return std::fs::write(file, text).map_err(cannot);
+        }
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut new = tempfile::NamedTempFile::new_in(folder).map_err(cannot)?;
-        std::io::Write::write_all(&mut new, format!("{text}\n").as_bytes()).map_err(cannot)?;
+        std::io::Write::write_all(&mut new, text.as_bytes()).map_err(cannot)?;
         new.persist(file).map_err(|error| cannot(error.error)).map(drop)
     }
 

@@ -1,5 +1,7 @@
 //! `mdo plan --local`: its text, its document, its exit code, and which functions it is about.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use crate::support::project::TestProject;
@@ -205,6 +207,12 @@ fn what_was_reviewed_is_made_or_nothing() {
     ] {
         project.mdo(&format!("deploy --local --plan {file}")).exits(2).says(complaint);
     }
+    // A disk that is full, and a device that stays one.
+    project
+        .mdo("plan --local --out /dev/full")
+        .exits(1)
+        .says("cannot write the plan into /dev/full: No space left");
+    assert!(!fs::metadata("/dev/full").unwrap().is_file());
     project
         .mdo("plan --local --out no/such/folder.plan")
         .exits(1)
