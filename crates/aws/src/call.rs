@@ -24,7 +24,7 @@ const THROTTLED_FOR_AT_MOST: Duration = Duration::from_secs(90);
 pub(crate) const RUNS_FOR_AT_MOST: Duration = Duration::from_secs(900 + 15);
 
 /// How long any other answer may take: what takes longer is dead.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
 /// How many bytes a second a line takes at least, where a request is large.
 const SLOWEST_LINE: u64 = 64 * 1024;

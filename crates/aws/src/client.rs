@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
@@ -18,7 +19,7 @@ use aws_smithy_types::retry::RetryConfig;
 use mdo_engine::{Cause, Error, Redactor, Signals};
 use mdo_model::project::{AccountId, Settings};
 
-use crate::call::{RUNS_FOR_AT_MOST, Waits};
+use crate::call::{ANSWERS_WITHIN, RUNS_FOR_AT_MOST, Waits};
 use crate::ec2::Ec2;
 use crate::errors;
 use crate::pace::Pace;
@@ -100,6 +101,10 @@ impl Aws {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http.clone())
             .retry_config(RetryConfig::disabled())
+            // The SDK gives an answer up that pauses for 5 s; a busy service, or a slow line, is not dead for that.
+            .stalled_stream_protection(
+                StalledStreamProtectionConfig::enabled().grace_period(ANSWERS_WITHIN).build(),
+            )
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(Duration::from_secs(5))
