@@ -48,7 +48,9 @@ fn told(output: &Output) -> Vec<String> {
         });
         shown.collect::<Vec<_>>().join(" ").trim().to_owned()
     };
-    output.stdout.lines().map(line).collect()
+    // A sandbox that ends while its function asks for the next event may say so.
+    let is_told = |line: &&str| !line.contains("Runtime API: hung up on a connection");
+    output.stdout.lines().filter(is_told).map(line).collect()
 }
 
 #[test]
