@@ -41,6 +41,22 @@ pub struct FunctionHistory {
     pub live: BTreeMap<String, Share>,
 }
 
+impl FunctionHistory {
+    /// The versions that are a stage's, newest first: those that it has published, and those that it serves.
+    pub fn own<'a>(&'a self, stage: &'a str) -> impl Iterator<Item = &'a PublishedVersion> {
+        let live = self.live.get(stage);
+        let serves = move |number: u64| {
+            live.is_some_and(|share| {
+                share.version == number || share.canary.is_some_and(|(tried, _)| tried == number)
+            })
+        };
+        let made = move |version: &PublishedVersion| {
+            version.stage.as_ref().is_some_and(|made| made.as_str() == stage)
+        };
+        self.versions.iter().filter(move |version| serves(version.number) || made(version))
+    }
+}
+
 /// What an alias serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share {

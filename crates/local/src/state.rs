@@ -143,11 +143,7 @@ impl StoredKey {
 
     /// The key in the model's terms, with whether its end has come.
     pub(super) fn model(&self) -> Key {
-        let ends = self
-            .resource
-            .ends
-            .clone()
-            .map(|end| KeyEnd { has_passed: seconds(&end.at) <= seconds(&now()), ..end });
+        let ends = self.resource.ends.clone().map(|end| KeyEnd::seen(end.at, &now()));
         Key { ends, ..self.resource.clone() }
     }
 }
@@ -224,11 +220,6 @@ pub(super) fn now() -> String {
     let now = OffsetDateTime::now_utc();
     let now = now.replace_millisecond(now.millisecond()).unwrap_or(now);
     now.format(&Rfc3339).unwrap_or_default()
-}
-
-/// A moment to the second, in a form that is ordered.
-fn seconds(at: &str) -> &str {
-    at.get(..19).unwrap_or(at)
 }
 
 /// A day, given in days since 1970-01-01, as `2026-11-27`.

@@ -135,10 +135,7 @@ impl<'a> Past<'a> {
         let each = chosen.iter().map(async |name| {
             let Some(all) = history.versions(name).await? else { return Ok(None) };
             let Some(live) = all.live.get(stage).map(|share| share.version) else { return Ok(None) };
-            let is_own = |version: &&PublishedVersion| {
-                version.number == live || version.stage.as_ref().is_some_and(|own| own.as_str() == stage)
-            };
-            let own = all.versions.iter().filter(is_own).cloned().collect();
+            let own = all.own(stage).cloned().collect();
             let function = observed.stack.functions[name].clone();
             Ok::<_, Failure>(Some((name.clone(), FunctionPast { own, all, live, function })))
         });

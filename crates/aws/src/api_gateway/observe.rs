@@ -106,10 +106,8 @@ fn model_stage(
 }
 
 fn model_key(key: &LiveKey, is_open: bool) -> Key {
-    let now = DateTime::from(SystemTime::now()).fmt(Format::DateTime).unwrap_or_default();
-    // To the second, in a form that is ordered.
-    let has_passed = |at: &str| at.get(..19) <= now.get(..19);
-    let ends = key.ends.clone().map(|at| KeyEnd { has_passed: has_passed(&at), at });
+    let now = || DateTime::from(SystemTime::now()).fmt(Format::DateTime).unwrap_or_default();
+    let ends = key.ends.clone().map(|at| KeyEnd::seen(at, &now()));
     Key { enabled: key.enabled, linked: is_open && key.is_linked, ends }
 }
 

@@ -1,18 +1,17 @@
-//! The versions of a function: whose they are, by what mdo records with each and by the aliases that point at them.
+//! The versions of a function as Lambda lists them, and whose they are.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_lambda::types::FunctionConfiguration as LiveConfiguration;
-use mdo_engine::{Cause, Error};
+use mdo_engine::{Cause, Error, History};
 use mdo_model::project::FunctionName;
 
-use super::description;
 use crate::{AwsProvider, pages};
 
-/// Whose the versions of a function are.
+/// Whose the versions of a function are, by the names that its log streams have them under.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StageVersions {
-    /// Those that the stage has published, and those that its alias points at.
+    /// Those of the stage.
     pub(crate) own: BTreeSet<String>,
     /// All that there are.
     pub(crate) all: BTreeSet<String>,
@@ -21,25 +20,13 @@ pub(crate) struct StageVersions {
 impl AwsProvider {
     /// Whose the versions of a function are; `None` where there is no such function.
     pub(crate) async fn stage_versions(&self, name: &FunctionName) -> Result<Option<StageVersions>, Error> {
-        let (versions, aliases) = futures::try_join!(self.list_versions(name), self.list_aliases(name))?;
-        let (Some(versions), Some(aliases)) = (versions, aliases) else { return Ok(None) };
-        let stage = &self.names.stage;
-        let is_published_here = |version: &&LiveConfiguration| {
-            let record = version.description().and_then(description::record);
-            record.is_some_and(|record| record.stage == stage.as_str())
-        };
-        let number = |version: &LiveConfiguration| version.version().map(str::to_owned);
-        let mut own: BTreeSet<String> =
-            versions.iter().filter(is_published_here).filter_map(number).collect();
-        // `$LATEST` is every stage's, and bears the record of the last one.
-        own.remove("$LATEST");
-        for alias in aliases.into_iter().filter(|alias| alias.name() == Some(stage.as_str())) {
-            let weighted = alias.routing_config.and_then(|routing| routing.additional_version_weights);
-            own.extend(weighted.into_iter().flatten().map(|(version, _)| version));
-            own.extend(alias.function_version);
-        }
-        let all = versions.iter().filter_map(number).chain(["$LATEST".to_owned()]);
-        Ok(Some(StageVersions { all: all.collect(), own }))
+        let history = self.versions(name).await?;
+        Ok(history.map(|history| {
+            let own = history.own(self.names.stage.as_str()).map(|version| version.number.to_string());
+            let all = history.versions.iter().map(|version| version.number.to_string());
+            // `$LATEST` is no stage's.
+            StageVersions { own: own.collect(), all: all.chain(["$LATEST".to_owned()]).collect() }
+        }))
     }
 
     /// Every version of a function, `$LATEST` first; `None` where there is no such function.

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
+use mdo_engine::logs::report_field;
 use mdo_engine::{Cause, Error, Ping};
 use mdo_model::project::{FunctionName, Names};
 
@@ -82,8 +83,7 @@ fn rfc3339(milliseconds: i64) -> String {
 
 /// `3.21 ms, cold start 41.02 ms` of a REPORT line.
 fn outcome(line: &str) -> String {
-    let field =
-        |name: &str| line.split('\t').find_map(|field| field.trim().strip_prefix(name)).map(str::trim);
+    let field = |name: &str| report_field(line, name);
     let took = field("Duration:").unwrap_or("ran");
     let failed = field("Status:").map(|status| format!(", {status}")).unwrap_or_default();
     match field("Init Duration:") {

@@ -87,10 +87,13 @@ fn json(line: &str) -> Option<LogBody> {
     }
 }
 
-/// The fields of a REPORT line, which tabs separate.
+/// The field of a REPORT line that begins with a name, such as `Duration:`, without that. Tabs separate the fields.
+pub fn report_field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    line.split('\t').find_map(|field| field.trim().strip_prefix(name)).map(str::trim)
+}
+
 fn report(line: &str) -> LogReport {
-    let field =
-        |name: &str| line.split('\t').find_map(|field| field.trim().strip_prefix(name)).map(str::trim);
+    let field = |name: &str| report_field(line, name);
     let number = |name: &str| field(name)?.split(' ').next()?.parse::<f64>().ok();
     LogReport {
         duration_ms: number("Duration:").unwrap_or_default(),

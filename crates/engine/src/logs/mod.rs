@@ -25,7 +25,7 @@ use crate::Error;
 pub use fold::{Fold, LogEntry, LogEntryBody};
 pub use follow::{Follower, Lateness};
 pub use level::Level;
-pub use line::platform_line;
+pub use line::{platform_line, report_field};
 pub use reading::Reading;
 
 /// Milliseconds since 1970 in UTC, as logs count time.

@@ -220,6 +220,14 @@ pub struct KeyEnd {
     pub has_passed: bool,
 }
 
+impl KeyEnd {
+    /// An end, seen at another moment, both as RFC 3339 in UTC. Parts of a second do not count.
+    pub fn seen(at: String, now: &str) -> Self {
+        // In this form moments are ordered as texts are.
+        Self { has_passed: at.get(..19) <= now.get(..19), at }
+    }
+}
+
 impl Key {
     /// A key that opens, and does not end.
     pub fn open(linked: bool) -> Self {
