@@ -1,6 +1,7 @@
 //! From a plan to a report: runs the plan, and says what came of it.
 
 use std::cell::RefCell;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use mdo_engine::apply::{self, Report};
@@ -8,6 +9,7 @@ use mdo_engine::{Outcome, Packages, Provider};
 use mdo_model::stack::Plan;
 
 use super::interrupt::Interrupt;
+use super::session::Session;
 use super::typed;
 use crate::output::{self, Failure, Heading, PlanDocument, Progress, Sizes, exit_code};
 
@@ -36,6 +38,40 @@ pub(super) struct Execution<'a> {
     pub sizes: &'a Sizes,
     /// Where the stack lives, for people.
     pub location: &'a str,
+}
+
+/// The sizes of a plan that brings nothing new along.
+static NOTHING_NEW: LazyLock<Sizes> = LazyLock::new(Sizes::default);
+
+impl<'a> Execution<'a> {
+    /// A plan that brings nothing along whose size is worth telling.
+    pub(super) fn of(
+        session: &'a Session,
+        plan: &'a Plan,
+        packages: &'a Packages,
+        location: &'a str,
+    ) -> Self {
+        Self { provider: session.provider.as_ref(), plan, packages, sizes: &NOTHING_NEW, location }
+    }
+}
+
+/// Says of a plan without changes why there is nothing to do.
+pub(super) fn show_nothing(execution: &Execution<'_>, json: bool, why: &str) {
+    if json {
+        output::json(&PlanDocument::new(execution.plan, execution.provider));
+    } else {
+        let heading = Heading { names: &execution.plan.names, location: execution.location };
+        output::data(&format!("{heading}  {why}\n"));
+    }
+}
+
+/// Shows a plan that is not run.
+pub(super) fn show_dry(execution: &Execution<'_>, json: bool) {
+    if json {
+        output::json(&PlanDocument::new(execution.plan, execution.provider));
+    } else {
+        show(execution, json);
+    }
 }
 
 /// Shows the plan before it is run.

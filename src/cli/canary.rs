@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, ValueEnum};
 use mdo_engine::{Observed, Packages};
 use mdo_model::project::FunctionName;
 use mdo_model::stack::{self, Function, Plan};
@@ -27,41 +27,32 @@ const CONCURRENCY: usize = 16;
   mdo canary finish --stage prod
   mdo canary abort --stage prod")]
 pub(super) struct Args {
-    #[command(subcommand)]
-    verb: Option<Verb>,
+    /// How the trial ends [default: it goes on, and is shown]
+    #[arg(value_enum)]
+    end: Option<End>,
     #[command(flatten)]
     place: StackArgs,
     /// Print one JSON document instead of text
-    #[arg(long, global = true)]
+    #[arg(long)]
     pub json: bool,
 }
 
-#[derive(Clone, Debug, Subcommand)]
-enum Verb {
-    /// Let what is on trial answer all requests
-    Finish {
-        #[command(flatten)]
-        place: StackArgs,
-    },
-    /// Let what was live before answer all requests again
-    Abort {
-        #[command(flatten)]
-        place: StackArgs,
-    },
+/// How a trial ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum End {
+    /// What is on trial answers all requests
+    Finish,
+    /// What was live before answers all requests again
+    Abort,
 }
 
 pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
     let start = Instant::now();
-    let (place, takes) = match &args.verb {
-        None => (&args.place, None),
-        Some(Verb::Finish { place }) => (place, Some(true)),
-        Some(Verb::Abort { place }) => (place, Some(false)),
-    };
-    let session = Session::open_live(place).await?;
+    let session = Session::open_live(&args.place).await?;
     let observed = session.provider.observe(&session.scope(false)).await?;
     let tried = tried(&observed);
-    match takes {
-        Some(takes) => end(&session, &tried, takes, (start, interrupt, args.json)).await,
+    match args.end {
+        Some(how) => end(&session, &tried, how, (start, interrupt, args.json)).await,
         None => show(&session, &observed, args.json).await,
     }
 }
@@ -73,27 +64,21 @@ fn tried(observed: &Observed) -> BTreeMap<FunctionName, Function> {
 }
 
 /// Ends every trial of the stage.
-pub(super) async fn end(
+async fn end(
     session: &Session,
     tried: &BTreeMap<FunctionName, Function>,
-    takes: bool,
+    how: End,
     (start, interrupt, json): (Instant, &Interrupt, bool),
 ) -> Result<(), Failure> {
-    let plan = stack::end_canary(&session.settings.names(), tried, takes);
+    let plan = stack::end_canary(&session.settings.names(), tried, how == End::Finish);
     let location = session.provider.location().await?;
     if plan.is_empty() {
         return Err(nothing(session));
     }
     let packages = Packages::default();
-    let execution = Execution {
-        provider: session.provider.as_ref(),
-        plan: &plan,
-        packages: &packages,
-        sizes: &output::Sizes::default(),
-        location: &location,
-    };
+    let execution = Execution::of(session, &plan, &packages, &location);
     applying::show(&execution, json);
-    let verb = if takes { "Finished" } else { "Aborted" };
+    let verb = if how == End::Finish { "Finished" } else { "Aborted" };
     let options = RunOptions { verb, json, documents: None, concurrency: CONCURRENCY, start, interrupt };
     applying::run(&execution, &options).await.map(drop)
 }

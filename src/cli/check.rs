@@ -37,10 +37,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let project = Project::load(&Project::find(&session::current_folder()?)?)?;
     let mut checks = Checks::default();
-    for warning in project.warnings(session::today()) {
-        let place = warning.place.as_ref().map(|place| format!(", at {place}")).unwrap_or_default();
-        checks.add("project", CheckState::Warning, format!("{}{place}", warning.message), warning.help);
-    }
+    checks.warned("project", project.warnings(session::today()));
     let stages: BTreeSet<StageName> = match &args.stage {
         Some(stage) => [stage.clone()].into(),
         None => project.stages().chain([project.default_stage()]).cloned().collect(),

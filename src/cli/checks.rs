@@ -1,6 +1,7 @@
 //! What was looked at and found, one line each: well, worth looking into, or in the way.
 
 use anstyle::AnsiColor;
+use mdo_model::project::{Place, Problem};
 
 use crate::output::{self, Check, CheckState, DoctorDocument, Failure, exit_code};
 
@@ -29,11 +30,17 @@ impl Checks {
         self.add(name, CheckState::Ok, detail, None);
     }
 
+    /// Adds what the files may have to be changed for.
+    pub(super) fn warned(&mut self, name: &str, warnings: impl IntoIterator<Item = Problem>) {
+        for warning in warnings {
+            self.add(name, CheckState::Warning, at(&warning.message, warning.place.as_ref()), warning.help);
+        }
+    }
+
     /// Adds each complaint of a failure: it stops, or is only worth a word. `otherwise` is the exit code where it is not one of access.
     pub(super) fn failed(&mut self, name: &str, failure: &Failure, state: CheckState, otherwise: u8) {
         for complaint in &failure.complaints {
-            let place = complaint.place.as_ref().map(|place| format!(", at {place}")).unwrap_or_default();
-            self.add(name, state, format!("{}{place}", complaint.message), complaint.help.clone());
+            self.add(name, state, at(&complaint.message, complaint.place.as_ref()), complaint.help.clone());
         }
         if state == CheckState::Failed {
             let code = if failure.code == exit_code::ACCESS { exit_code::ACCESS } else { otherwise };
@@ -57,6 +64,11 @@ impl Checks {
             code => Err(Failure::reported(code)),
         }
     }
+}
+
+/// A message with the place that it is about.
+fn at(message: &str, place: Option<&Place>) -> String {
+    place.map_or_else(|| message.to_owned(), |place| format!("{message}, at {place}"))
 }
 
 fn show(checks: &[Check]) {

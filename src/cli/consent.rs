@@ -25,10 +25,7 @@ impl Consent {
             return Ok(());
         }
         let question = format!("Delete {} at {}?", described(plan), stage_of(session));
-        match answer(format!("{question} [y/N] ")).await?.to_ascii_lowercase().as_str() {
-            "y" | "yes" => Ok(()),
-            _ => Err(left_alone(session)),
-        }
+        if agrees(&question).await? { Ok(()) } else { Err(left_alone(session)) }
     }
 
     /// Asks before a stage goes with all that it holds: who agrees types its name.
@@ -63,10 +60,10 @@ impl Consent {
             ));
         }
         let project = place(session, plan.names.project.as_str());
-        match answer(format!("Delete {what} of {project}? [y/N] ")).await?.to_ascii_lowercase().as_str() {
-            "y" | "yes" => Ok(()),
-            _ => Err(Failure::new(exit_code::FAILED, format!("{what} were left; nothing was changed"))),
+        if agrees(&format!("Delete {what} of {project}?")).await? {
+            return Ok(());
         }
+        Err(Failure::new(exit_code::FAILED, format!("{what} were left; nothing was changed")))
     }
 
     /// Whether somebody has to be asked, and can be.
@@ -95,7 +92,7 @@ impl Consent {
     }
 }
 
-fn left_alone(session: &Session) -> Failure {
+pub(super) fn left_alone(session: &Session) -> Failure {
     let stage = &session.settings.stage;
     Failure::new(exit_code::FAILED, format!("stage {stage} was left as it is; nothing was changed"))
 }
@@ -192,8 +189,14 @@ fn listed(mut parts: Vec<String>) -> String {
     }
 }
 
+/// Whether the user, who sits at a terminal, says yes to a question. No answer is none.
+pub(super) async fn agrees(question: &str) -> Result<bool, Failure> {
+    let answer = answer(format!("{question} [y/N] ")).await?;
+    Ok(matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
 /// What the user, who sits at a terminal, answers; nothing at the end of the input.
-pub(super) async fn answer(prompt: String) -> Result<String, Failure> {
+async fn answer(prompt: String) -> Result<String, Failure> {
     // Elsewhere, so that a signal is noticed meanwhile.
     let answer = tokio::task::spawn_blocking(move || ask(&prompt)).await.map_err(anyhow::Error::from)??;
     Ok(answer.unwrap_or_default())

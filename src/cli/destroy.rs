@@ -112,13 +112,8 @@ async fn destroy(
         }
         return Ok(false);
     }
-    let execution = Execution {
-        provider: session.provider.as_ref(),
-        plan: &plan,
-        packages: &Packages::default(),
-        sizes: &output::Sizes::default(),
-        location: &location,
-    };
+    let packages = Packages::default();
+    let execution = Execution::of(session, &plan, &packages, &location);
     applying::show(&execution, args.json);
     Consent { yes: args.yes }.to_destroy(session, &plan).await?;
     let options =

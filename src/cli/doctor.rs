@@ -62,10 +62,7 @@ fn project(place: &StackArgs) -> Result<(Project, Settings), Failure> {
 fn look_at_project(project: &Project, settings: &Settings, checks: &mut Checks) {
     let functions = output::count(settings.functions.len(), "function");
     checks.ok("project", format!("{} at stage {}, {functions}", project.name(), settings.stage));
-    for warning in project.warnings(session::today()) {
-        let place = warning.place.as_ref().map(|place| format!(", at {place}")).unwrap_or_default();
-        checks.add("project", CheckState::Warning, format!("{}{place}", warning.message), warning.help);
-    }
+    checks.warned("project", project.warnings(session::today()));
 }
 
 /// The programs that the project needs here.

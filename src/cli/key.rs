@@ -296,13 +296,7 @@ async fn change_with(
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
     let location = session.provider.location().await?;
-    let execution = Execution {
-        provider: session.provider.as_ref(),
-        plan,
-        packages,
-        sizes: &output::Sizes::default(),
-        location: &location,
-    };
+    let execution = Execution::of(session, plan, packages, &location);
     applying::run(
         &execution,
         &RunOptions { verb, json: false, documents: None, concurrency: 1, start, interrupt },

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap_complete::ArgValueCandidates;
 use mdo_engine::logs::{
     Fold, Follower, Level, LogEntry, LogEntryBody, LogQuery, LogSource, Logs, Millis, Reading,
@@ -57,8 +58,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "TEXT|/REGEX/", value_parser = filter)]
     filter: Option<Filter>,
     /// Only what is at least so serious; a line that says no level is info
-    #[arg(long)]
-    level: Option<LevelName>,
+    #[arg(long, value_parser = level_parser())]
+    level: Option<Level>,
     /// Only what belongs to one event: an id that a function was given, or one that its lines name
     #[arg(long, value_name = "ID", conflicts_with_all = ["follow", "filter"])]
     request: Option<String>,
@@ -69,24 +70,9 @@ pub(super) struct Args {
     pub json: bool,
 }
 
-/// A level, as it is typed.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LevelName {
-    Debug,
-    Info,
-    Warn,
-    Error,
-}
-
-impl From<LevelName> for Level {
-    fn from(name: LevelName) -> Self {
-        match name {
-            LevelName::Debug => Self::Debug,
-            LevelName::Info => Self::Info,
-            LevelName::Warn => Self::Warn,
-            LevelName::Error => Self::Error,
-        }
-    }
+fn level_parser() -> impl TypedValueParser<Value = Level> {
+    // Each of them is a level's own word.
+    PossibleValuesParser::new(["debug", "info", "warn", "error"]).map(|name| name.parse().unwrap_or_default())
 }
 
 /// What lines are chosen by.
@@ -121,11 +107,8 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     let logs = Arc::clone(&session.connection.logs);
     let whole = args.functions.is_empty();
     let sources = logs.sources(&chosen, whole).await?;
-    let wanted = Wanted {
-        functions: (!whole).then(|| chosen.clone()),
-        filter: args.filter,
-        level: args.level.map(Level::from),
-    };
+    let wanted =
+        Wanted { functions: (!whole).then(|| chosen.clone()), filter: args.filter, level: args.level };
     let mut printer = LogPrinter::new(args.json, &chosen, told(now));
     let view = View { logs, sources, wanted };
     if let Some(id) = &args.request {

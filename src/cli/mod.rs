@@ -138,7 +138,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return unparsed(error),
     };
-    let code = match output::set_talk(&cli.talk, &typed::command()) {
+    let code = match output::set_talk(&cli.talk, typed::command) {
         Ok(()) => run(cli),
         Err(failure) => {
             output::message(&failure.text());

@@ -8,7 +8,7 @@ use clap_complete::ArgValueCandidates;
 use mdo_engine::{Observed, Packages, Scope};
 use mdo_model::Sha256;
 use mdo_model::project::{DerivativeId, FunctionName, StageName};
-use mdo_model::stack::{self, Plan, Selection};
+use mdo_model::stack::{self, Selection};
 
 use super::applying::{self, Execution, RunOptions};
 use super::arguments::{Environment, StackArgs, Target};
@@ -18,7 +18,7 @@ use super::names;
 use super::oversized::check_environment_sizes;
 use super::session::Session;
 use super::{canary, planning, undoing};
-use crate::output::{self, Failure, Heading, exit_code};
+use crate::output::{self, Failure, exit_code};
 
 /// How many resources may be worked on at once.
 const CONCURRENCY: usize = 16;
@@ -110,15 +110,13 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         versions: served.into_iter().map(|(name, (version, _))| (name, version)).collect(),
         ..Packages::default()
     };
-    let execution = Execution {
-        provider: session.provider.as_ref(),
-        plan: &plan,
-        packages: &packages,
-        sizes: &output::Sizes::default(),
-        location: &location,
-    };
-    if plan.is_empty() || args.dry_run {
-        show(&session, &execution, args.json);
+    let execution = Execution::of(&session, &plan, &packages, &location);
+    if plan.is_empty() {
+        applying::show_nothing(&execution, args.json, "nothing to do: the stages run the same code");
+        return Ok(());
+    }
+    if args.dry_run {
+        applying::show_dry(&execution, args.json);
         return Ok(());
     }
     if !args.json {
@@ -139,18 +137,6 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         interrupt,
     };
     applying::run(&execution, &options).await.map(drop)
-}
-
-fn show(session: &Session, execution: &Execution<'_>, json: bool) {
-    let plan: &Plan = execution.plan;
-    if json {
-        output::json(&output::PlanDocument::new(plan, session.provider.as_ref()));
-    } else if plan.is_empty() {
-        let heading = Heading { names: &plan.names, location: execution.location };
-        output::data(&format!("{heading}  nothing to do: the stages run the same code\n"));
-    } else {
-        applying::show(execution, json);
-    }
 }
 
 /// Code moves between functions of Lambda.

@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use clap::Parser;
 use mdo_engine::Packages;
-use mdo_model::stack::{self, LiveVersions, Plan};
+use mdo_model::stack::{self, LiveVersions};
 
 use super::applying::{self, Execution, RunOptions};
 use super::arguments::StackArgs;
 use super::consent::Consent;
 use super::interrupt::Interrupt;
 use super::session::Session;
-use crate::output::{self, Failure, Heading, PlanDocument, count};
+use crate::output::{Failure, count};
 
 /// How many versions are removed at once. Their quota is small.
 const CONCURRENCY: usize = 4;
@@ -50,24 +50,21 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     };
     let plan = stack::prune(&session.settings.names(), &live, args.keep.into());
     let location = session.provider.location().await?;
+    let packages = Packages::default();
+    let execution = Execution::of(&session, &plan, &packages, &location);
     if plan.is_empty() {
-        say_nothing_goes(&session, &plan, &location, args.json);
+        let checked = match session.connection.versions {
+            Some(_) => format!(" (checked {})", count(plan.checked, "version")),
+            None => " on this machine".to_owned(),
+        };
+        applying::show_nothing(&execution, args.json, &format!("nothing to prune{checked}"));
         return Ok(());
     }
-    let execution = Execution {
-        provider: session.provider.as_ref(),
-        plan: &plan,
-        packages: &Packages::default(),
-        sizes: &output::Sizes::default(),
-        location: &location,
-    };
-    applying::show(&execution, args.json);
     if args.dry_run {
-        if args.json {
-            output::json(&PlanDocument::new(&plan, session.provider.as_ref()));
-        }
+        applying::show_dry(&execution, args.json);
         return Ok(());
     }
+    applying::show(&execution, args.json);
     let asked = Instant::now();
     Consent { yes: args.yes }.to_prune(&session, &plan).await?;
     // The time that a person takes to answer is not the command's.
@@ -81,17 +78,4 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         interrupt,
     };
     applying::run(&execution, &options).await.map(drop)
-}
-
-fn say_nothing_goes(session: &Session, plan: &Plan, location: &str, json: bool) {
-    if json {
-        output::json(&PlanDocument::new(plan, session.provider.as_ref()));
-        return;
-    }
-    let heading = Heading { names: &plan.names, location };
-    let checked = match session.connection.versions {
-        Some(_) => format!(" (checked {})", count(plan.checked, "version")),
-        None => " on this machine".to_owned(),
-    };
-    output::data(&format!("{heading}  nothing to prune{checked}\n"));
 }

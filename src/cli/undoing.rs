@@ -38,14 +38,10 @@ pub(super) async fn check(
             "pass --yes where there is no terminal to ask at; nothing was changed",
         ));
     }
-    let answer = consent::answer(format!("{what}. Deploy over it? [y/N] ")).await?;
-    match answer.to_ascii_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err(Failure::new(
-            exit_code::FAILED,
-            format!("stage {stage} was left as it is; nothing was changed"),
-        )),
+    if consent::agrees(&format!("{what}. Deploy over it?")).await? {
+        return Ok(());
     }
+    Err(consent::left_alone(session))
 }
 
 /// Whether a change makes another version live.

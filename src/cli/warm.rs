@@ -161,13 +161,8 @@ async fn change(
         say_who_else(session, &edits);
         return write(session, edits);
     }
-    let execution = Execution {
-        provider: session.provider.as_ref(),
-        plan: &plan,
-        packages: &Packages::default(),
-        sizes: &output::Sizes::default(),
-        location: &location,
-    };
+    let packages = Packages::default();
+    let execution = Execution::of(session, &plan, &packages, &location);
     applying::show(&execution, args.json);
     say_who_else(session, &edits);
     Consent { yes: args.yes }.to_delete(session, &plan).await?;

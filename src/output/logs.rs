@@ -2,15 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anstyle::{AnsiColor, Style};
-use mdo_engine::logs::{Level, LogEntry, LogEntryBody, LogReport, LogRequest, Millis};
+use mdo_engine::logs::{Level, LogEntry, LogEntryBody, LogReport, LogRequest};
 use mdo_model::project::FunctionName;
-use time::OffsetDateTime;
 
-use super::data;
 use super::documents::LogDocument;
+use super::{data, utc};
 
 /// One for each function, in turn. Red and yellow mean something.
 const COLOURS: [AnsiColor; 4] = [AnsiColor::Cyan, AnsiColor::Green, AnsiColor::Magenta, AnsiColor::Blue];
@@ -154,23 +152,6 @@ fn visible(line: &str) -> String {
         }
     }
     visible
-}
-
-/// A moment as RFC 3339 in UTC, to the millisecond.
-pub(crate) fn utc(at: Millis) -> String {
-    let since = Duration::from_millis(u64::try_from(at).unwrap_or_default());
-    let at = OffsetDateTime::from(UNIX_EPOCH + since);
-    let form = time::macros::format_description!(
-        "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
-    );
-    at.format(&form).unwrap_or_default()
-}
-
-/// A moment as RFC 3339 in UTC, to the second.
-pub(crate) fn utc_seconds(at: SystemTime) -> String {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let text = utc(Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX));
-    text.get(..19).map(|seconds| format!("{seconds}Z")).unwrap_or(text)
 }
 
 fn day(at: &str) -> String {

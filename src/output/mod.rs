@@ -22,11 +22,11 @@ pub(crate) use hosted::{cost, moves, notes, size as server_size};
 pub(crate) use human::{
     DerivativeSize, Heading, Sizes, deployed, floor, markdown, nothing_to_do, plan, report, warnings,
 };
-pub(crate) use logs::{LogPrinter, utc, utc_seconds};
+pub(crate) use logs::LogPrinter;
 pub(crate) use mdo_model::thousands;
 pub(crate) use progress::{Progress, Steps};
 pub(crate) use talk::{TalkArgs, set_talk, trace};
-pub(crate) use text::{count, table};
+pub(crate) use text::{count, table, utc, utc_seconds};
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};

@@ -48,11 +48,11 @@ struct Talk {
 
 static TALK: OnceLock<Talk> = OnceLock::new();
 
-/// Puts in force what the command line says, before anything is said. `command` is the command as it was typed, without values.
+/// Puts in force what the command line says, before anything is said. `command` tells the command as it was typed, without values.
 ///
 /// # Errors
 /// When the log cannot be written.
-pub(crate) fn set_talk(args: &TalkArgs, command: &str) -> Result<(), Failure> {
+pub(crate) fn set_talk(args: &TalkArgs, command: impl FnOnce() -> String) -> Result<(), Failure> {
     match args.color {
         // What the environment says counts.
         ColorChoice::Auto => {}
@@ -62,7 +62,9 @@ pub(crate) fn set_talk(args: &TalkArgs, command: &str) -> Result<(), Failure> {
     let log = args.log_file.as_deref().map(open).transpose()?.map(Mutex::new);
     let talk = Talk { is_verbose: args.verbose, is_quiet: args.quiet, log };
     drop(TALK.set(talk));
-    note_down(&format!("{command}  (mdo {})", env!("CARGO_PKG_VERSION")));
+    if args.log_file.is_some() {
+        note_down(&format!("{}  (mdo {})", command(), env!("CARGO_PKG_VERSION")));
+    }
     Ok(())
 }
 

@@ -1,10 +1,30 @@
 //! Quantities and tables as people read them.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mdo_engine::logs::Millis;
+use time::OffsetDateTime;
 
 /// A duration in seconds with one decimal, as `0.6 s`.
 pub(super) fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
+}
+
+/// A moment as RFC 3339 in UTC, to the millisecond.
+pub(crate) fn utc(at: Millis) -> String {
+    let since = Duration::from_millis(u64::try_from(at).unwrap_or_default());
+    let at = OffsetDateTime::from(UNIX_EPOCH + since);
+    let form = time::macros::format_description!(
+        "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
+    );
+    at.format(&form).unwrap_or_default()
+}
+
+/// A moment as RFC 3339 in UTC, to the second.
+pub(crate) fn utc_seconds(at: SystemTime) -> String {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let text = utc(Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX));
+    text.get(..19).map(|seconds| format!("{seconds}Z")).unwrap_or(text)
 }
 
 /// A number of things: `1 package`, `7 packages`.

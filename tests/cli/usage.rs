@@ -94,6 +94,14 @@ fn a_verb_of_another_tool_points_at_what_does_it() {
 }
 
 #[test]
+fn a_stage_may_stand_before_the_word_that_ends_a_trial() {
+    let project = TestProject::local_with_echo();
+    for typed in ["canary finish --stage prod", "canary --stage prod finish"] {
+        project.mdo(&format!("{typed} --local")).exits(1).says("error: nothing is on trial at stage prod\n");
+    }
+}
+
+#[test]
 fn many_changes_are_summed_up_and_many_urls_cut_short() {
     let project = TestProject::local_with_echo();
     for number in 1..=12 {

@@ -12,7 +12,7 @@ use crate::cli::applying::{self, Execution, RunOptions};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::planning;
 use crate::cli::session::Session;
-use crate::output::{self, Failure, Heading, exit_code};
+use crate::output::{self, Failure, exit_code};
 
 /// How many functions are moved at once.
 const CONCURRENCY: usize = 16;
@@ -42,13 +42,10 @@ pub(super) async fn run(
     let earlier = back.iter().map(|(name, (_, frozen))| (name.clone(), frozen.clone())).collect();
     let plan = stack::rollback_functions(&names, &observed.stack, &earlier, definition.as_ref());
     let location = session.provider.location().await?;
+    let packages = Packages::default();
+    let execution = Execution::of(session, &plan, &packages, &location);
     if plan.is_empty() {
-        if args.json {
-            output::json(&output::PlanDocument::new(&plan, session.provider.as_ref()));
-        } else {
-            let heading = Heading { names: &names, location: &location };
-            output::data(&format!("{heading}  nothing to do: that is what runs\n"));
-        }
+        applying::show_nothing(&execution, args.json, "nothing to do: that is what runs");
         return Ok(());
     }
     if !args.json {
@@ -59,14 +56,6 @@ pub(super) async fn run(
         }
         output::data("\n");
     }
-    let packages = Packages::default();
-    let execution = Execution {
-        provider: session.provider.as_ref(),
-        plan: &plan,
-        packages: &packages,
-        sizes: &output::Sizes::default(),
-        location: &location,
-    };
     applying::show(&execution, args.json);
     let options = RunOptions {
         verb: "Rolled back",

@@ -11,7 +11,7 @@ use crate::cli::applying::{self, Execution, RunOptions};
 use crate::cli::deploy;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::session::Session;
-use crate::output::{self, Failure, Heading, exit_code};
+use crate::output::{self, Failure, exit_code};
 
 /// Goes back to the revision that is asked for.
 pub(super) async fn run(
@@ -42,23 +42,13 @@ pub(super) async fn run(
         None => earlier(session, observed, &revisions, &known, args.steps).await?,
     };
     let location = session.provider.location().await?;
-    let heading = Heading { names: &plan.names, location: &location };
+    let packages = Packages { leaves_rollouts: args.no_wait, ..Packages::default() };
+    let execution = Execution::of(session, &plan, &packages, &location);
     if plan.is_empty() {
-        if args.json {
-            output::json(&output::PlanDocument::new(&plan, session.provider.as_ref()));
-        } else {
-            output::data(&format!("{heading}  nothing to do: revision {number} says what runs\n"));
-        }
+        let why = format!("nothing to do: revision {number} says what runs");
+        applying::show_nothing(&execution, args.json, &why);
         return Ok(());
     }
-    let packages = Packages { leaves_rollouts: args.no_wait, ..Packages::default() };
-    let execution = Execution {
-        provider: session.provider.as_ref(),
-        plan: &plan,
-        packages: &packages,
-        sizes: &output::Sizes::default(),
-        location: &location,
-    };
     if !args.json {
         let live = known.live.map(|live| format!("from revision {live} ")).unwrap_or_default();
         output::data(&format!("going back {live}to revision {number}\n\n"));
