@@ -7,7 +7,7 @@ use mdo_model::hosted::{FrozenStack, FrozenStage};
 use mdo_server::hosted::Hosted;
 use serde_json::json;
 
-use crate::fixture::{Container, KEY, Serving, is_alive, is_refused, program};
+use crate::fixture::{Container, KEY, Serving, await_end, is_alive, is_refused, program};
 
 /// Why it does not start, of its file.
 #[track_caller]
@@ -46,7 +46,7 @@ fn a_hosted_stage_is_served_as_api_gateway_would_and_leaves_no_process() {
         serving.signal(signal);
         let (code, log) = serving.end();
         assert_eq!(code, Some(0), "{log}");
-        assert!(!is_alive(pid));
+        await_end(pid);
         assert!(!log.contains("hush-hush") && !log.contains(KEY), "{log}");
     }
 }

@@ -7,6 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, LazyLock};
+use std::thread;
+use std::time::Duration;
 
 use mdo_model::Sha256;
 use serde_json::{Value, json};
@@ -281,6 +283,18 @@ impl Answer {
         assert_eq!(self.status, 200, "{}", self.body);
         serde_json::from_str(&self.body).unwrap()
     }
+}
+
+/// Waits until a process has ended: one that is killed along with its parent ends a moment after it.
+#[track_caller]
+pub(crate) fn await_end(pid: u64) {
+    for _ in 0..6000 {
+        if !is_alive(pid) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("process {pid} lives on");
 }
 
 /// Whether a process is there and is not merely waiting for its parent to notice its end.

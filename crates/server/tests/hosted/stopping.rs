@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::json;
 
-use crate::fixture::{Container, is_alive};
+use crate::fixture::{Container, await_end};
 
 #[test]
 fn a_server_that_is_told_to_stop_says_so_at_once_and_serves_on() {
@@ -35,7 +35,7 @@ fn a_server_that_is_told_to_stop_says_so_at_once_and_serves_on() {
             .ends_with(r#""event":"interrupted","detail":"a second signal: what was running is lost"}"#),
         "{log}"
     );
-    assert!(!is_alive(pid));
+    await_end(pid);
 }
 
 #[test]
@@ -62,5 +62,5 @@ fn what_is_begun_is_finished_and_nothing_more_is_accepted() {
     let (code, log) = serving.end();
     assert_eq!(code, Some(0));
     assert!(log.trim_end().ends_with(r#""event":"stopped"}"#), "{log}");
-    assert!(!is_alive(pid));
+    await_end(pid);
 }
