@@ -206,13 +206,14 @@ fn shown(session: &Session, path: &Path) -> String {
 /// Checks that function.json is where the rules come from, and that there is a rate for each.
 fn check_files_agree(session: &Session, chosen: &[FunctionName], args: &Args) -> Result<(), Failure> {
     let stage = &session.settings.stage;
-    if session.project.overrides_warm(stage) {
+    let overridden = |name| session.project.overrides_warm(stage, name);
+    if let Some(table) = chosen.iter().find_map(overridden) {
         return Err(Failure::with_help(
             exit_code::USAGE,
             format!(
                 "project.toml has warm rules of its own for stage {stage}, which weigh more than function.json"
             ),
-            format!("change `warm` of [stages.{stage}] and deploy: mdo deploy{}", session.flags()),
+            format!("change `warm` of {table} and deploy: mdo deploy{}", session.flags()),
         ));
     }
     let without_rate = |name: &&FunctionName| session.settings.functions[*name].warm.is_none();

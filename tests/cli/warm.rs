@@ -98,6 +98,12 @@ fn a_stage_with_rules_of_its_own_is_changed_in_project_toml() {
   help: change `warm` of [stages.bob] and deploy: mdo deploy --local --stage bob
 ",
     );
+    project.write("project.toml", &format!("{manifest}[stages.bob.functions.echo]\nwarm = \"2m\"\n"));
+    project.mdo("warm --local --stage bob --rate 4m").exits(2).complains(
+        "error: project.toml has warm rules of its own for stage bob, which weigh more than function.json
+  help: change `warm` of [stages.bob.functions.echo] and deploy: mdo deploy --local --stage bob
+",
+    );
     assert_eq!(settings(&project), SETTINGS);
 }
 

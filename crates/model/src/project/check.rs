@@ -12,7 +12,7 @@ use super::loaded_function::LoadedFunction;
 use super::manifest::Manifest;
 use super::problem::Problem;
 use super::written::Project;
-use super::{FunctionName, StageName, derivative, region, routes, runtime};
+use super::{FunctionName, StageName, derivative, region, routes, runtime, suggest};
 
 /// Checks `project.toml` by itself.
 pub(super) fn manifest(manifest: &Manifest, document: &Document, problems: &mut Vec<Problem>) {
@@ -23,19 +23,51 @@ pub(super) fn manifest(manifest: &Manifest, document: &Document, problems: &mut 
 /// Checks the functions with what they take from `[defaults]`, and their routes against each other.
 pub(super) fn functions(
     root: &Path,
-    manifest: Option<&Manifest>,
+    manifest: Option<(&Manifest, &Document)>,
     functions: &BTreeMap<FunctionName, LoadedFunction>,
     problems: &mut Vec<Problem>,
 ) {
-    let derivatives = manifest.map(|manifest| (manifest, derivative::settings(root, manifest)));
+    let derivatives = manifest.map(|(manifest, _)| (manifest, derivative::settings(root, manifest)));
+    if let Some((manifest, document)) = manifest {
+        at_stages(root, manifest, document, functions, problems);
+    }
     for (name, function) in functions {
         if let Some((manifest, known)) = &derivatives {
             derivative::check(root, manifest, name, function, known, problems);
         }
         half_a_network(function.file.common.vpc.as_ref(), &function.document, &["vpc"], problems);
-        missing_handler(manifest, name, function, problems);
+        missing_handler(manifest.map(|(manifest, _)| manifest), name, function, problems);
     }
     routes::check(functions, problems);
+}
+
+/// Checks what stages say of single functions.
+fn at_stages(
+    root: &Path,
+    manifest: &Manifest,
+    document: &Document,
+    functions: &BTreeMap<FunctionName, LoadedFunction>,
+    problems: &mut Vec<Problem>,
+) {
+    let all = manifest.stages.iter().flat_map(|(stage, table)| {
+        table.functions.iter().map(move |(name, settings)| (stage, name, settings))
+    });
+    for (stage, name, settings) in all {
+        let path = ["stages", stage.as_str(), "functions", name.as_str()];
+        half_a_network(settings.vpc.as_ref(), document, &[&path[..], &["vpc"]].concat(), problems);
+        // One whose file cannot be read is there all the same.
+        if root.join("functions").join(name.as_str()).is_dir() {
+            continue;
+        }
+        let known = functions.keys().map(FunctionName::as_str);
+        let help = match suggest::nearest(name.as_str(), known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("write a functions/{name}/function.json, or remove the table"),
+        };
+        problems.push(
+            Problem::new(format!("there is no function {name}")).at(document.key_place(&path)).help(help),
+        );
+    }
 }
 
 fn half_a_network(vpc: Option<&VpcSetting>, document: &Document, path: &[&str], problems: &mut Vec<Problem>) {

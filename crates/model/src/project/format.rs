@@ -9,8 +9,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::api_timeout::ApiTimeout;
 use super::problem::Problem;
 use super::{
-    AccountId, DerivativeName, MediaType, ProjectName, Rate, Route, StageName, ZipSource, region, route,
-    runtime, server,
+    AccountId, DerivativeName, FunctionName, MediaType, ProjectName, Rate, Route, StageName, ZipSource,
+    region, route, runtime, server,
 };
 use crate::Sha256;
 
@@ -20,6 +20,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Problem> {
         "project-name" => parse::<ProjectName>(text),
         "stage-name" => parse::<StageName>(text),
         "derivative-name" => parse::<DerivativeName>(text),
+        "function-name" => parse::<FunctionName>(text),
         "account-id" => parse::<AccountId>(text),
         "rate" => parse::<Rate>(text),
         "route" => route::problem(text),

@@ -53,7 +53,12 @@ impl Project {
         if let Some((manifest, document)) = &manifest {
             check::manifest(manifest, document, &mut problems);
         }
-        check::functions(root, manifest.as_ref().map(|(manifest, _)| manifest), &functions, &mut problems);
+        check::functions(
+            root,
+            manifest.as_ref().map(|(manifest, document)| (manifest, document)),
+            &functions,
+            &mut problems,
+        );
         let Some((manifest, document)) = manifest else {
             return Err(Problems::sorted_by_file(problems));
         };

@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::api_timeout::ApiTimeout;
-use super::function_file::{self, Common};
+use super::function_file::{self, Common, VpcSetting, WarmRule};
 use super::server::{Hosting, ServerTable};
 use super::shape::{Environment, OrOff, WarmSetting};
 use super::{
-    AccountId, Artifacts, DerivativeName, DerivativeSettings, MediaType, Period, ProjectName, Rate, Security,
-    StageName,
+    AccountId, Artifacts, DerivativeName, DerivativeSettings, FunctionName, MediaType, Period, ProjectName,
+    Rate, Security, StageName, Tracing,
 };
 
 /// A project of mdo: a folder of functions that becomes one API on AWS.
@@ -146,6 +146,36 @@ pub(super) struct StageTable {
     /// Overrides the warm rules that functions have: `false` switches them off, a rate or a concurrency replaces
     /// theirs. A function without a warm rule stays without one.
     pub warm: Option<WarmSetting<StageWarm>>,
+    /// Settings of single functions at this stage, by the name of each, as in `[stages.prod.functions.sample_producer]`.
+    /// They weigh more than function.json, and than what the stage says of every function.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, StageFunction>")]
+    #[schemars(extend("propertyNames" = {"format": "function-name"}))]
+    pub functions: BTreeMap<FunctionName, StageFunction>,
+}
+
+/// Settings of one function at one stage.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StageFunction {
+    /// Memory in MB.
+    #[schemars(range(min = 128, max = 10240))]
+    pub memory: Option<u32>,
+    /// How long one event may take, in seconds.
+    #[schemars(range(min = 1, max = 900))]
+    pub timeout: Option<u32>,
+    /// The size of `/tmp` in MB.
+    #[schemars(range(min = 512, max = 10240))]
+    pub ephemeral_storage: Option<u32>,
+    /// Environment variables; values are strings.
+    #[serde(default)]
+    pub environment: Environment,
+    /// The network that the function runs in; without subnets and groups in it, none of your own.
+    pub vpc: Option<VpcSetting>,
+    /// X-Ray tracing.
+    pub tracing: Option<Tracing>,
+    /// Keeps sandboxes of the function warm, also where its function.json has no rule; `false` for not.
+    pub warm: Option<WarmSetting<WarmRule>>,
 }
 
 /// Overrides of the warm rules at one stage.
@@ -186,6 +216,12 @@ pub(super) fn hint(path: &str) -> Option<&'static str> {
         "retention_days" => "write it under `[logs]`",
         "hooks" | "routes" | "warm" | "required_environment" | "concurrency" => {
             "write it in the function.json of each function"
+        }
+        path if path.starts_with("stages.")
+            && path.ends_with(".concurrency")
+            && path.contains(".functions.") =>
+        {
+            "reserved concurrency is the function's at all of its stages: write it in its function.json"
         }
         "retainedVersions" | "nameTemplate" | "zip" | "edge" | "defaultEnvironment" => {
             return function_file::hint(path);

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::environment::{self, Layer, Overrides};
+use super::function_file::{VpcSetting, WarmRule};
 use super::loaded_function::LoadedFunction;
-use super::manifest::{ApiTable, QuotaTable, StageTable, ThrottleTable};
+use super::manifest::{ApiTable, QuotaTable, StageFunction, StageTable, ThrottleTable};
 use super::problem::{Problem, Problems};
 use super::shape::{OrOff, WarmSetting};
 use super::written::Project;
 use super::{
     ApiSettings, FunctionConfiguration, FunctionName, FunctionSettings, Names, Period, Quota, RouteSettings,
-    Security, Settings, StageName, Throttle, Warm, derivative, format, routes, server,
+    Secret, Security, Settings, StageName, Throttle, Warm, derivative, format, routes, server,
 };
 
 /// How to set a variable, with `{}` in place of its name.
@@ -105,8 +106,8 @@ impl Project {
             .functions
             .iter()
             .map(|(name, function)| {
-                let settings =
-                    self.function_settings(name, function, table, security, &layers, &mut problems);
+                let at = AtStage { stage, table, security };
+                let settings = self.function_settings(name, function, &at, &layers, &mut problems);
                 (name.clone(), settings)
             })
             .collect();
@@ -166,7 +167,8 @@ impl Project {
             &self.document,
             &["defaults", "environment"],
         );
-        let mut over = vec![Layer::of_document(&table.environment, &self.document, &stage_path)];
+        let at_stage = Layer::of_document(&table.environment, &self.document, &stage_path);
+        let mut over = Vec::new();
         let own = overrides.own_env_file.iter().map(|path| Layer::of_own_file(path));
         let piped = overrides.piped.as_ref();
         for read in own.chain(overrides.env_files.iter().map(|path| Layer::of_file(path, piped))) {
@@ -176,29 +178,27 @@ impl Project {
             }
         }
         over.push(Layer::of_flags(&overrides.set));
-        for layer in std::iter::once(&defaults).chain(&over) {
+        for layer in [&defaults, &at_stage].into_iter().chain(&over) {
             problems.extend(layer.contradictions(&overrides.unset));
         }
-        Layers { defaults, over, unset: overrides.unset.clone() }
+        Layers { defaults, at_stage, over, unset: overrides.unset.clone() }
     }
 
     fn function_settings(
         &self,
         name: &FunctionName,
         function: &LoadedFunction,
-        stage: &StageTable,
-        security: Security,
+        at: &AtStage<'_>,
         layers: &Layers,
         problems: &mut Vec<Problem>,
     ) -> FunctionSettings {
         let (file, own, defaults) = (&function.file, &function.file.common, &self.manifest.defaults);
-        let own_layer = Layer::of_document(&own.environment, &function.document, &["environment"]);
-        problems.extend(own_layer.contradictions(&layers.unset));
-        let environment = environment::merge([&layers.defaults, &own_layer].into_iter().chain(&layers.over));
-        problems.extend(environment::check_size(name.as_str(), &environment, &function.document));
+        let no_overrides = StageFunction::default();
+        let here = at.table.functions.get(name).unwrap_or(&no_overrides);
+        let environment = self.environment(name, function, at.stage, (here, layers), problems);
         let routes = routes::of(name, function).into_iter().map(|placed| RouteSettings {
             route: placed.route,
-            security: placed.security.unwrap_or(security),
+            security: placed.security.unwrap_or(at.security),
         });
         let default = FunctionConfiguration::default();
         let runtime = own.runtime.as_ref().or(defaults.runtime.as_ref());
@@ -210,16 +210,21 @@ impl Project {
                 runtime: runtime.cloned().unwrap_or(default.runtime),
                 handler: handler.cloned().unwrap_or(default.handler),
                 architecture: own.architecture.or(defaults.architecture).unwrap_or_default(),
-                memory: own.memory.or(defaults.memory).unwrap_or(default.memory),
-                timeout: own.timeout.or(defaults.timeout).unwrap_or(default.timeout),
-                ephemeral_storage: own
+                memory: here.memory.or(own.memory).or(defaults.memory).unwrap_or(default.memory),
+                timeout: here.timeout.or(own.timeout).or(defaults.timeout).unwrap_or(default.timeout),
+                ephemeral_storage: here
                     .ephemeral_storage
+                    .or(own.ephemeral_storage)
                     .or(defaults.ephemeral_storage)
                     .unwrap_or(default.ephemeral_storage),
                 environment,
-                vpc: own.vpc.as_ref().or(defaults.vpc.as_ref()).and_then(|vpc| vpc.resolved()),
+                vpc: [&here.vpc, &own.vpc, &defaults.vpc]
+                    .into_iter()
+                    .flatten()
+                    .next()
+                    .and_then(VpcSetting::resolved),
                 layers: own.layers.as_ref().or(defaults.layers.as_ref()).cloned().unwrap_or_default(),
-                tracing: own.tracing.or(defaults.tracing).unwrap_or_default(),
+                tracing: here.tracing.or(own.tracing).or(defaults.tracing).unwrap_or_default(),
                 deadletter_arn: own.deadletter_arn.as_ref().or(defaults.deadletter_arn.as_ref()).cloned(),
                 kms_arn: own.kms_arn.as_ref().or(defaults.kms_arn.as_ref()).cloned(),
             },
@@ -233,10 +238,33 @@ impl Project {
             role: file.role.clone(),
             concurrency: file.concurrency,
             routes: routes.collect(),
-            warm: warm(function, stage),
+            warm: match here.warm {
+                Some(setting) => written_warm(setting),
+                None => warm(function, at.table),
+            },
             build_hook: file.hooks.build.clone(),
             clean_hook: file.hooks.clean.clone(),
         }
+    }
+
+    /// The environment of a function: each source over the ones before it.
+    fn environment(
+        &self,
+        name: &FunctionName,
+        function: &LoadedFunction,
+        stage: &StageName,
+        (here, layers): (&StageFunction, &Layers),
+        problems: &mut Vec<Problem>,
+    ) -> BTreeMap<String, Secret> {
+        let own = &function.file.common.environment;
+        let own = Layer::of_document(own, &function.document, &["environment"]);
+        let path = ["stages", stage.as_str(), "functions", name.as_str(), "environment"];
+        let here = Layer::of_document(&here.environment, &self.document, &path);
+        problems.extend([&own, &here].into_iter().flat_map(|layer| layer.contradictions(&layers.unset)));
+        let under = [&layers.defaults, &own, &layers.at_stage, &here];
+        let environment = environment::merge(under.into_iter().chain(&layers.over));
+        problems.extend(environment::check_size(name.as_str(), &environment, &function.document));
+        environment
     }
 
     fn check_names(&self, settings: &Settings, problems: &mut Vec<Problem>) {
@@ -259,9 +287,17 @@ impl Project {
     }
 }
 
-/// The sources of variables around a function's own: one below it, the others over it.
+/// A stage, with what its functions take from it.
+struct AtStage<'a> {
+    stage: &'a StageName,
+    table: &'a StageTable,
+    security: Security,
+}
+
+/// The sources of variables around a function's own: one below it, the others over it, those of flags over all.
 struct Layers {
     defaults: Layer,
+    at_stage: Layer,
     over: Vec<Layer>,
     unset: BTreeSet<String>,
 }
@@ -306,11 +342,7 @@ fn quota(base: Option<OrOff<QuotaTable>>, stage: Option<OrOff<QuotaTable>>) -> O
 }
 
 fn warm(function: &LoadedFunction, stage: &StageTable) -> Option<Warm> {
-    let mut warm = match function.file.warm? {
-        WarmSetting::Off(_) => return None,
-        WarmSetting::Rate(rate) => Warm { rate, concurrency: 1 },
-        WarmSetting::Rule(rule) => Warm { rate: rule.rate, concurrency: rule.concurrency.unwrap_or(1) },
-    };
+    let mut warm = written_warm(function.file.warm?)?;
     match stage.warm {
         None => {}
         Some(WarmSetting::Off(_)) => return None,
@@ -321,4 +353,13 @@ fn warm(function: &LoadedFunction, stage: &StageTable) -> Option<Warm> {
         }
     }
     Some(warm)
+}
+
+/// The rule that a function's own setting asks for.
+fn written_warm(setting: WarmSetting<WarmRule>) -> Option<Warm> {
+    match setting {
+        WarmSetting::Off(_) => None,
+        WarmSetting::Rate(rate) => Some(Warm { rate, concurrency: 1 }),
+        WarmSetting::Rule(rule) => Some(Warm { rate: rule.rate, concurrency: rule.concurrency.unwrap_or(1) }),
+    }
 }

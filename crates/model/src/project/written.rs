@@ -37,9 +37,12 @@ impl Project {
         &self.default_stage
     }
 
-    /// Whether `project.toml` overrides the warm rules of functions at a stage.
-    pub fn overrides_warm(&self, stage: &StageName) -> bool {
-        self.manifest.stages.get(stage).is_some_and(|table| table.warm.is_some())
+    /// The table of `project.toml` that decides on the warm rule of a function at a stage, in place of its function.json.
+    pub fn overrides_warm(&self, stage: &StageName, function: &FunctionName) -> Option<String> {
+        let table = self.manifest.stages.get(stage)?;
+        let own = table.functions.get(function).filter(|own| own.warm.is_some());
+        let own = own.map(|_| format!("[stages.{stage}.functions.{function}]"));
+        own.or_else(|| table.warm.is_some().then(|| format!("[stages.{stage}]")))
     }
 
     /// The stages that `project.toml` has overrides for.
