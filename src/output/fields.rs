@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use mdo_model::project::Route;
+use mdo_model::project::{Permissions, Route};
 use mdo_model::stack::{
     Action, ApiRoute, Change, Definition, FieldChange, Function, Kind, Plan, Resource, function_changes,
 };
@@ -16,6 +16,7 @@ pub(super) fn lines(change: &Change, plan: &Plan) -> Vec<String> {
     let environment = |field: &&FieldChange| field.path.contains("environment");
     match change.action {
         Action::Delete => Vec::new(),
+        _ if change.id.kind == Kind::Permissions => permissions(change),
         Action::Create => change.fields.iter().filter(environment).filter_map(environment_line).collect(),
         Action::Update => updated(change, plan),
     }
@@ -41,6 +42,27 @@ fn updated(change: &Change, plan: &Plan) -> Vec<String> {
         _ => {}
     }
     lines
+}
+
+/// What becomes permitted and what ceases to be: `+ s3:GetObject  arn:aws:s3:::bucket/*`.
+fn permissions(change: &Change) -> Vec<String> {
+    let of = |resource: &Option<Resource>| match resource {
+        Some(Resource::Permissions(permissions)) => permissions.clone(),
+        _ => Permissions::default(),
+    };
+    let (before, after) = (of(&change.before), of(&change.after));
+    let nothing = BTreeSet::new();
+    let missing = |sign: char, these: &Permissions, those: &Permissions| {
+        let actions = these.allow.iter().filter_map(|(action, resources)| {
+            let others = those.allow.get(action).unwrap_or(&nothing);
+            let rest: Vec<&str> = resources.difference(others).map(String::as_str).collect();
+            let differs = !rest.is_empty() || !those.allow.contains_key(action);
+            differs.then(|| format!("{sign} {action}  {}", rest.join(", ")).trim_end().to_owned())
+        });
+        let policies = these.policies.difference(&those.policies).map(|arn| format!("{sign} {arn}"));
+        actions.chain(policies).collect::<Vec<_>>()
+    };
+    [missing('+', &after, &before), missing('-', &before, &after)].concat()
 }
 
 fn is_of_a_route(field: &FieldChange) -> bool {

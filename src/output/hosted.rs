@@ -96,6 +96,11 @@ pub(crate) fn notes(settings: &Settings) -> Vec<String> {
     left_out("the role", "is left out: a server's functions have its `task_role`", &|function| {
         function.role.is_some()
     });
+    left_out(
+        "`permissions`",
+        "is left out: a server's functions have those of its `task_role`",
+        &|function| !function.permissions.is_empty(),
+    );
     left_out("the network", "is left out: a server's functions are in its `subnets`", &|function| {
         function.configuration.vpc.is_some()
     });

@@ -25,6 +25,7 @@ mod logs;
 mod movement;
 mod ownership;
 mod packages;
+mod permissions;
 mod smoke;
 mod stages;
 mod trouble;

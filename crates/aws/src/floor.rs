@@ -16,6 +16,7 @@ fn calls(change: &Change) -> Vec<&'static str> {
     match (change.id.kind, change.action) {
         (
             Kind::Role
+            | Kind::Permissions
             | Kind::LogGroup
             | Kind::ServerRole
             | Kind::Repository

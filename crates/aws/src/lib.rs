@@ -46,6 +46,8 @@ pub struct AwsProvider {
     artifacts: Option<Artifacts>,
     /// The regions that the project's file names.
     regions: BTreeSet<String>,
+    /// Whether the project's file bounds what the role may do, so that its boundary has to be known.
+    bounds_role: bool,
     /// Where a deploy comes from; recorded with every version.
     origin: LazyLock<Origin, FindOrigin>,
     gateway: ApiGatewayState,
@@ -103,6 +105,7 @@ impl AwsProvider {
             names: settings.names(),
             artifacts: settings.artifacts.clone(),
             regions: settings.regions.clone(),
+            bounds_role: settings.permissions_boundary.is_some(),
             origin: LazyLock::new(origin),
             gateway: ApiGatewayState::new(settings.knows_hosting),
             rules: EventsState::default(),
@@ -154,6 +157,7 @@ impl AwsProvider {
     async fn make(&self, change: &Change, run: &Run<'_>) -> Result<Applied, Error> {
         match change.id.kind {
             Kind::Role => self.apply_role(change, run).await,
+            Kind::Permissions => iam::apply_permissions(&self.aws, &self.names, change, run).await,
             Kind::Derivative => self.apply_derivative(change, run).await,
             Kind::LayerVersion => self.delete_layer_version(change).await,
             Kind::FunctionVersion => self.delete_function_version(change).await,

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use futures::future::{try_join, try_join_all};
 use mdo_engine::{Error, LiveFunction, Observed, Scope};
-use mdo_model::project::FunctionName;
+use mdo_model::project::{FunctionName, Permissions};
 use mdo_model::stack::{Canary, Function, Kind, LogGroup, ResourceId, Stack, WarmRule};
 use tokio::sync::oneshot;
 
@@ -51,19 +51,39 @@ impl AwsProvider {
     }
 
     async fn observe_serverless(&self, scope: &Scope) -> Result<Observed, Error> {
-        let (found, listed, role, layers) = futures::try_join!(
+        let (found, listed, (role, boundary), layers) = futures::try_join!(
             self.read_functions(&scope.functions, scope),
             lambda::list(&self.aws, &self.names),
-            iam::observe(&self.aws, &self.names, scope),
+            self.read_role(scope),
             self.read_layers(scope),
         )?;
         self.identify().await?;
-        let rest = self.read_rest(scope, &found, &listed).await?;
+        let rest = self.read_rest(scope, &found, &listed);
+        let (rest, permissions) = try_join(rest, self.read_permissions(&role)).await?;
         let mut observed = self.assemble(scope, found, &listed, rest, role).await?;
+        observed.stack.permissions = permissions;
+        if let Some(role) = &mut observed.stack.role {
+            role.boundary = boundary;
+        }
         observed.stack.derivatives.extend(layers.derivatives);
         observed.unzipped = layers.unzipped;
         self.read_attached_layers(&mut observed, layers.known).await?;
         Ok(observed)
+    }
+
+    /// The role, and what bounds it, where the files say what should.
+    async fn read_role(&self, scope: &Scope) -> Result<(RoleFound, Option<String>), Error> {
+        let boundary =
+            async { if self.bounds_role { iam::boundary(&self.aws, &self.names).await } else { Ok(None) } };
+        try_join(iam::observe(&self.aws, &self.names, scope), boundary).await
+    }
+
+    /// What the stage's functions may do by the role, where that is there.
+    async fn read_permissions(&self, role: &RoleFound) -> Result<Option<Permissions>, Error> {
+        match role {
+            RoleFound::Found(_) => iam::permissions(&self.aws, &self.names).await,
+            RoleFound::Absent => Ok(None),
+        }
     }
 
     /// What hosts the stage; nothing is looked for where the project has to do with no servers.

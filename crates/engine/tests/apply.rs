@@ -44,6 +44,7 @@ fn stack() -> Stack {
             trusted_service: "lambda.amazonaws.com".into(),
             log_groups: "/aws/lambda/ml_api_*".into(),
             grants: BTreeSet::new(),
+            boundary: None,
         }),
         derivatives: BTreeMap::new(),
         log_groups: BTreeMap::from([(sample.clone(), LogGroup { retention_days: Some(30) })]),

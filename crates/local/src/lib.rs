@@ -301,6 +301,14 @@ impl Provider for LocalProvider {
                 })
                 .await
             }
+            (Some(Resource::Permissions(permissions)), _) => {
+                let permissions = permissions.clone();
+                self.update(|state| {
+                    state.permissions = Some(permissions);
+                    Ok(())
+                })
+                .await
+            }
             (Some(Resource::Stage(stage)), _) => {
                 let stage = stage.clone();
                 self.update(|state| {
@@ -362,6 +370,7 @@ impl Provider for LocalProvider {
                 self.update(move |state| {
                     match kind {
                         Kind::Role => state.role = None,
+                        Kind::Permissions => state.permissions = None,
                         Kind::Derivative => state.derivatives.retain(|id, _| id.to_string() != name),
                         Kind::Api => state.api = None,
                         Kind::Stage => state.stage = None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mdo_engine::{Cause, Error};
 use mdo_model::Sha256;
-use mdo_model::project::{DerivativeId, FunctionName, KeyName, Secret};
+use mdo_model::project::{DerivativeId, FunctionName, KeyName, Permissions, Secret};
 use mdo_model::stack::{Api, ApiStage, Derivative, Function, Key, KeyEnd, LogGroup, Role, Stack, WarmRule};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -22,6 +22,8 @@ pub(super) struct StoredStack {
     format: u32,
     #[serde(default)]
     pub(super) role: Option<Role>,
+    #[serde(default)]
+    pub(super) permissions: Option<Permissions>,
     #[serde(default)]
     pub(super) derivatives: BTreeMap<DerivativeId, Derivative>,
     #[serde(default)]
@@ -43,6 +45,7 @@ impl Default for StoredStack {
         Self {
             format: FORMAT,
             role: None,
+            permissions: None,
             derivatives: BTreeMap::new(),
             log_groups: BTreeMap::new(),
             functions: BTreeMap::new(),
@@ -84,6 +87,7 @@ impl StoredStack {
     /// Whether nothing is left of the stack.
     pub(super) fn is_empty(&self) -> bool {
         self.role.is_none()
+            && self.permissions.is_none()
             && self.derivatives.is_empty()
             && self.log_groups.is_empty()
             && self.functions.is_empty()
@@ -98,6 +102,7 @@ impl StoredStack {
         let functions = self.functions.iter();
         Stack {
             role: self.role.clone(),
+            permissions: self.permissions.clone(),
             derivatives: self.derivatives.clone(),
             log_groups: self.log_groups.clone(),
             functions: functions

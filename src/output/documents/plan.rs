@@ -38,7 +38,7 @@ pub(crate) struct PlanDocument {
 /// One resource that changes.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ChangeEntry {
-    /// `role`, `derivative`, `function`, `log_group`, `api`, `stage`, `key`, `warm_rule`, `server_role`, `repository`,
+    /// `role`, `permissions`, `derivative`, `function`, `log_group`, `api`, `stage`, `key`, `warm_rule`, `server_role`, `repository`,
     /// `load_balancer`, `server` or `layer_version`.
     resource: Value,
     /// What the provider calls it.

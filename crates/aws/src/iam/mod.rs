@@ -2,6 +2,7 @@
 
 mod elsewhere;
 mod policy;
+mod stage_policy;
 
 use std::collections::BTreeSet;
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 use self::elsewhere::REGIONS_TAG;
 pub(crate) use self::policy::trust;
 use self::policy::{self as iam_policy, Place};
+pub(crate) use self::stage_policy::{apply as apply_permissions, observe as permissions};
 use crate::client::Aws;
 use crate::ownership::{self, Owner, project_tags};
 
@@ -65,14 +67,23 @@ fn place(aws: &Aws) -> Result<Place<'_>, Error> {
 
 /// Whose the role is; `None` when there is none.
 async fn owner(aws: &Aws, names: &Names) -> Result<Option<Owner>, Error> {
+    let role = get(aws, names).await?;
+    let tags = |role: &aws_sdk_iam::types::Role| {
+        ownership::of(role.tags().iter().map(|tag| (tag.key(), tag.value())), &names.project)
+    };
+    Ok(role.as_ref().map(tags))
+}
+
+/// The ARN of the policy that bounds what the role may do, if one does.
+pub(crate) async fn boundary(aws: &Aws, names: &Names) -> Result<Option<String>, Error> {
+    let role = get(aws, names).await?;
+    Ok(role.and_then(|role| role.permissions_boundary?.permissions_boundary_arn))
+}
+
+async fn get(aws: &Aws, names: &Names) -> Result<Option<aws_sdk_iam::types::Role>, Error> {
     let role = names.role();
-    let answer = aws.call("iam:GetRole", &role, || aws.iam.get_role().role_name(&role).send()).await;
-    match answer {
-        Ok(answer) => {
-            let tags = answer.role().map(|role| role.tags()).unwrap_or_default();
-            let tags = tags.iter().map(|tag| (tag.key(), tag.value()));
-            Ok(Some(ownership::of(tags, &names.project)))
-        }
+    match aws.call("iam:GetRole", &role, || aws.iam.get_role().role_name(&role).send()).await {
+        Ok(answer) => Ok(answer.role),
         Err(error) if error.is(&Cause::Gone) => Ok(None),
         Err(error) => Err(error),
     }
@@ -116,6 +127,7 @@ pub(crate) async fn create(
                 .create_role()
                 .role_name(&role)
                 .assume_role_policy_document(&trust)
+                .set_permissions_boundary(wanted.boundary.clone())
                 .description(format!("Lambda's role for the functions of {}, made by mdo", names.project))
                 .set_tags(Some(tags.clone()))
                 .send()
@@ -143,6 +155,12 @@ pub(crate) async fn update(
 ) -> Result<Applied, Error> {
     let role = names.role();
     put_policy(aws, names, wanted).await?;
+    if let Some(boundary) = wanted.boundary.as_ref().filter(|_| change.touches("boundary")) {
+        aws.call("iam:PutRolePermissionsBoundary", &role, || {
+            aws.iam.put_role_permissions_boundary().role_name(&role).permissions_boundary(boundary).send()
+        })
+        .await?;
+    }
     if change.touches("trusted_service") || change.touches("log_groups") {
         let trust = trust(&wanted.trusted_service).to_string();
         let tags = tags(aws, names, regions)?;
@@ -164,15 +182,11 @@ pub(crate) async fn update(
 /// that it was used in last; a region that none of them tells of is not known.
 pub(crate) async fn delete(aws: &Aws, names: &Names, mut regions: Regions) -> Result<Applied, Error> {
     let role = names.role();
-    let live = match aws.call("iam:GetRole", &role, || aws.iam.get_role().role_name(&role).send()).await {
-        Err(error) if error.is(&Cause::Gone) => return Ok(Applied::default()),
-        answer => answer?.role,
-    };
-    let arn = live.as_ref().map(|role| role.arn().to_owned()).unwrap_or_default();
-    let used = live.as_ref().and_then(|role| role.role_last_used()).and_then(|used| used.region());
-    regions.extend(used.map(str::to_owned));
-    let tags = live.iter().flat_map(|role| role.tags());
-    let recorded = tags.filter(|tag| tag.key() == REGIONS_TAG).flat_map(|tag| tag.value().split(' '));
+    let Some(live) = get(aws, names).await? else { return Ok(Applied::default()) };
+    let arn = live.arn().to_owned();
+    regions.extend(live.role_last_used().and_then(|used| used.region()).map(str::to_owned));
+    let recorded =
+        live.tags().iter().filter(|tag| tag.key() == REGIONS_TAG).flat_map(|tag| tag.value().split(' '));
     regions.extend(recorded.filter(|region| !region.is_empty()).map(str::to_owned));
     match elsewhere::user(aws, names, &arn, &regions).await {
         Ok(None) => {}
@@ -195,20 +209,29 @@ pub(crate) async fn delete(aws: &Aws, names: &Names, mut regions: Regions) -> Re
     };
     let mut foreign: Vec<&str> =
         attached.attached_policies().iter().filter_map(|policy| policy.policy_name()).collect();
-    foreign.extend(inline.policy_names().iter().map(String::as_str).filter(|name| *name != POLICY));
+    foreign.extend(inline.policy_names().iter().map(String::as_str).filter(|name| !is_own(name)));
     if !foreign.is_empty() {
         let message = format!("role {role} has policies that mdo did not write: {}", foreign.join(", "));
         return Err(Error::new(Cause::NotOurs, message)
             .with_help("remove them from the role, or delete the role yourself"));
     }
-    ignore_absent(
-        aws.call("iam:DeleteRolePolicy", &role, || {
-            aws.iam.delete_role_policy().role_name(&role).policy_name(POLICY).send()
-        })
-        .await,
-    )?;
+    // Those of stages that are gone too, should any have been left.
+    let own = inline.policy_names().iter().map(String::as_str).filter(|name| is_own(name) && *name != POLICY);
+    for policy in own.chain([POLICY]) {
+        ignore_absent(
+            aws.call("iam:DeleteRolePolicy", &role, || {
+                aws.iam.delete_role_policy().role_name(&role).policy_name(policy).send()
+            })
+            .await,
+        )?;
+    }
     ignore_absent(aws.call("iam:DeleteRole", &role, || aws.iam.delete_role().role_name(&role).send()).await)?;
     Ok(Applied::default())
+}
+
+/// Whether an inline policy of the role is one that mdo writes.
+fn is_own(policy: &str) -> bool {
+    policy == POLICY || policy.starts_with(stage_policy::PREFIX)
 }
 
 fn kept(why: String) -> Applied {

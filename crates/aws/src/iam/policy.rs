@@ -108,6 +108,7 @@ pub(crate) fn edited() -> Role {
         trusted_service: "lambda.amazonaws.com".to_owned(),
         log_groups: EDITED.to_owned(),
         grants: BTreeSet::new(),
+        boundary: None,
     }
 }
 
@@ -146,6 +147,7 @@ mod tests {
             trusted_service: "lambda.amazonaws.com".to_owned(),
             log_groups: "/aws/lambda/ml_api_*".to_owned(),
             grants: grants.iter().map(|grant| (*grant).to_owned()).collect(),
+            boundary: None,
         }
     }
 

@@ -207,7 +207,7 @@ impl AwsProvider {
         run: &Run<'_>,
     ) -> Result<(), Error> {
         let is_needed = |id: &ResourceId| match id.kind {
-            Kind::Role => true,
+            Kind::Role | Kind::Permissions => true,
             Kind::Derivative => {
                 let id = id.name.parse::<DerivativeId>();
                 id.is_ok_and(|id| wanted.derivatives.contains_key(&id.name))

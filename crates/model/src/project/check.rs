@@ -29,6 +29,7 @@ pub(super) fn functions(
 ) {
     let derivatives = manifest.map(|(manifest, _)| (manifest, derivative::settings(root, manifest)));
     if let Some((manifest, document)) = manifest {
+        permissions_without_a_role(manifest, document, functions, problems);
         at_stages(root, manifest, document, functions, problems);
     }
     for (name, function) in functions {
@@ -39,6 +40,34 @@ pub(super) fn functions(
         missing_handler(manifest.map(|(manifest, _)| manifest), name, function, problems);
     }
     routes::check(functions, problems);
+}
+
+/// Permissions go to the role that mdo makes, and to no role that somebody else has made.
+fn permissions_without_a_role(
+    manifest: &Manifest,
+    document: &Document,
+    functions: &BTreeMap<FunctionName, LoadedFunction>,
+    problems: &mut Vec<Problem>,
+) {
+    let mut refuse = |document: &Document, path: &[&str], role: &str| {
+        problems.push(
+            Problem::new(format!("`permissions` would change nothing: {role}, which mdo does not touch"))
+                .at(document.key_place(path))
+                .help(
+                    "give that role the permissions yourself, or remove `role` to use the one that mdo makes",
+                ),
+        );
+    };
+    if let (Some(role), Some(_)) = (&manifest.role, &manifest.defaults.permissions) {
+        refuse(document, &["defaults", "permissions"], &format!("`role` of project.toml is {role}"));
+    }
+    for (name, LoadedFunction { file, document }) in functions {
+        if let (Some(role), Some(_)) =
+            (file.role.as_ref().or(manifest.role.as_ref()), &file.common.permissions)
+        {
+            refuse(document, &["permissions"], &format!("function {name} runs as {role}"));
+        }
+    }
 }
 
 /// Checks what stages say of single functions.

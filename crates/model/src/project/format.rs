@@ -1,16 +1,13 @@
 //! The texts that the schema knows as formats, each checked by the type or the rule that it belongs to.
 
-use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::api_timeout::ApiTimeout;
 use super::problem::Problem;
 use super::{
     AccountId, DerivativeName, FunctionName, MediaType, ProjectName, Rate, Route, StageName, ZipSource,
-    region, route, runtime, server,
+    permission, region, route, runtime, server,
 };
 use crate::Sha256;
 
@@ -63,6 +60,9 @@ pub(super) fn check(format: &str, text: &str) -> Option<Problem> {
             &[("secretsmanager", "secret:"), ("ssm", "parameter/")],
             "arn:aws:secretsmanager:us-east-1:123456789012:secret:name",
         ),
+        "iam-action" => permission::action(text),
+        "resource-arn" => permission::resource(text),
+        "policy-arn" => permission::policy(text),
         "domain" => server::domain(text),
         "image-reference" => server::image_reference(text),
         "image-source" => server::image_source(text),
@@ -172,17 +172,17 @@ pub(super) fn shown(name: &str) -> String {
 
 macro_rules! format_schema {
     ($type:ty, $name:literal, $format:literal, $example:literal $(, $pattern:literal)?) => {
-        impl JsonSchema for $type {
+        impl schemars::JsonSchema for $type {
             fn inline_schema() -> bool {
                 true
             }
 
-            fn schema_name() -> Cow<'static, str> {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
                 $name.into()
             }
 
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
                     "type": "string",
                     "format": $format,
                     "examples": [$example],
@@ -192,6 +192,8 @@ macro_rules! format_schema {
         }
     };
 }
+
+pub(super) use format_schema;
 
 format_schema!(ProjectName, "ProjectName", "project-name", "ml_api", "^[A-Za-z][A-Za-z0-9_-]{0,31}$");
 format_schema!(StageName, "StageName", "stage-name", "dev", "^[A-Za-z][A-Za-z0-9_-]{0,31}$");

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::permission::PermissionSetting;
 use super::shape::{Environment, WarmSetting};
 use super::{Architecture, DerivativeName, Rate, Route, Security, Tracing, Vpc};
 
@@ -64,6 +65,10 @@ pub(super) struct Common {
     /// ARNs of layer versions, in order.
     #[schemars(length(max = 5), extend("items" = {"type": "string", "format": "layer-arn"}))]
     pub layers: Option<Vec<String>>,
+    /// What functions may do on AWS beyond logging: each entry allows actions on resources, as in
+    /// `{"allow": ["s3:GetObject"], "on": ["arn:aws:s3:::bucket/*"]}`, or is the ARN of a managed policy. The project's role has those
+    /// of all functions, stage by stage.
+    pub permissions: Option<Vec<PermissionSetting>>,
     /// Derivatives, the prebuilt dependencies of a Python function, by the names of their folders.
     #[schemars(length(max = 5))]
     pub derivatives: Option<Vec<DerivativeName>>,

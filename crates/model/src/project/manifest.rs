@@ -38,6 +38,9 @@ pub(super) struct Manifest {
     /// The ARN of a role for every function, instead of one that mdo creates.
     #[schemars(extend("format" = "role-arn", "examples" = ["arn:aws:iam::123456789012:role/name"]))]
     pub role: Option<String>,
+    /// The ARN of the policy that bounds what the role made by mdo may ever do. Without it, mdo leaves the role's boundary as it is.
+    #[schemars(extend("format" = "policy-arn", "examples" = ["arn:aws:iam::123456789012:policy/boundary"]))]
+    pub permissions_boundary: Option<String>,
     /// The stage of a command that names none.
     #[schemars(extend("default" = "dev"))]
     pub default_stage: Option<StageName>,
@@ -206,7 +209,7 @@ pub(super) fn hint(path: &str) -> Option<&'static str> {
     Some(match path {
         "timeout" => "write it under `[defaults]` for the functions, under `[api]` for the API",
         "runtime" | "architecture" | "memory" | "handler" | "environment" | "vpc" | "layers"
-        | "derivatives" | "tracing" | "ephemeral_storage" | "deadletter_arn" | "kms_arn" => {
+        | "derivatives" | "permissions" | "tracing" | "ephemeral_storage" | "deadletter_arn" | "kms_arn" => {
             "write it under `[defaults]`"
         }
         "security" | "throttle" | "quota" | "cors" | "binary_media_types" => "write it under `[api]`",
@@ -217,15 +220,24 @@ pub(super) fn hint(path: &str) -> Option<&'static str> {
         "hooks" | "routes" | "warm" | "required_environment" | "concurrency" => {
             "write it in the function.json of each function"
         }
-        path if path.starts_with("stages.")
-            && path.ends_with(".concurrency")
-            && path.contains(".functions.") =>
-        {
-            "reserved concurrency is the function's at all of its stages: write it in its function.json"
-        }
+        path if path.starts_with("stages.") => return stage_hint(path),
         "retainedVersions" | "nameTemplate" | "zip" | "edge" | "defaultEnvironment" => {
             return function_file::hint(path);
         }
         _ => return None,
     })
+}
+
+/// The same of a key under `[stages.<name>]`.
+fn stage_hint(path: &str) -> Option<&'static str> {
+    let mut keys = path.rsplit('.');
+    match (keys.next()?, keys.nth(1)?) {
+        ("concurrency", "functions") => {
+            Some("reserved concurrency is the function's at all of its stages: write it in its function.json")
+        }
+        ("memory" | "timeout" | "ephemeral_storage" | "vpc" | "tracing", "stages") => {
+            Some("write it under `[stages.<name>.functions.<function>]`")
+        }
+        _ => None,
+    }
 }

@@ -11,7 +11,7 @@ use super::shape::{OrOff, WarmSetting};
 use super::written::Project;
 use super::{
     ApiSettings, FunctionConfiguration, FunctionName, FunctionSettings, Names, Period, Quota, RouteSettings,
-    Secret, Security, Settings, StageName, Throttle, Warm, derivative, format, routes, server,
+    Secret, Security, Settings, StageName, Throttle, Warm, derivative, format, permission, routes, server,
 };
 
 /// How to set a variable, with `{}` in place of its name.
@@ -143,6 +143,7 @@ impl Project {
                 .collect(),
             account: table.account.as_ref().or(manifest.account.as_ref()).cloned(),
             role: manifest.role.clone(),
+            permissions_boundary: manifest.permissions_boundary.clone(),
             log_retention_days: manifest.logs.retention_days.unwrap_or(30),
             artifacts: manifest.artifacts.clone(),
             api,
@@ -236,6 +237,9 @@ impl Project {
                 .map(|names| names.iter().cloned().collect())
                 .unwrap_or_default(),
             role: file.role.clone(),
+            permissions: permission::permissions(
+                [&defaults.permissions, &own.permissions].into_iter().flatten().flatten(),
+            ),
             concurrency: file.concurrency,
             routes: routes.collect(),
             warm: match here.warm {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AccountId, DerivativeId, DerivativeName, DerivativeSettings, FunctionConfiguration, FunctionName,
-    MediaType, ProjectName, Rate, Route, ServerSettings, StageName,
+    MediaType, Permissions, ProjectName, Rate, Route, ServerSettings, StageName,
 };
 
 /// A project at one stage, resolved and valid.
@@ -37,6 +37,8 @@ pub struct Settings {
     pub account: Option<AccountId>,
     /// The ARN of an existing role to use instead of creating one.
     pub role: Option<String>,
+    /// The ARN of the policy that bounds what the project's role may do; `None` leaves its boundary as it is.
+    pub permissions_boundary: Option<String>,
     /// How long logs are kept, in days.
     pub log_retention_days: u16,
     /// Where packages that are too large for a direct upload go.
@@ -130,6 +132,8 @@ pub struct FunctionSettings {
     pub derivatives: BTreeSet<DerivativeName>,
     /// The ARN of a role for this function alone.
     pub role: Option<String>,
+    /// What it may do on AWS, by the project's role.
+    pub permissions: Permissions,
     /// Reserved concurrency: the most sandboxes at once.
     pub concurrency: Option<u32>,
     /// The routes that call it; none means no API.

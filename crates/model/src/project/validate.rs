@@ -167,6 +167,11 @@ impl Validator<'_> {
                 Problem::new(format!("{} has {} entries: {most} is the most", named(path), items.len()));
             self.report(node.span.start, problem);
         }
+        if let Some(least) = limit(schema, "minItems").filter(|least| items.len() < *least) {
+            let problem =
+                Problem::new(format!("{} has {} entries: {least} is the least", named(path), items.len()));
+            self.report(node.span.start, problem);
+        }
         if let Some(of_items) = schema.get("items") {
             for (index, item) in items.iter().enumerate() {
                 self.node(item, of_items, &format!("{path}[{index}]"));

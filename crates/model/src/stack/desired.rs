@@ -9,8 +9,8 @@ use super::resource::{
 };
 use crate::Sha256;
 use crate::project::{
-    DerivativeId, FunctionName, FunctionSettings, KeyName, Names, Security, Settings, StageName, Tracing,
-    Warm,
+    DerivativeId, FunctionName, FunctionSettings, KeyName, Names, Permissions, Security, Settings, StageName,
+    Tracing, Warm,
 };
 
 /// The short name of the key that every keyed stage has.
@@ -84,7 +84,8 @@ pub fn desired(
     });
     let log_group = LogGroup { retention_days: Some(settings.log_retention_days) };
     Stack {
-        role: uses_own_role.then(|| desired_role(&names, &functions)),
+        role: uses_own_role.then(|| desired_role(settings, &names, &functions)),
+        permissions: desired_permissions(settings, &names, &functions),
         derivatives: used
             .into_iter()
             .filter_map(|id| Some((id.clone(), Derivative { inputs: *inputs.get(&id)? })))
@@ -110,7 +111,21 @@ fn stage_variables(stage: &StageName) -> BTreeMap<String, String> {
     BTreeMap::from([("alias".to_owned(), stage.to_string())])
 }
 
-fn desired_role(names: &Names, functions: &BTreeMap<FunctionName, Function>) -> Role {
+/// What the functions that use the project's role may do, all together; nothing where none may do anything.
+fn desired_permissions(
+    settings: &Settings,
+    names: &Names,
+    functions: &BTreeMap<FunctionName, Function>,
+) -> Option<Permissions> {
+    let mut all = Permissions::default();
+    let uses_own_role = |name: &FunctionName| functions.get(name).is_some_and(|one| one.role == names.role());
+    for (_, function) in settings.functions.iter().filter(|(name, _)| uses_own_role(name)) {
+        all.extend(&function.permissions);
+    }
+    (!all.is_empty()).then_some(all)
+}
+
+fn desired_role(settings: &Settings, names: &Names, functions: &BTreeMap<FunctionName, Function>) -> Role {
     let mut grants = BTreeSet::new();
     for function in functions.values().filter(|function| function.role == names.role()) {
         if function.configuration.vpc.is_some() {
@@ -126,6 +141,7 @@ fn desired_role(names: &Names, functions: &BTreeMap<FunctionName, Function>) -> 
         trusted_service: "lambda.amazonaws.com".to_owned(),
         log_groups: format!("/aws/lambda/{}_*", names.project),
         grants,
+        boundary: settings.permissions_boundary.clone(),
     }
 }
 

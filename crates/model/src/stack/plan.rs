@@ -208,11 +208,12 @@ impl Plan {
         self.changes.iter().any(|change| change.id == *id && change.action == Action::Create)
     }
 
-    /// The changes that delete something that somebody may miss: all deletions but those of keys whose end has come.
+    /// The changes that delete something that somebody may miss: all deletions but those of keys whose end has come, and of
+    /// permissions, which no function wants any more.
     pub fn losses(&self) -> impl Iterator<Item = &Change> {
         let has_ended =
             |change: &&Change| matches!(&change.before, Some(Resource::Key(key)) if key.has_ended());
-        self.deletions().filter(move |change| !has_ended(change))
+        self.deletions().filter(move |change| change.id.kind != Kind::Permissions && !has_ended(change))
     }
 
     /// The changes that delete something.
@@ -247,6 +248,10 @@ fn restrict(desired: &mut Stack, observed: &Stack, selected: &BTreeSet<FunctionN
     match (&mut desired.role, &observed.role) {
         (Some(role), Some(live)) => role.grants.extend(live.grants.iter().cloned()),
         (role, live) => *role = role.take().or_else(|| live.clone()),
+    }
+    match (&mut desired.permissions, &observed.permissions) {
+        (Some(permissions), Some(live)) => permissions.extend(live),
+        (permissions, live) => *permissions = permissions.take().or_else(|| live.clone()),
     }
     if desired.stage.is_some() {
         for (name, key) in &observed.keys {
@@ -390,14 +395,15 @@ fn needs(id: &ResourceId, action: Action, actions: &BTreeMap<ResourceId, Action>
     let wants = |other: &ResourceId, other_action: Action| {
         use Action::{Create, Delete, Update};
         use Kind::{
-            Api, Derivative, Function, Key, LoadBalancer, LogGroup, Repository, Role, Server, ServerRole,
-            Stage, WarmRule,
+            Api, Derivative, Function, Key, LoadBalancer, LogGroup, Permissions, Repository, Role, Server,
+            ServerRole, Stage, WarmRule,
         };
         let same_name = other.name == id.name;
         let other_goes = other_action == Delete;
         match (id.kind, action, other.kind) {
             // Creation and update: from what is called towards who calls it.
-            (Function, Create | Update, Role | Api | Derivative) => !other_goes,
+            (Permissions, Create | Update, Role) => !other_goes,
+            (Function, Create | Update, Role | Permissions | Api | Derivative) => !other_goes,
             (Stage, Create | Update, Api) => true,
             // A live stage moves to the new definition only once the new functions can answer.
             (Stage, Update, Function) => !other_goes,
@@ -415,6 +421,9 @@ fn needs(id: &ResourceId, action: Action, actions: &BTreeMap<ResourceId, Action>
             (Function, Delete, WarmRule) => same_name,
             // A function that still runs would make its log group again.
             (LogGroup, Delete, Function) => same_name,
+            // A version that still answers may need them.
+            (Permissions, Delete, Function) => true,
+            (Role, Delete, Permissions) => true,
             (Role | Derivative, Delete, Function) => true,
             (Api, Delete, Stage | Key) => true,
             (Key, Delete, Stage) => true,

@@ -12,8 +12,8 @@ use super::hosted::{LoadBalancer, Repository, Server, ServerRole};
 use super::prune::{Deployment, FunctionVersion, LayerVersion};
 use crate::Sha256;
 use crate::project::{
-    DerivativeId, DerivativeName, FunctionConfiguration, FunctionName, KeyName, MediaType, Names, Quota,
-    Rate, Route, Secret, Security, Throttle,
+    DerivativeId, DerivativeName, FunctionConfiguration, FunctionName, KeyName, MediaType, Names,
+    Permissions, Quota, Rate, Route, Secret, Security, Throttle,
 };
 
 /// Everything that one project owns in one stage.
@@ -23,6 +23,9 @@ use crate::project::{
 pub struct Stack {
     /// The role that Lambda assumes; `None` when the project uses an existing one.
     pub role: Option<Role>,
+    /// What the stage's functions may do by that role, beyond what every stage's may.
+    #[serde(default)]
+    pub permissions: Option<Permissions>,
     /// The derivatives of its functions.
     pub derivatives: BTreeMap<DerivativeId, Derivative>,
     /// The log groups, by function.
@@ -61,6 +64,9 @@ pub struct Role {
     /// What the settings of the project's functions need beyond logs, by name: `vpc`, `tracing`, `deadletter:{arn}`,
     /// `kms:{arn}`.
     pub grants: BTreeSet<String>,
+    /// The ARN of the policy that bounds what it may ever do; `None` where the files have none, whatever there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<String>,
 }
 
 /// A function as its stage's alias serves it.
@@ -266,6 +272,7 @@ pub struct WarmRule {
 #[expect(missing_docs, reason = "the variants are the types above")]
 pub enum Kind {
     Role,
+    Permissions,
     Derivative,
     Function,
     LogGroup,
@@ -286,6 +293,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Role => "role",
+            Self::Permissions => "permissions",
             Self::Derivative => "derivative",
             Self::LogGroup => "log group",
             Self::Function => "function",
@@ -306,7 +314,7 @@ impl fmt::Display for Kind {
 
 /// The identity of a resource within a stack.
 ///
-/// `name` is the short one that files and commands use: the function's, the key's; the stage's for stage and server; the
+/// `name` is the short one that files and commands use: the function's, the key's; the stage's for stage, permissions and server; the
 /// project's for what its stages share; the derivative's with the number of the part and of the version for a layer version; the function's with the number for a version of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResourceId {
@@ -327,6 +335,7 @@ impl ResourceId {
         let function = || self.name.parse::<FunctionName>();
         let full = match self.kind {
             Kind::Role => Ok(names.role()),
+            Kind::Permissions => return format!("{}/mdo-{}", names.role(), self.name),
             Kind::Derivative => {
                 return self.name.parse().map_or_else(|_| self.name.clone(), |id| names.layer(&id));
             }
@@ -360,6 +369,7 @@ impl fmt::Display for ResourceId {
 pub enum Resource {
     Function(Box<Function>),
     Role(Role),
+    Permissions(Permissions),
     Derivative(Derivative),
     LogGroup(LogGroup),
     Stage(ApiStage),
@@ -401,6 +411,10 @@ impl Stack {
         let mut all = BTreeMap::new();
         if let Some(role) = &self.role {
             all.insert(ResourceId::new(Kind::Role, &names.project), Resource::Role(role.clone()));
+        }
+        if let Some(permissions) = &self.permissions {
+            let id = ResourceId::new(Kind::Permissions, &names.stage);
+            all.insert(id, Resource::Permissions(permissions.clone()));
         }
         for (id, derivative) in &self.derivatives {
             all.insert(ResourceId::new(Kind::Derivative, id), Resource::Derivative(derivative.clone()));

@@ -135,7 +135,7 @@ prefix = "x"
           --> project.toml:10:11
         error: unknown key `memory` in `stages.a b`
           --> project.toml:11:1
-          help: the known keys are `account`, `api`, `environment`, `hosting`, `profile`, `protect`, `region`, `server` and `warm`
+          help: write it under `[stages.<name>.functions.<function>]`
         error: `stages.prod.warm` is `true`: it must be `false`, a rate such as `5m` or a table
           --> project.toml:13:8
         error: `stages.prod.api.throttle` is `true`: it must be `false` or a table

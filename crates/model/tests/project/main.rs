@@ -10,6 +10,7 @@ mod given;
 mod hosting;
 mod loading;
 mod names;
+mod permissions;
 mod routes;
 mod schema;
 mod server;

@@ -17,8 +17,9 @@ fn the_schema_and_the_reference_describe_every_key() {
             }
         }
     }
-    assert!(reference(SchemaKind::Function).contains(
-        "\n| `memory` | integer, 128 to 10240 | `128` | Memory in MB. |\n| `required_environment` |"
-    ));
+    assert!(
+        reference(SchemaKind::Function)
+            .contains("\n| `memory` | integer, 128 to 10240 | `128` | Memory in MB. |\n| `permissions` |")
+    );
     assert!(reference(SchemaKind::Project).contains("\n| `name` | string | required | The project's name:"));
 }
