@@ -1,5 +1,6 @@
 //! `mdo init`: a project that is ready to run, or an apex project made into ours. Never overwrites a file.
 
+mod ci;
 mod python;
 
 use std::cmp::Reverse;
@@ -11,9 +12,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use mdo_model::project::{Architecture, FunctionName, ProjectName};
+use mdo_model::project::{Architecture, FunctionName, Project, ProjectName, StageName};
 use mdo_package::derivative::PythonRuntime;
 
+use self::ci::{Ci, Pipeline};
 use super::session::current_folder;
 use super::{DEV_ENVIRONMENT, consent, convert, schema};
 use crate::output::{self, Failure, exit_code};
@@ -26,11 +28,19 @@ const RUNTIMES: [&str; 4] = [PROVIDED, "python3.12", "python3.13", "python3.14"]
 
 const PROVIDED: &str = "provided.al2023";
 
+/// The function of who names none.
+const SAMPLE: &str = "sample_producer";
+
+/// The stage of a project that has just begun, and the variable that its function requires.
+const STAGE: &str = "dev";
+const VARIABLE: &str = "N_CLASSES";
+
 /// Start a project in this folder: project.toml and a function that runs at once
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   mdo init --name ml_api && mdo dev
   mdo init --runtime python3.13          a function in Python, with scikit-learn
+  mdo init --ci github                   a workflow of GitHub, for any project
   mdo init --apex                        make an apex project ours")]
 pub(super) struct Args {
     /// The project's name; it prefixes every name on AWS [default: asked for, else the folder's name]
@@ -39,20 +49,24 @@ pub(super) struct Args {
     /// The API's description [default: asked for, else a plain one]
     #[arg(long)]
     description: Option<String>,
-    /// The name of the first function
-    #[arg(long, value_name = "NAME", default_value = "sample_producer")]
-    function: FunctionName,
-    /// What the first function runs on
-    #[arg(long, value_name = "RUNTIME", default_value = PROVIDED, value_parser = runtime_parser())]
-    runtime: Runtime,
+    /// The name of the first function [default: sample_producer]
+    #[arg(long, value_name = "NAME")]
+    function: Option<FunctionName>,
+    /// What the first function runs on [default: provided.al2023]
+    #[arg(long, value_name = "RUNTIME", value_parser = runtime_parser())]
+    runtime: Option<Runtime>,
+    /// Write a workflow too that plans pull requests and deploys the main branch; nothing else where there is a project already
+    #[arg(long, value_name = "PROVIDER")]
+    ci: Option<Ci>,
     /// Convert the apex project in this folder (project.json) instead
-    #[arg(long, conflicts_with_all = ["name", "description", "function", "runtime"])]
+    #[arg(long, conflicts_with_all = ["name", "description", "function", "runtime", "ci"])]
     apex: bool,
 }
 
 /// One of [`RUNTIMES`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 enum Runtime {
+    #[default]
     Provided,
     Python(PythonRuntime),
 }
@@ -71,6 +85,9 @@ pub(super) struct NewFile {
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     let folder = current_folder()?;
+    if let (Some(Ci::Github), true, Ok(root)) = (args.ci, args.is_for_any_project(), Project::find(&folder)) {
+        return add_workflow(&root);
+    }
     if folder.join("project.toml").exists() {
         return Err(Failure::with_help(
             exit_code::USAGE,
@@ -91,6 +108,22 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     start(&folder, args)
 }
 
+impl Args {
+    /// Whether nothing is asked for that only a new project can have.
+    fn is_for_any_project(&self) -> bool {
+        let Self { name, description, function, runtime, .. } = self;
+        name.is_none() && description.is_none() && function.is_none() && runtime.is_none()
+    }
+}
+
+/// Writes the workflow of a project that is there already.
+fn add_workflow(root: &Path) -> Result<(), Failure> {
+    let pipeline = Pipeline::of(&Project::load(root)?)?;
+    say(&write_all(root, vec![pipeline.workflow(root)], &[])?);
+    output::data(&pipeline.next_steps());
+    Ok(())
+}
+
 fn start(folder: &Path, args: Args) -> Result<(), Failure> {
     let name = match args.name {
         Some(name) => name,
@@ -100,35 +133,63 @@ fn start(folder: &Path, args: Args) -> Result<(), Failure> {
         Some(description) => description,
         None => ask("Description", "Samples for machine-learning APIs")?,
     };
-    let function = &args.function;
+    let function = match args.function {
+        Some(function) => function,
+        None => SAMPLE.parse().map_err(|error| Failure::new(exit_code::FAILED, error))?,
+    };
+    let (function, runtime) = (&function, args.runtime.unwrap_or_default());
     let home = Path::new("functions").join(function.as_str());
-    let (own, ignored_by_git) = match args.runtime {
+    let (own, ignored_by_git) = match runtime {
         Runtime::Provided => (provided_files(&home, function)?, format!(".mdo/\n{DEV_ENVIRONMENT}\n")),
         Runtime::Python(runtime) => (python::files(&home, function, runtime), python::gitignore()),
     };
+    let pipeline = args.ci.map(|Ci::Github| begun(&name, runtime)).transpose()?;
     let mut files = vec![text("project.toml", project_toml(&name, &description))];
     files.extend(own);
     files.extend([
-        text(DEV_ENVIRONMENT, "# What `mdo dev` sets; no deploy reads it.\nN_CLASSES=2\n".to_owned()),
+        text(DEV_ENVIRONMENT, format!("# What `mdo dev` sets; no deploy reads it.\n{VARIABLE}=2\n")),
         text(".gitignore", ignored_by_git),
         text(".mdoignore", IGNORED.to_owned()),
     ]);
-    let Outcome { written, kept } = write_all(folder, files, &[DEV_ENVIRONMENT, ".gitignore", ".mdoignore"])?;
+    files.extend(pipeline.as_ref().map(|pipeline| pipeline.workflow(folder)));
+    let outcome = write_all(folder, files, &[DEV_ENVIRONMENT, ".gitignore", ".mdoignore"])?;
     schema::write_for_editors(folder)?;
-    for path in written {
-        output::data(&format!("  wrote  {}\n", path.display()));
-    }
-    for path in kept {
-        output::data(&format!("  kept   {}\n", path.display()));
-    }
-    let next = match args.runtime {
+    say(&outcome);
+    let next = match runtime {
         Runtime::Provided => format!(
             "  run it here   mdo dev\n  on AWS        mdo deploy -s N_CLASSES=2\n  its routes    GET /{function}\n"
         ),
         Runtime::Python(runtime) => python::next_steps(folder, function, runtime),
     };
     output::data(&format!("\nReady.\n{next}"));
+    if let Some(pipeline) = pipeline {
+        output::data(&pipeline.next_steps());
+    }
     Ok(())
+}
+
+/// What a project that has just begun decides of its workflow.
+fn begun(name: &ProjectName, runtime: Runtime) -> Result<Pipeline, Failure> {
+    let stage: StageName = STAGE.parse().map_err(|error| Failure::new(exit_code::FAILED, error))?;
+    Ok(Pipeline {
+        project: name.clone(),
+        stages: vec![stage.clone()],
+        default_stage: stage,
+        variables: [VARIABLE.to_owned()].into(),
+        region: None,
+        has_profile: false,
+        has_derivatives: matches!(runtime, Runtime::Python(_)),
+    })
+}
+
+/// Says which files were written, and which were there.
+fn say(Outcome { written, kept }: &Outcome) {
+    for path in written {
+        output::data(&format!("  wrote  {}\n", path.display()));
+    }
+    for path in kept {
+        output::data(&format!("  kept   {}\n", path.display()));
+    }
 }
 
 /// The files of the function that was built with mdo.
@@ -161,7 +222,7 @@ fn project_toml(name: &ProjectName, description: &str) -> String {
         "#:schema .mdo/schema/project.json
 name = \"{name}\"
 description = {description}
-default_stage = \"dev\"
+default_stage = \"{STAGE}\"
 
 [api]
 security = \"key\"                        # who may call: \"key\", \"open\" or \"iam\"
@@ -184,7 +245,7 @@ fn function_json(function: &FunctionName) -> String {
   "timeout": 30,
   "routes": ["GET /{function}"],
   "warm": {{ "rate": "5m", "concurrency": 1 }},
-  "required_environment": ["N_CLASSES"]
+  "required_environment": ["{VARIABLE}"]
 }}
 "#
     )

@@ -26,6 +26,7 @@ mod movement;
 mod ownership;
 mod packages;
 mod permissions;
+mod pipeline;
 mod smoke;
 mod stages;
 mod trouble;

@@ -23,6 +23,7 @@ mod key;
 mod logs;
 mod manual;
 mod own_folder;
+mod pipeline;
 mod plan;
 mod prune;
 mod reference;

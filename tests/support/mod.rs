@@ -34,3 +34,4 @@ pub mod serving;
 pub mod strict;
 pub mod uv;
 pub mod venv;
+pub mod workflow;

@@ -141,7 +141,7 @@ impl TestProject {
     }
 
     /// The environment that a command runs with, besides `PATH`.
-    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
         let mut environment = match &self.account {
             Some(account) => account.environment(),
             None => vec![("HOME", self.home.path().display().to_string())],

@@ -6,7 +6,7 @@ use super::environment::{self, Layer, Overrides};
 use super::function_file::{VpcSetting, WarmRule};
 use super::loaded_function::LoadedFunction;
 use super::manifest::{ApiTable, QuotaTable, StageFunction, StageTable, ThrottleTable};
-use super::problem::{Problem, Problems};
+use super::problem::{Place, Problem, Problems};
 use super::shape::{OrOff, WarmSetting};
 use super::written::Project;
 use super::{
@@ -63,23 +63,36 @@ impl Project {
         live: &BTreeMap<FunctionName, BTreeSet<String>>,
         ways: &str,
     ) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        for (name, function) in &self.functions {
+        let problem = |(name, variable, place): (&FunctionName, &String, Option<Place>)| {
+            Problem::new(format!("function {name} requires {variable}, which nothing sets"))
+                .at(place)
+                .help(ways.replace("{}", variable))
+        };
+        let is_live =
+            |name: &FunctionName, variable: &str| live.get(name).is_some_and(|live| live.contains(variable));
+        self.unset(settings).filter(|(name, variable, _)| !is_live(name, variable)).map(problem).collect()
+    }
+
+    /// The variables that functions require and that `settings` do not set.
+    pub fn unset_variables(&self, settings: &Settings) -> BTreeSet<String> {
+        self.unset(settings).map(|(_, variable, _)| variable.clone()).collect()
+    }
+
+    /// Each requirement that `settings` do not meet: the function, the variable, and where it is required.
+    fn unset<'a>(
+        &'a self,
+        settings: &'a Settings,
+    ) -> impl Iterator<Item = (&'a FunctionName, &'a String, Option<Place>)> {
+        self.functions.iter().flat_map(move |(name, function)| {
             let set = settings.functions.get(name).map(|function| &function.configuration.environment);
-            for (index, variable) in function.file.required_environment.iter().enumerate() {
-                let is_set = set.is_some_and(|set| set.contains_key(variable))
-                    || live.get(name).is_some_and(|live| live.contains(variable));
-                if !is_set {
-                    let place = function.document.place(&["required_environment", &index.to_string()]);
-                    problems.push(
-                        Problem::new(format!("function {name} requires {variable}, which nothing sets"))
-                            .at(place)
-                            .help(ways.replace("{}", variable)),
-                    );
-                }
-            }
-        }
-        problems
+            let required = function.file.required_environment.iter().enumerate();
+            let unset =
+                required.filter(move |(_, variable)| !set.is_some_and(|set| set.contains_key(*variable)));
+            unset.map(move |(index, variable)| {
+                let place = function.document.place(&["required_environment", &index.to_string()]);
+                (name, variable, place)
+            })
+        })
     }
 
     /// What is wrong at a stage without any flag.
