@@ -115,6 +115,7 @@ pub(super) async fn run(execution: &Execution<'_>, options: &RunOptions<'_>) -> 
             say_warnings(&report);
         }
     }
+    output::annotate_report(&report);
     match code(&report) {
         exit_code::DONE => Ok(report),
         code => Err(Failure::reported(code)),

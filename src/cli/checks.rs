@@ -3,7 +3,7 @@
 use anstyle::AnsiColor;
 use mdo_model::project::{Place, Problem};
 
-use crate::output::{self, Check, CheckState, DoctorDocument, Failure, exit_code};
+use crate::output::{self, Check, CheckState, DoctorDocument, Failure, Severity, exit_code};
 
 /// What was looked at so far.
 #[derive(Default)]
@@ -22,7 +22,29 @@ impl Checks {
         detail: impl Into<String>,
         help: Option<String>,
     ) {
-        self.all.push(Check { name: name.to_owned(), state, detail: detail.into(), help });
+        self.placed(name, state, &detail.into(), None, help);
+    }
+
+    /// Adds what was found at a place, and annotates it where it is not well.
+    fn placed(
+        &mut self,
+        name: &str,
+        state: CheckState,
+        message: &str,
+        place: Option<&Place>,
+        help: Option<String>,
+    ) {
+        let severity = match state {
+            CheckState::Ok => None,
+            CheckState::Warning => Some(Severity::Warning),
+            CheckState::Failed => Some(Severity::Error),
+        };
+        if let Some(severity) = severity {
+            let named = message.starts_with(name);
+            let text = if named { message.to_owned() } else { format!("{name}: {message}") };
+            output::annotate(severity, &text, place, help.as_deref());
+        }
+        self.all.push(Check { name: name.to_owned(), state, detail: at(message, place), help });
     }
 
     /// Adds something that is well.
@@ -33,14 +55,14 @@ impl Checks {
     /// Adds what the files may have to be changed for.
     pub(super) fn warned(&mut self, name: &str, warnings: impl IntoIterator<Item = Problem>) {
         for warning in warnings {
-            self.add(name, CheckState::Warning, at(&warning.message, warning.place.as_ref()), warning.help);
+            self.placed(name, CheckState::Warning, &warning.message, warning.place.as_ref(), warning.help);
         }
     }
 
     /// Adds each complaint of a failure: it stops, or is only worth a word. `otherwise` is the exit code where it is not one of access.
     pub(super) fn failed(&mut self, name: &str, failure: &Failure, state: CheckState, otherwise: u8) {
         for complaint in &failure.complaints {
-            self.add(name, state, at(&complaint.message, complaint.place.as_ref()), complaint.help.clone());
+            self.placed(name, state, &complaint.message, complaint.place.as_ref(), complaint.help.clone());
         }
         if state == CheckState::Failed {
             let code = if failure.code == exit_code::ACCESS { exit_code::ACCESS } else { otherwise };

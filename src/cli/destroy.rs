@@ -61,7 +61,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     output::json(&output::DestroyAllDocument::new(&names, session.provider.as_ref(), stages, failure));
     outcome.map_err(|failure| {
         if !failure.is_reported() {
-            output::message(&failure.text());
+            output::failure(&failure);
         }
         Failure::reported(failure.code)
     })

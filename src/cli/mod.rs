@@ -141,7 +141,7 @@ pub(crate) fn main() -> ExitCode {
     let code = match output::set_talk(&cli.talk, typed::command) {
         Ok(()) => run(cli),
         Err(failure) => {
-            output::message(&failure.text());
+            output::failure(&failure);
             failure.code
         }
     };
@@ -165,7 +165,7 @@ fn run(cli: Cli) -> u8 {
     };
     result.unwrap_or_else(|failure| {
         if !failure.is_reported() {
-            output::message(&failure.text());
+            output::failure(&failure);
         }
         failure.code
     })
@@ -176,17 +176,17 @@ fn run(cli: Cli) -> u8 {
 fn unparsed(mut error: clap::Error) -> ExitCode {
     let advice = unknown::advice(&error);
     hide_assigned_value(&mut error);
-    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
-        let text = assigned::hide(&error.render().to_string());
-        if let Some(document) = output::FailureDocument::new(&unparsed_failure(&text, advice.clone())) {
+    if error.use_stderr() {
+        let failure = unparsed_failure(&assigned::hide(&error.render().to_string()), advice.clone());
+        let is_json = std::env::args_os().any(|argument| argument == "--json");
+        if let Some(document) = output::FailureDocument::new(&failure).filter(|_| is_json) {
             output::json(&document);
         }
-    }
-    if error.use_stderr() {
         output::message(assigned::hide(&error.render().ansi().to_string()).trim_end());
         if let Some(advice) = advice {
             output::message(&format!("\n  help: {advice}"));
         }
+        output::annotate_failure(&failure);
         return ExitCode::from(exit_code::USAGE);
     }
     match error.print() {

@@ -81,7 +81,7 @@ impl Session {
 pub(super) fn load() -> Result<Project, Failure> {
     let project = Project::load(&Project::find(&current_folder()?)?)?;
     for warning in project.warnings(today()) {
-        output::once(&warning.render("warning"));
+        output::warn(&warning);
     }
     Ok(project)
 }

@@ -153,11 +153,16 @@ impl Complaint {
         Self { resource: Some(resource.to_string()), ..self }
     }
 
-    fn render(&self) -> String {
-        let mut message = self.message.clone();
-        if let Some(reference) = &self.reference {
-            let _ = write!(message, " ({reference})");
+    /// What is wrong, with the provider's own words.
+    pub(super) fn told(&self) -> String {
+        match &self.reference {
+            Some(reference) => format!("{} ({reference})", self.message),
+            None => self.message.clone(),
         }
+    }
+
+    fn render(&self) -> String {
+        let mut message = self.told();
         if let Some(place) = &self.place {
             let _ = write!(message, "\n  --> {place}");
         }

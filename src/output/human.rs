@@ -158,19 +158,23 @@ pub(crate) fn report(plan: &Plan, report: &Report, again: &str) -> String {
         };
         let _ = writeln!(text, "  {:<kinds$}  {:<width$}  {outcome}", finished.id.kind, name(finished));
     }
-    for finished in &report.finished {
-        if let Outcome::Failed(error) = &finished.outcome {
-            let message = format!("{}: {error}", finished.id);
-            let help = error.help.as_deref().or_else(|| {
-                error.cause.is_conflict().then_some("run the command again: it picks up where it stopped")
-            });
-            let _ = writeln!(text, "{}", render("error", &message, help));
-        }
+    for (message, help) in failures(report) {
+        let _ = writeln!(text, "{}", render("error", &message, help));
     }
     if report.finished.iter().any(|finished| matches!(finished.outcome, Outcome::Interrupted)) {
         let _ = writeln!(text, "  run {again} again to finish");
     }
     text
+}
+
+/// Why each change that failed did, and what to do about it.
+pub(super) fn failures(report: &Report) -> impl Iterator<Item = (String, Option<&str>)> {
+    report.finished.iter().filter_map(|finished| {
+        let Outcome::Failed(error) = &finished.outcome else { return None };
+        let again =
+            || error.cause.is_conflict().then_some("run the command again: it picks up where it stopped");
+        Some((format!("{}: {error}", finished.id), error.help.as_deref().or_else(again)))
+    })
 }
 
 /// How many changes are told one by one when all went well.

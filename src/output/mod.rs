@@ -1,5 +1,6 @@
 //! Renders plans, events and results: for people, or as JSON. Nothing else prints.
 
+mod annotation;
 mod documents;
 pub(crate) mod exit_code;
 mod failure;
@@ -11,6 +12,7 @@ mod progress;
 mod talk;
 mod text;
 
+pub(crate) use annotation::{Severity, annotate, annotate_failure, annotate_report, failure, warn};
 pub(crate) use documents::{
     Check, CheckState, DerivativeBuildDocument, DerivativeCreateDocument, DerivativeEntry,
     DerivativeListDocument, DerivativeListEntry, DerivativeLockDocument, DerivativePinDocument,
@@ -86,9 +88,14 @@ static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 /// Writes a warning or a note to standard error, unless this process has written the very same one before: neither the run of
 /// a plan nor a reload of `mdo dev` repeats what was said already.
 pub(crate) fn once(text: &str) {
-    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
+    if is_new(text) {
         message(text);
     }
+}
+
+/// Whether this is not said yet; it counts as said from now on.
+fn is_new(text: &str) -> bool {
+    SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned())
 }
 
 /// Says a message on standard error, and writes it down where a log is asked for.

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod annotations;
 mod builds;
 mod check;
 mod completions;

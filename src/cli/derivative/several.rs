@@ -43,7 +43,7 @@ impl Several {
         match self.failure {
             None => Ok(()),
             Some(failure) if is_told => {
-                output::message(&failure.text());
+                output::failure(&failure);
                 Err(Failure::reported(failure.code))
             }
             Some(failure) => Err(failure),
