@@ -22,6 +22,7 @@ mod dev;
 mod dockerfile;
 mod doctor;
 mod engine;
+mod explain;
 mod fetch;
 mod history;
 mod hosting;
@@ -125,6 +126,7 @@ enum Verb {
     Prune(prune::Args),
     Destroy(destroy::Args),
     Doctor(doctor::Args),
+    Explain(explain::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -237,6 +239,10 @@ impl Cli {
             Verb::Init(args) => init::run(args),
             Verb::Add(args) => add::run(&args),
             Verb::Check(args) => interrupt.around(check::run(args)).await,
+            Verb::Explain(args) => {
+                explain::run(&args);
+                Ok(())
+            }
             Verb::Schema(args) => schema::run(&args),
             Verb::Completions(args) => completions::run(&args),
             Verb::Man(args) => man::run(&args),
@@ -291,6 +297,7 @@ impl Verb {
             Self::Init(_)
             | Self::Add(_)
             | Self::Dev(_)
+            | Self::Explain(_)
             | Self::Invoke(_)
             | Self::Schema(_)
             | Self::Completions(_)

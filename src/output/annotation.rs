@@ -20,6 +20,14 @@ pub(crate) enum Severity {
 /// Says why a command fails.
 pub(crate) fn failure(failure: &Failure) {
     message(&failure.text());
+    if super::talk::is_verbose() {
+        let mut words: Vec<String> =
+            failure.complaints.iter().map(|complaint| complaint.code.word()).collect();
+        words.dedup();
+        words
+            .iter()
+            .for_each(|word| message(&format!("  code: {word}, which `mdo explain {word}` describes")));
+    }
     annotate_failure(failure);
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use clap::ValueEnum;
 use mdo_engine::{Answer, Cause, Error};
 use mdo_model::project::{Place, Problem};
 use mdo_package::OwnFolderError;
@@ -39,8 +40,9 @@ pub(crate) struct Complaint {
 }
 
 /// What kind of error it is. The words are part of mdo's interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
 pub(crate) enum ErrorCode {
     /// The command line, or what it asks for, is not acceptable.
     Usage,

@@ -3,6 +3,7 @@
 mod annotation;
 mod documents;
 pub(crate) mod exit_code;
+mod explanation;
 mod failure;
 mod fields;
 mod hosted;

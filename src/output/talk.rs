@@ -89,6 +89,11 @@ pub(crate) fn trace(call: &CallTrace<'_>) {
     }
 }
 
+/// Whether more is said than most people want.
+pub(super) fn is_verbose() -> bool {
+    TALK.get().is_some_and(|talk| talk.is_verbose)
+}
+
 /// Whether notes and warnings are left out.
 pub(super) fn is_quiet(text: &str) -> bool {
     let is_minor = text.starts_with("note: ") || text.starts_with("warning: ");

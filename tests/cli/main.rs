@@ -17,6 +17,7 @@ mod dev;
 mod doctor;
 mod engine;
 mod errors;
+mod explain;
 mod image;
 mod init;
 mod invoke;
