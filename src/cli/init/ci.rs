@@ -121,8 +121,16 @@ impl Pipeline {
         let setting =
             |kind: &str, name: &str, use_: &str| [kind.to_owned(), name.to_owned(), use_.to_owned()];
         let mut settings = vec![
-            setting("variable", "AWS_ROLE_TO_PLAN", "the ARN of a role that may read, for pull requests"),
-            setting("variable", "AWS_ROLE_TO_DEPLOY", "the ARN of the role that deploys"),
+            setting(
+                "variable",
+                "AWS_ROLE_TO_PLAN",
+                "the ARN of a role that may read; it trusts repo:OWNER/REPO:pull_request",
+            ),
+            setting(
+                "variable",
+                "AWS_ROLE_TO_DEPLOY",
+                "the ARN of one that deploys; it trusts repo:OWNER/REPO:environment:STAGE",
+            ),
         ];
         settings.push(match &self.region {
             Some(region) => {
