@@ -17,7 +17,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     let nothing = none(&PathBuf::from(variable("OUT_DIR")));
-    let is_native = variable("CARGO_CFG_TARGET_OS") == "linux" && variable("HOST") == variable("TARGET");
+    let is_native = is_of_this_kind(&variable("HOST"), &variable("TARGET"));
     // With the very command of the function's own build hook, in its own target folder, so that neither waits for the other's
     // work twice.
     let bootstrap = match is_native {
@@ -69,6 +69,13 @@ fn build(root: &Path, program: &Program) -> PathBuf {
         assert!(run(&[]), "{package} could not be built: see above");
     }
     target.join(profile).join(name)
+}
+
+/// Whether what is built for the machine that builds runs where mdo will: on Linux with the same kind of processor. What is static
+/// needs no C library there, be it another one.
+fn is_of_this_kind(host: &str, target: &str) -> bool {
+    let processor = |triple: &str| triple.split('-').next().map(str::to_owned);
+    host.contains("-linux-") && target.contains("-linux-") && processor(host) == processor(target)
 }
 
 /// A machine that is not Linux cannot link for it without more tools; who needs a program then says so.

@@ -29,6 +29,7 @@ mod pipeline;
 mod plan;
 mod prune;
 mod reference;
+mod release;
 mod runtimes;
 mod secrets;
 mod talk;
