@@ -42,6 +42,7 @@ impl Runner<'_> {
         shell.current_dir(self.project.folder()).env_clear().env("PATH", path);
         shell.envs(self.project.environment()).envs(variables.iter().copied());
         shell.env("RUNNER_TEMP", &temporary).env("GITHUB_STEP_SUMMARY", temporary.join("summary"));
+        shell.env("GITHUB_ACTIONS", "true").env("GITHUB_WORKSPACE", self.project.folder());
         shell.env("GITHUB_REPOSITORY", "ours/shop").env("GITHUB_WORKFLOW", "mdo").env("STAGE", "dev");
         let output = workflow::run(workflow::step(&self.workflow, job, name), &mut shell);
         let mut said = self.project.said();
@@ -107,6 +108,9 @@ fn a_pull_request_is_planned_and_commented_on_and_what_is_merged_is_deployed() {
         String::from_utf8_lossy(&partly.stdout).contains("::error title=partly deployed::"),
         "{partly:?}"
     );
+    let annotations = String::from_utf8_lossy(&partly.stderr);
+    let annotated: Vec<&str> = annotations.lines().filter(|line| line.starts_with("::error::")).collect();
+    assert!(annotated.len() == 1 && annotated[0].contains("apigateway:POST"), "{annotations}");
     assert_eq!(code(partly), Some(5));
     let deployed = runner.step("deploy", "Deploy", &[&secrets[..], &[("YES", "")]].concat());
     assert_eq!(code(deployed), Some(0));
