@@ -88,6 +88,7 @@ pub(super) fn show(execution: &Execution<'_>, json: bool) {
 /// Runs the plan, and prints what came of it, all but the closing lines of success.
 pub(super) async fn run(execution: &Execution<'_>, options: &RunOptions<'_>) -> Result<Report, Failure> {
     let progress = Progress::new(execution.plan.names.clone(), options.json);
+    output::events::planned(execution.plan, execution.provider);
     let interrupt = options.interrupt;
     interrupt.begin("interrupted: finishing what was begun; press Ctrl-C again to stop at once");
     let report = apply::apply(

@@ -60,10 +60,11 @@ const EXAMPLES: &str = "Examples:
 
 pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
     let to_stdout = args.output.as_deref() == Some(Path::new("-"));
-    if to_stdout && args.json {
+    if to_stdout && (args.json || output::events::take_stdout()) {
+        let other = if args.json { "the JSON document" } else { "the events" };
         return Err(Failure::with_help(
             exit_code::USAGE,
-            "the image and the JSON document cannot both go to standard output",
+            format!("the image and {other} cannot both go to standard output"),
             "write the image to a file: -o FILE",
         ));
     }

@@ -140,7 +140,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return unparsed(error),
     };
-    let code = match output::set_talk(&cli.talk, typed::command) {
+    let code = match output::set_talk(&cli.talk, typed::command, cli.verb.is_json()) {
         Ok(()) => run(cli),
         Err(failure) => {
             output::failure(&failure);
@@ -148,9 +148,12 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     if let Some(error) = output::lost() {
-        output::message(&format!("error: cannot write standard output: {error}"));
-        return ExitCode::from(if code == exit_code::DONE { exit_code::FAILED } else { code });
+        output::message(&format!("error: cannot write {error}"));
+        let code = if code == exit_code::DONE { exit_code::FAILED } else { code };
+        output::events::ended(code);
+        return ExitCode::from(code);
     }
+    output::events::ended(code);
     ExitCode::from(code)
 }
 

@@ -2,6 +2,7 @@
 
 mod annotation;
 mod documents;
+pub(crate) mod events;
 pub(crate) mod exit_code;
 mod explanation;
 mod failure;
@@ -29,6 +30,7 @@ pub(crate) use logs::LogPrinter;
 pub(crate) use mdo_model::thousands;
 pub(crate) use progress::{Progress, Steps};
 pub(crate) use talk::{TalkArgs, set_talk, trace};
+use text::utc_now;
 pub(crate) use text::{count, table, utc, utc_seconds};
 
 use std::collections::BTreeSet;
@@ -36,7 +38,7 @@ use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// Why data did not reach standard output, if it did not.
+/// Which data was not written, and why, if it was not.
 static LOST: OnceLock<String> = OnceLock::new();
 
 /// Whether nobody reads standard output any more.
@@ -46,13 +48,26 @@ static UNREAD: AtomicBool = AtomicBool::new(false);
 ///
 /// A reader that went away (`mdo list | head -1`) is not an error, see [`is_unread`]; for others see [`lost`].
 pub(crate) fn data(text: &str) {
+    match events::take_stdout() {
+        // Who reads the events wants nothing else there.
+        true => write_message(text.strip_suffix('\n').unwrap_or(text)),
+        false => write_data(text),
+    }
+}
+
+fn write_data(text: &str) {
     let mut stdout = anstream::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => UNREAD.store(true, Ordering::Relaxed),
-        Err(error) => drop(LOST.get_or_init(|| error.to_string())),
+        Err(error) => lose(&format!("standard output: {error}")),
         Ok(()) => {}
     }
+}
+
+/// Notes what could not be written, and why.
+fn lose(what: &str) {
+    drop(LOST.get_or_init(|| what.to_owned()));
 }
 
 /// Whether more data would reach nobody: the reader went away, or the disk is full.
@@ -60,7 +75,7 @@ pub(crate) fn is_unread() -> bool {
     UNREAD.load(Ordering::Relaxed) || lost().is_some()
 }
 
-/// Why data did not reach standard output, a full disk for instance; `None` if all did.
+/// Which data was not written, and why, as in `standard output: No space left on device`; `None` if all was.
 pub(crate) fn lost() -> Option<&'static str> {
     LOST.get().map(String::as_str)
 }
@@ -102,6 +117,7 @@ fn is_new(text: &str) -> bool {
 /// Says a message on standard error, and writes it down where a log is asked for.
 pub(crate) fn message(text: &str) {
     talk::note_down(text);
+    events::said(text);
     if !talk::is_quiet(text) {
         write_message(text);
     }

@@ -22,7 +22,7 @@ pub(super) fn above_lines(print: impl FnOnce()) {
     }
 }
 
-/// Shows a run's events on standard error while they happen.
+/// Shows a run's events on standard error while they happen, and writes them down where that is asked for.
 pub(crate) struct Progress {
     lines: Option<MultiProgress>,
     names: Names,
@@ -42,6 +42,7 @@ impl Progress {
 
     /// Takes one event.
     pub(crate) fn on(&self, event: RunEvent<'_>) {
+        super::events::happened(&event, &self.names);
         let Some(lines) = &self.lines else {
             if let RunEvent::Waiting(id, what) = event
                 && lock(&self.said).insert((id.clone(), what.clone()))

@@ -11,7 +11,7 @@ use anstyle::Style;
 use clap::{Args, ValueEnum};
 use mdo_engine::CallTrace;
 
-use super::{Failure, exit_code, utc_seconds};
+use super::{Failure, events, exit_code, utc_seconds};
 
 /// What every command takes.
 #[derive(Args, Clone, Debug)]
@@ -26,6 +26,9 @@ pub(crate) struct TalkArgs {
     /// Write what is said and each call into a file too, at its end; no secret is in it
     #[arg(long, value_name = "FILE", global = true)]
     log_file: Option<PathBuf>,
+    /// Write what happens into a file while it does, one JSON object a line; `-` for standard output, in place of anything else there
+    #[arg(long, value_name = "FILE", global = true)]
+    events: Option<PathBuf>,
     /// When to use colours; NO_COLOR is heard
     #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
     color: ColorChoice,
@@ -48,11 +51,12 @@ struct Talk {
 
 static TALK: OnceLock<Talk> = OnceLock::new();
 
-/// Puts in force what the command line says, before anything is said. `command` tells the command as it was typed, without values.
+/// Puts in force what the command line says, before anything is said. `command` tells the command as it was typed, without values, and
+/// `json` whether standard output is to be one JSON document.
 ///
 /// # Errors
-/// When the log cannot be written.
-pub(crate) fn set_talk(args: &TalkArgs, command: impl FnOnce() -> String) -> Result<(), Failure> {
+/// When the log or the events cannot be written, or two want standard output.
+pub(crate) fn set_talk(args: &TalkArgs, command: impl Fn() -> String, json: bool) -> Result<(), Failure> {
     match args.color {
         // What the environment says counts.
         ColorChoice::Auto => {}
@@ -65,7 +69,15 @@ pub(crate) fn set_talk(args: &TalkArgs, command: impl FnOnce() -> String) -> Res
     if args.log_file.is_some() {
         note_down(&format!("{}  (mdo {})", command(), env!("CARGO_PKG_VERSION")));
     }
-    Ok(())
+    match &args.events {
+        Some(path) if json && path == Path::new(events::STDOUT) => Err(Failure::with_help(
+            exit_code::USAGE,
+            "`--json` and `--events -` both want standard output",
+            "give `--events` a file",
+        )),
+        Some(path) => events::open(path, command()),
+        None => Ok(()),
+    }
 }
 
 fn open(path: &Path) -> Result<File, Failure> {

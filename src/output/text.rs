@@ -20,10 +20,19 @@ pub(crate) fn utc(at: Millis) -> String {
     at.format(&form).unwrap_or_default()
 }
 
+/// This moment as RFC 3339 in UTC, to the millisecond.
+pub(super) fn utc_now() -> String {
+    utc(millis(SystemTime::now()))
+}
+
+fn millis(at: SystemTime) -> Millis {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+}
+
 /// A moment as RFC 3339 in UTC, to the second.
 pub(crate) fn utc_seconds(at: SystemTime) -> String {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let text = utc(Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX));
+    let text = utc(millis(at));
     text.get(..19).map(|seconds| format!("{seconds}Z")).unwrap_or(text)
 }
 

@@ -17,6 +17,7 @@ mod dev;
 mod doctor;
 mod engine;
 mod errors;
+mod events;
 mod explain;
 mod image;
 mod init;

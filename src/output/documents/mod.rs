@@ -4,6 +4,7 @@
 
 mod derivative;
 mod doctor;
+mod event;
 mod failure;
 mod history;
 mod image;
@@ -22,6 +23,7 @@ pub(crate) use derivative::{
     DerivativeListEntry, DerivativeLockDocument, DerivativePinDocument, LockEntry, ZipState,
 };
 pub(crate) use doctor::{Check, CheckState, DoctorDocument};
+pub(crate) use event::EventDocument;
 pub(crate) use failure::{DestroyAllDocument, FailureDocument};
 pub(crate) use history::HistoryDocument;
 pub(crate) use image::ImageDocument;
@@ -68,11 +70,11 @@ fn word(one: impl Serialize) -> Value {
     serde_json::to_value(one).unwrap_or_default()
 }
 
-/// Any document that `--json` prints.
+/// Any document that `--json` prints, or `--events` writes.
 #[derive(JsonSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "it is there for its schema alone")]
-#[schemars(title = "What mdo prints with --json")]
+#[schemars(title = "What mdo prints with --json and --events")]
 enum AnyDocument {
     Plan(PlanDocument),
     List(ListDocument),
@@ -86,6 +88,7 @@ enum AnyDocument {
     Usage(UsageDocument),
     Warm(WarmDocument),
     Log(LogDocument),
+    Event(EventDocument),
     History(HistoryDocument),
     Doctor(DoctorDocument),
     DestroyAll(DestroyAllDocument),

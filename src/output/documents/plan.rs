@@ -117,7 +117,7 @@ struct KeptEntry {
 
 /// What came of one change.
 #[derive(Debug, Serialize, JsonSchema)]
-struct OutcomeEntry {
+pub(super) struct OutcomeEntry {
     /// `done`, `failed`, `skipped` because something that it needs did not come about, or `interrupted`.
     outcome: String,
     /// How long it took, in seconds.
@@ -205,7 +205,7 @@ impl KeptEntry {
 }
 
 impl OutcomeEntry {
-    fn new(finished: &Finished, name: &str) -> Self {
+    pub(super) fn new(finished: &Finished, name: &str) -> Self {
         let mut entry = Self {
             outcome: String::new(),
             seconds: finished.took.as_secs_f64(),
