@@ -43,6 +43,7 @@ mod oversized;
 mod packaging;
 mod plan;
 mod planning;
+mod policy;
 mod promote;
 mod prune;
 mod renamed;
@@ -127,6 +128,7 @@ enum Verb {
     Destroy(destroy::Args),
     Doctor(doctor::Args),
     Explain(explain::Args),
+    Policy(policy::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -265,6 +267,7 @@ impl Cli {
             Verb::Rollback(args) => interrupt.around(rollback::run(args, &interrupt)).await,
             Verb::Prune(args) => interrupt.around(prune::run(args, &interrupt)).await,
             Verb::Doctor(args) => interrupt.around(doctor::run(args)).await,
+            Verb::Policy(args) => policy::run(&args),
             Verb::Destroy(args) => interrupt.around(destroy::run(args, &interrupt)).await,
         };
         let result = result.map_err(|failure| failure.rewritten(assigned::hide));
@@ -296,6 +299,7 @@ impl Verb {
             Self::Rollback(args) => args.json,
             Self::Prune(args) => args.json,
             Self::Doctor(args) => args.json,
+            Self::Policy(args) => args.json,
             Self::Destroy(args) => args.json,
             Self::Init(_)
             | Self::Add(_)

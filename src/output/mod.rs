@@ -19,7 +19,8 @@ pub(crate) use documents::{
     Check, CheckState, DerivativeBuildDocument, DerivativeCreateDocument, DerivativeEntry,
     DerivativeListDocument, DerivativeListEntry, DerivativeLockDocument, DerivativePinDocument,
     DestroyAllDocument, DoctorDocument, FailureDocument, HistoryDocument, ImageDocument, KeysDocument,
-    ListDocument, LockEntry, PlanDocument, UsageDocument, WarmDocument, WarmEntry, ZipState, schema,
+    ListDocument, LockEntry, PartPolicy, PlanDocument, PolicyDocument, PolicyPart, UsageDocument,
+    WarmDocument, WarmEntry, ZipState, schema,
 };
 pub(crate) use failure::{Complaint, ErrorCode, Failure};
 pub(crate) use hosted::{cost, moves, notes, size as server_size};

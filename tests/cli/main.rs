@@ -28,6 +28,7 @@ mod manual;
 mod own_folder;
 mod pipeline;
 mod plan;
+mod policy;
 mod prune;
 mod reference;
 mod release;

@@ -17,6 +17,7 @@ mod observe;
 mod ownership;
 mod pace;
 mod pages;
+pub mod policy;
 mod quotas;
 mod s3;
 mod written;

@@ -11,6 +11,7 @@ mod image;
 mod live;
 mod logs;
 mod plan;
+mod policy;
 
 use mdo_engine::Provider;
 use mdo_model::project::Names;
@@ -30,6 +31,7 @@ pub(crate) use image::ImageDocument;
 pub(crate) use live::{KeysDocument, ListDocument, UsageDocument, WarmDocument, WarmEntry};
 pub(crate) use logs::LogDocument;
 pub(crate) use plan::PlanDocument;
+pub(crate) use policy::{PartPolicy, PolicyDocument, PolicyPart};
 
 /// The version of every document.
 const VERSION: u8 = 1;
@@ -91,6 +93,7 @@ enum AnyDocument {
     Event(EventDocument),
     History(HistoryDocument),
     Doctor(DoctorDocument),
+    Policy(PolicyDocument),
     DestroyAll(DestroyAllDocument),
     Failure(FailureDocument),
 }

@@ -2,7 +2,6 @@
 
 mod cause;
 mod credentials;
-mod permission;
 mod retry;
 #[cfg(test)]
 mod tests;
@@ -14,6 +13,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use mdo_engine::{Answer, Cause, Error, Redactor};
+
+use crate::policy;
 
 pub(crate) use credentials::{check_configuration, no_region, wrong_account};
 pub(crate) use retry::{is_throttle, is_transient, retry_after};
@@ -142,9 +143,9 @@ fn refused(operation: &str, on: &str, cause: Cause, code: &str, message: &str, c
 
 fn denied(operation: &str, on: &str, message: &str, caller: &Caller<'_>) -> Error {
     let action = between(message, "not authorized to perform: ", " ");
-    let action = action.map_or_else(|| permission::action(operation), str::to_owned);
+    let action = action.map_or_else(|| policy::action(operation), str::to_owned);
     let resource = between(message, "on resource: ", " ").map(str::to_owned);
-    let resource = resource.or_else(|| permission::resource(operation, caller.partition, caller.region));
+    let resource = resource.or_else(|| policy::gateway_resource(operation, caller.partition, caller.region));
     let on_what = match resource.as_deref().unwrap_or(on) {
         "" => String::new(),
         resource => format!(" on {resource}"),

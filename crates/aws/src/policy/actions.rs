@@ -1,7 +1,7 @@
-//! What IAM calls the permission for a call, and the resource that it is needed on.
+//! What IAM calls the permission for a call, and the path of API Gateway that it is needed on.
 
 /// The permission that a call needs, as IAM writes it.
-pub(super) fn action(operation: &str) -> String {
+pub(crate) fn action(operation: &str) -> String {
     let (service, name) = operation.split_once(':').unwrap_or(("", operation));
     match (service, name) {
         // API Gateway has a permission for each HTTP method, and none for each operation.
@@ -26,26 +26,29 @@ fn method(name: &str) -> &'static str {
     }
 }
 
-/// The resource of a call to API Gateway as IAM writes it, for who has to write the policy.
-pub(super) fn resource(operation: &str, partition: &str, region: &str) -> Option<String> {
-    let path = match operation.strip_prefix("apigateway:")? {
+/// The path of a call to API Gateway in IAM's terms: ids are not known before, and stand as `*`.
+pub(super) fn gateway_path(operation: &str) -> Option<&'static str> {
+    Some(match operation.strip_prefix("apigateway:")? {
         "CreateDeployment" | "GetDeployments" => "/restapis/*/deployments",
         "CreateApiKey" | "GetApiKeys" => "/apikeys",
         "CreateUsagePlan" | "GetUsagePlans" => "/usageplans",
         "CreateUsagePlanKey" | "GetUsagePlanKeys" => "/usageplans/*/keys",
-        "DeleteApiKey" | "GetApiKey" | "UpdateApiKey" => "/apikeys/*",
+        "DeleteApiKey" | "UpdateApiKey" => "/apikeys/*",
         "DeleteDeployment" => "/restapis/*/deployments/*",
         "DeleteRestApi" | "GetRestApi" | "PutRestApi" => "/restapis/*",
         "DeleteStage" | "GetStage" | "UpdateStage" => "/restapis/*/stages/*",
-        "GetExport" => "/restapis/*/stages/*/exports/*",
         "GetStages" => "/restapis/*/stages",
         "DeleteUsagePlan" | "GetUsagePlan" | "UpdateUsagePlan" => "/usageplans/*",
-        "GetResources" => "/restapis/*/resources",
+        "GetUsage" => "/usageplans/*/usage",
         "GetRestApis" | "ImportRestApi" => "/restapis",
-        "TagResource" | "UntagResource" => "/tags/*",
-        _ => "/*",
-    };
-    Some(format!("arn:{partition}:apigateway:{region}::{path}"))
+        "TagResource" => "/tags/*",
+        _ => return None,
+    })
+}
+
+/// The resource of a call to API Gateway as IAM writes it, for who has to write the policy.
+pub(crate) fn gateway_resource(operation: &str, partition: &str, region: &str) -> Option<String> {
+    gateway_path(operation).map(|path| format!("arn:{partition}:apigateway:{region}::{path}"))
 }
 
 #[cfg(test)]
@@ -74,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_resource_of_api_gateway_is_an_arn() {
-        let of = |operation| resource(operation, "aws", "eu-west-1");
+        let of = |operation| gateway_resource(operation, "aws", "eu-west-1");
         assert_eq!(of("apigateway:GetRestApis").as_deref(), Some("arn:aws:apigateway:eu-west-1::/restapis"));
         let deployments = "arn:aws:apigateway:eu-west-1::/restapis/*/deployments";
         assert_eq!(of("apigateway:CreateDeployment").as_deref(), Some(deployments));
