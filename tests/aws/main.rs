@@ -27,6 +27,7 @@ mod ownership;
 mod packages;
 mod permissions;
 mod pipeline;
+mod policy;
 mod smoke;
 mod stages;
 mod trouble;

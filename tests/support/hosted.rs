@@ -43,16 +43,23 @@ impl Servers {
     /// Those of this test process; nothing where there is to be no emulator.
     fn shared() -> Option<&'static Servers> {
         static SHARED: OnceLock<Option<Servers>> = OnceLock::new();
-        let start = || {
-            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-            let target = Path::new(env!("CARGO_BIN_EXE_mdo")).ancestors().nth(2).unwrap();
-            let server = Ministack::shared(root, target)?;
-            let nobody = server.run().join("nobody");
-            fs::create_dir_all(&nobody).unwrap();
-            let client = Client::start(server.python(), Path::new(CLIENT)).unwrap();
-            Some(Servers { server, client, nobody })
-        };
-        SHARED.get_or_init(start).as_ref()
+        SHARED.get_or_init(|| Servers::start(Ministack::shared)).as_ref()
+    }
+
+    /// Those that ask IAM about every call.
+    fn guarded() -> Option<&'static Servers> {
+        static GUARDED: OnceLock<Option<Servers>> = OnceLock::new();
+        GUARDED.get_or_init(|| Servers::start(Ministack::guarded)).as_ref()
+    }
+
+    fn start(of: fn(&Path, &Path) -> Option<&'static Ministack>) -> Option<Servers> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let target = Path::new(env!("CARGO_BIN_EXE_mdo")).ancestors().nth(2).unwrap();
+        let server = of(root, target)?;
+        let nobody = server.run().join("nobody");
+        fs::create_dir_all(&nobody).unwrap();
+        let client = Client::start(server.python(), Path::new(CLIENT)).unwrap();
+        Some(Servers { server, client, nobody })
     }
 }
 
@@ -78,15 +85,27 @@ impl HostedProject {
     /// The project `shop` with the function `echo` at the keyed route `GET /echo`, whose stage `prod` servers answer; nothing where
     /// there is to be no emulator.
     pub fn with_echo() -> Option<HostedProject> {
-        let hosted = HostedProject::empty()?;
+        Some(HostedProject::empty()?.and_echo())
+    }
+
+    /// The same on a server that asks IAM about every call.
+    pub fn guarded_with_echo() -> Option<HostedProject> {
+        Some(HostedProject::on(Servers::guarded()?).and_echo())
+    }
+
+    fn and_echo(self) -> HostedProject {
+        let hosted = self;
         hosted.project.write("project.toml", &format!("name = \"shop\"\n\n{PLAIN}"));
         hosted.add_function("echo", json!({"routes": ["GET /echo"]}));
-        Some(hosted)
+        hosted
     }
 
     /// An empty folder with an account.
     pub fn empty() -> Option<HostedProject> {
-        let servers = Servers::shared()?;
+        Servers::shared().map(HostedProject::on)
+    }
+
+    fn on(servers: &'static Servers) -> HostedProject {
         let proxy = Proxy::start(servers.address(), Duration::ZERO);
         let account = Account::new(servers, servers.server.account()).at(proxy.url());
         let project = TestProject::empty(account);
@@ -94,7 +113,7 @@ impl HostedProject {
         let registry = Proxy::start(servers.address(), Duration::ZERO);
         let hosted = HostedProject { project, proxy, registry };
         hosted.settle();
-        Some(hosted)
+        hosted
     }
 
     /// Adds a function whose program an image without a base can run.

@@ -19,6 +19,15 @@ const SERVER: PythonServer = PythonServer {
     },
 };
 
+/// The same server, which asks IAM about every call.
+const GUARDED: PythonServer = PythonServer {
+    listens: |command, address| {
+        command.env("AUTH", "true");
+        (SERVER.listens)(command, address);
+    },
+    ..SERVER
+};
+
 /// A running MiniStack.
 pub struct Ministack {
     server: Started,
@@ -36,13 +45,24 @@ impl Ministack {
     /// With one line, the same in every test, if it cannot be installed or started.
     pub fn shared(root: &Path, target: &Path) -> Option<&'static Ministack> {
         static SHARED: OnceLock<Result<Option<Ministack>, String>> = OnceLock::new();
-        let shared = SHARED.get_or_init(|| {
-            if are_unwanted() {
-                return Ok(None);
-            }
-            let server = SERVER.start(root, target)?;
-            Ok(Some(Ministack { server, accounts: AtomicU64::new(200_000_000_001) }))
-        });
+        Ministack::started(SHARED.get_or_init(|| Ministack::start(&SERVER, root, target)))
+    }
+
+    /// As [`Ministack::shared`], one that asks IAM about every call. Whoever has an account's id as access key may do anything there.
+    pub fn guarded(root: &Path, target: &Path) -> Option<&'static Ministack> {
+        static GUARDED_ONE: OnceLock<Result<Option<Ministack>, String>> = OnceLock::new();
+        Ministack::started(GUARDED_ONE.get_or_init(|| Ministack::start(&GUARDED, root, target)))
+    }
+
+    fn start(server: &PythonServer, root: &Path, target: &Path) -> Result<Option<Ministack>, String> {
+        if are_unwanted() {
+            return Ok(None);
+        }
+        let server = server.start(root, target)?;
+        Ok(Some(Ministack { server, accounts: AtomicU64::new(200_000_000_001) }))
+    }
+
+    fn started(shared: &'static Result<Option<Ministack>, String>) -> Option<&'static Ministack> {
         match shared {
             Ok(server) => server.as_ref(),
             Err(error) => panic!("no MiniStack: {error}"),

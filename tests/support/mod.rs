@@ -19,6 +19,7 @@ pub mod emulator;
 pub mod fault;
 pub mod hosted;
 pub mod http;
+pub mod iam;
 pub mod ministack;
 pub mod moto;
 pub mod operations;

@@ -23,6 +23,8 @@ use super::strict::{Settling, Unique};
 
 /// How long no call may come before a round begins: long beside what mdo needs between two calls.
 const QUIET: Duration = Duration::from_millis(150);
+/// The largest body that is kept, in bytes.
+const LARGEST: usize = 256 * 1024;
 /// How often somebody who waits for a call looks whether the process under test has ended.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -383,6 +385,7 @@ impl Shared {
             path: request.target().to_owned(),
             operation,
             sent: request.body.len(),
+            body: if request.body.len() > LARGEST { Arc::default() } else { request.body.clone().into() },
             status,
         });
     }

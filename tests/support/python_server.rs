@@ -43,9 +43,10 @@ impl PythonServer {
     pub fn start(&self, root: &Path, target: &Path) -> Result<Started, String> {
         let folder = target.join(self.folder);
         let python = with_packages(&folder, Path::new("python3"), self.requirements)?;
-        let run = folder.join("runs").join(std::process::id().to_string());
         let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let address = address.map_err(|error| format!("no free port: {error}"))?;
+        // Of one server there may be several in a process.
+        let run = folder.join("runs").join(format!("{}-{}", std::process::id(), address.port()));
         let log = run.join("server.log");
         let launched = self.launch(&python, &root.join(START), &run, address, &log);
         let mut child = launched.map_err(|error| format!("cannot start {}: {error}", python.display()))?;

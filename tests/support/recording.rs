@@ -1,6 +1,7 @@
 //! What a proxy saw: the calls, and how many of them had to wait for one another.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::operations::Operation;
@@ -20,6 +21,8 @@ pub struct Call {
     pub operation: Operation,
     /// How many bytes the request's body has.
     pub sent: usize,
+    /// The body, where it is no upload.
+    pub body: Arc<[u8]>,
     /// HTTP status of the answer; 0 where the connection was cut instead.
     pub status: u16,
 }
@@ -121,6 +124,7 @@ mod tests {
             method: "GET".to_owned(),
             path: "/".to_owned(),
             sent: 0,
+            body: Arc::default(),
             operation: Operation {
                 service: "lambda".to_owned(),
                 name: "GetPolicy".to_owned(),
