@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mdo_aws::{AwsProvider, S3Object};
 use mdo_engine::logs::Logs;
 use mdo_engine::{
-    Cause, Error, Fetch, FindOrigin, History, Invoke, Keys, Pings, Provider, Quotas, Revisions, Share,
+    Cause, Clock, Error, Fetch, FindOrigin, History, Invoke, Keys, Pings, Provider, Quotas, Revisions, Share,
     Versions,
 };
 use mdo_https::HttpsFile;
@@ -39,6 +39,8 @@ pub(super) struct Connection {
     pub revisions: Option<Arc<dyn Revisions>>,
     /// How much of the account's quotas is used up; this machine has none.
     pub quotas: Option<Arc<dyn Quotas>>,
+    /// The provider's clock, where it is not this machine's.
+    pub clock: Option<Arc<dyn Clock>>,
     /// The provider itself where it is this machine, for who serves it.
     pub local: Option<Arc<LocalProvider>>,
 }
@@ -67,6 +69,7 @@ pub(super) async fn connect(
                 versions: Some(Arc::clone(&aws) as _),
                 revisions: Some(Arc::clone(&aws) as _),
                 quotas: Some(Arc::clone(&aws) as _),
+                clock: Some(Arc::clone(&aws) as _),
                 ..connection(aws)
             })
         }
@@ -101,6 +104,7 @@ fn connection<P: Provider + Invoke + Keys + Pings + Logs + History + 'static>(
         versions: None,
         revisions: None,
         quotas: None,
+        clock: None,
         local: None,
     }
 }

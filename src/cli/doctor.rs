@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Parser;
 use mdo_engine::{Origin, QuotaUse};
@@ -14,6 +15,13 @@ use super::connect::{Location, connect};
 use super::engine::{Engine, Purpose};
 use super::session::{self, Session};
 use crate::output::{self, CheckState, Failure, exit_code};
+
+/// From so many seconds on AWS refuses what is signed with another time than its own.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html>
+const CLOCK_LIMIT: u64 = 5 * 60;
+
+/// From so many seconds on a clock that goes on like that is worth a word.
+const CLOCK_IS_OFF: u64 = 60;
 
 /// From this part of a quota on, in percent, it is worth a word.
 const NEARLY_FULL: u64 = 80;
@@ -138,7 +146,12 @@ async fn look_at_account(place: &StackArgs, checks: &mut Checks) {
         Ok(session) => session,
         Err(failure) => return checks.failed("credentials", &failure, CheckState::Failed, exit_code::FAILED),
     };
-    match session.provider.location().await {
+    let location = session.provider.location().await;
+    // Where the clock is wrong, no credentials are good.
+    if let Some(ahead) = session.connection.clock.as_ref().and_then(|clock| clock.ahead()) {
+        look_at_clock(ahead, checks);
+    }
+    match location {
         Ok(location) => checks.ok("credentials", location),
         Err(error) => {
             return checks.failed("credentials", &error.into(), CheckState::Failed, exit_code::FAILED);
@@ -158,6 +171,30 @@ async fn look_at_account(place: &StackArgs, checks: &mut Checks) {
     match quotas.quotas().await {
         Ok(quotas) => quotas.iter().for_each(|quota| look_at_quota(quota, checks)),
         Err(error) => checks.failed("quotas", &error.into(), CheckState::Warning, exit_code::FAILED),
+    }
+}
+
+/// `ahead` is by how many seconds this machine's clock is ahead.
+fn look_at_clock(ahead: i64, checks: &mut Checks) {
+    let (seconds, way) = (ahead.unsigned_abs(), if ahead < 0 { "behind" } else { "ahead of" });
+    let off = humantime::format_duration(Duration::from_secs(seconds));
+    let detail = match seconds {
+        // Answers take their time.
+        0..=5 => "as AWS's".to_owned(),
+        _ => format!("{off} {way} AWS's"),
+    };
+    let help = "let the system set this machine's clock, by NTP";
+    match seconds {
+        CLOCK_LIMIT.. => {
+            let failure = Failure::with_help(
+                exit_code::ACCESS,
+                format!("{detail}: AWS refuses requests that are five minutes off"),
+                help,
+            );
+            checks.failed("clock", &failure, CheckState::Failed, exit_code::FAILED);
+        }
+        CLOCK_IS_OFF.. => checks.add("clock", CheckState::Warning, detail, Some(help.to_owned())),
+        _ => checks.ok("clock", detail),
     }
 }
 

@@ -13,6 +13,7 @@ fn an_account_that_lets_in_is_well_and_nothing_is_changed() {
     project.deploys("-s GREETING=hello");
     let proxy = Proxy::start(project.account().emulator().address(), Duration::ZERO);
     let output = project.mdo("doctor").through(&proxy).succeeds();
+    output.says("  ok       clock  ").says("  as AWS's\n");
     output.says("  ok       credentials  ").says("everything at the stage can be read, 7 resources");
     output.says("1 of 600 REST APIs").says("1 of 300 usage plans").says("code storage of Lambda");
     assert_eq!(proxy.recording().writes().len(), 0);
@@ -46,4 +47,23 @@ fn each_call_is_said_and_written_down_where_that_is_asked_for() {
     assert_eq!((said, written), (calls, calls), "{}\n{log}", deployed.transcript());
     assert!(log.contains("lambda:CreateFunction shop_echo  "), "{log}");
     assert!(!log.contains(secret) && !deployed.stderr.contains(secret));
+}
+
+#[test]
+fn a_clock_that_is_far_off_is_told_and_ends_with_4() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    let proxy = Proxy::start(project.account().emulator().address(), Duration::ZERO);
+    proxy.tells_the_time("Thu, 01 Jan 2026 00:00:00 GMT");
+    let output = project.mdo("doctor").through(&proxy).exits(4);
+    output
+        .says("  failed   clock        ")
+        .says(" ahead of AWS's: AWS refuses requests that are five minutes off");
+    output.says("let the system set this machine's clock, by NTP");
+    // It is why the credentials are refused.
+    proxy.tells_the_time("Fri, 01 Jan 2100 00:00:00 GMT");
+    let refused = Fault::error(403, "SignatureDoesNotMatch", "Signature expired");
+    proxy.fail_next("GetCallerIdentity", usize::MAX, refused);
+    let output = project.mdo("doctor").through(&proxy).exits(4);
+    output.says(" behind AWS's: AWS refuses requests").says("  failed   credentials  ");
 }

@@ -60,6 +60,8 @@ struct State {
     stand_ins: Vec<(String, StandIn)>,
     /// The host that requests to a registry are passed on under.
     registry: Option<String>,
+    /// The time that answers say.
+    date: Option<String>,
     disturbances: Disturbances,
     /// Whether the call that is halted, if one is, must not go on.
     halt: Halt,
@@ -115,6 +117,7 @@ impl Proxy {
             rewrites: Vec::new(),
             stand_ins: Vec::new(),
             registry: None,
+            date: None,
             disturbances: Disturbances::default(),
             halt: Halt::Awaited,
             connections: 0,
@@ -188,6 +191,11 @@ impl Proxy {
         answer: impl Fn(&str, &Value) -> Result<Value, Fault> + Send + Sync + 'static,
     ) {
         self.state().stand_ins.push((service.to_owned(), Arc::new(answer)));
+    }
+
+    /// From now on every answer says that it is this time, as HTTP writes it.
+    pub fn tells_the_time(&self, date: &str) {
+        self.state().date = Some(date.to_owned());
     }
 
     /// Holds every call of an operation, before it reaches the emulator, until `release`.
@@ -280,7 +288,11 @@ impl Shared {
             if let Now::Drop = now {
                 self.stop_listening_if_refusing(client);
             }
-            let Some(answer) = answer else { return };
+            let Some(mut answer) = answer else { return };
+            if let Some(date) = self.state.lock().unwrap().date.clone() {
+                answer.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("date"));
+                answer.headers.push(("Date".to_owned(), date));
+            }
             if let Now::Spoil(Disturbance::Truncate) = now {
                 let _ = answer.write_half(&mut writer);
                 return;

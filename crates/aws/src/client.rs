@@ -2,8 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -11,10 +10,6 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
-use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
 use mdo_engine::{Cause, Error, Redactor, Signals};
 use mdo_model::project::{AccountId, Settings};
@@ -23,6 +18,7 @@ use crate::call::{ANSWERS_WITHIN, RUNS_FOR_AT_MOST, Waits};
 use crate::ec2::Ec2;
 use crate::errors;
 use crate::pace::Pace;
+use crate::watch::Watch;
 
 /// Where to connect, and as whom.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +82,7 @@ pub(crate) struct Aws {
     /// What AWS's own words pass through.
     pub redactor: Redactor,
     pub(crate) pace: Pace,
-    calls: Arc<AtomicUsize>,
+    pub(crate) watch: Watch,
     pub(crate) waits: Waits,
 }
 
@@ -146,11 +142,11 @@ impl Aws {
     }
 
     fn with_config(config: &SdkConfig, region: String, options: ConnectOptions, signals: Signals) -> Self {
-        let calls = Arc::new(AtomicUsize::new(0));
+        let watch = Watch::default();
         macro_rules! client {
             ($service:ident) => {
                 $service::Client::from_conf(
-                    $service::config::Builder::from(config).interceptor(Count(Arc::clone(&calls))).build(),
+                    $service::config::Builder::from(config).interceptor(watch.clone()).build(),
                 )
             };
         }
@@ -166,7 +162,7 @@ impl Aws {
             ecs: client!(aws_sdk_ecs),
             elb: client!(aws_sdk_elasticloadbalancingv2),
             scaling: client!(aws_sdk_applicationautoscaling),
-            ec2: Ec2::new(config.clone(), region.clone(), Count(Arc::clone(&calls))),
+            ec2: Ec2::new(config.clone(), region.clone(), watch.clone()),
             partition: partition(&region),
             region,
             options,
@@ -174,7 +170,7 @@ impl Aws {
             mentioned: OnceLock::new(),
             redactor: Redactor::default(),
             pace: Pace::default(),
-            calls,
+            watch,
             waits: Waits::new(signals),
         }
     }
@@ -213,7 +209,7 @@ impl Aws {
 
     /// How many HTTP requests were sent so far.
     pub(crate) fn calls(&self) -> usize {
-        self.calls.load(Ordering::Relaxed)
+        self.watch.requests()
     }
 
     /// An ARN in this account and region.
@@ -259,27 +255,6 @@ pub(crate) fn domain(partition: &str) -> &'static str {
         "aws-iso-f" => "csp.hci.ic.gov",
         "aws-eusc" => "amazonaws.eu",
         _ => "amazonaws.com",
-    }
-}
-
-/// Counts every HTTP request of a client.
-#[derive(Clone, Debug)]
-pub(crate) struct Count(Arc<AtomicUsize>);
-
-#[dyn_dispatch_hint]
-impl Intercept for Count {
-    fn name(&self) -> &'static str {
-        "count"
-    }
-
-    fn read_before_transmit(
-        &self,
-        _context: &BeforeTransmitInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), aws_smithy_runtime_api::box_error::BoxError> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Ok(())
     }
 }
 

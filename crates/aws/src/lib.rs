@@ -20,6 +20,7 @@ mod pages;
 pub mod policy;
 mod quotas;
 mod s3;
+mod watch;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -144,6 +144,12 @@ pub struct QuotaUse {
     pub is_bytes: bool,
 }
 
+/// What knows the time where a provider is.
+pub trait Clock: Send + Sync {
+    /// By how many seconds this machine's clock is ahead of the provider's; `None` before it has answered.
+    fn ahead(&self) -> Option<i64>;
+}
+
 /// What knows how warm rules fired.
 #[async_trait]
 pub trait Pings: Send + Sync {

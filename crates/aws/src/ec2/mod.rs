@@ -27,7 +27,8 @@ use aws_types::region::{Region, SigningRegion};
 use aws_types::service_config::ServiceConfigKey;
 use aws_types::{SdkConfig, SigningName};
 
-use crate::client::{Count, domain, partition};
+use crate::client::{domain, partition};
+use crate::watch::Watch;
 
 pub(crate) use self::answers::{SecurityGroup, Subnet};
 
@@ -44,14 +45,14 @@ type Form = Vec<(Cow<'static, str>, String)>;
 pub(crate) struct Ec2 {
     config: SdkConfig,
     region: String,
-    count: Count,
+    watch: Watch,
     /// Made when it is first needed: most projects have no servers.
     operation: OnceLock<Operation<String, String, ErrorMetadata>>,
 }
 
 impl Ec2 {
-    pub(crate) fn new(config: SdkConfig, region: String, count: Count) -> Self {
-        Self { config, region, count, operation: OnceLock::new() }
+    pub(crate) fn new(config: SdkConfig, region: String, watch: Watch) -> Self {
+        Self { config, region, watch, operation: OnceLock::new() }
     }
 
     /// Whether the region has a default VPC.
@@ -168,7 +169,7 @@ impl Ec2 {
             .no_retry()
             .timeout_config(config.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled))
             .with_connection_poisoning()
-            .interceptor(self.count.clone());
+            .interceptor(self.watch.clone());
         if let Some(version) = config.behavior_version() {
             builder = builder.behavior_version(version);
         }
