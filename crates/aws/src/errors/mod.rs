@@ -154,7 +154,7 @@ fn denied(operation: &str, on: &str, message: &str, caller: &Caller<'_>) -> Erro
     let on_resource = resource.map(|resource| format!(" on `{resource}`")).unwrap_or_default();
     let help = format!(
         "allow `{action}`{on_resource} for the identity that you deploy with, or use another one with --profile or \
-         AWS_PROFILE"
+         AWS_PROFILE; `mdo policy` prints all that a deploy needs"
     );
     let refused = format!("{}: `{action}`{on_what} is not allowed{explicit}", doing(operation, on));
     Error::new(Cause::Denied, refused).with_help(help)
