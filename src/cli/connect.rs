@@ -5,8 +5,8 @@ use std::sync::Arc;
 use mdo_aws::{AwsProvider, S3Object};
 use mdo_engine::logs::Logs;
 use mdo_engine::{
-    Cause, Clock, Error, Fetch, FindOrigin, History, Invoke, Keys, Pings, Provider, Quotas, Revisions, Share,
-    Versions,
+    Cause, Clock, Error, Fetch, FindOrigin, History, Invoke, Keys, Permissions, Pings, Provider, Quotas,
+    Revisions, Share, Versions,
 };
 use mdo_https::HttpsFile;
 use mdo_local::LocalProvider;
@@ -39,6 +39,8 @@ pub(super) struct Connection {
     pub revisions: Option<Arc<dyn Revisions>>,
     /// How much of the account's quotas is used up; this machine has none.
     pub quotas: Option<Arc<dyn Quotas>>,
+    /// What a deploy may do; on this machine everything.
+    pub permissions: Option<Arc<dyn Permissions>>,
     /// The provider's clock, where it is not this machine's.
     pub clock: Option<Arc<dyn Clock>>,
     /// The provider itself where it is this machine, for who serves it.
@@ -69,6 +71,7 @@ pub(super) async fn connect(
                 versions: Some(Arc::clone(&aws) as _),
                 revisions: Some(Arc::clone(&aws) as _),
                 quotas: Some(Arc::clone(&aws) as _),
+                permissions: Some(Arc::clone(&aws) as _),
                 clock: Some(Arc::clone(&aws) as _),
                 ..connection(aws)
             })
@@ -104,6 +107,7 @@ fn connection<P: Provider + Invoke + Keys + Pings + Logs + History + 'static>(
         versions: None,
         revisions: None,
         quotas: None,
+        permissions: None,
         clock: None,
         local: None,
     }

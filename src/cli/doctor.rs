@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
-use mdo_engine::{Origin, QuotaUse};
+use mdo_engine::{Cause, Error, Origin, QuotaUse};
 use mdo_model::project::{Interpreter, Project, Settings};
 use mdo_package::{Bytes, OwnFolder, derivative, find_interpreter};
 
@@ -167,10 +167,34 @@ async fn look_at_account(place: &StackArgs, checks: &mut Checks) {
         }
         Err(error) => checks.failed("permissions", &error.into(), CheckState::Failed, exit_code::FAILED),
     }
+    if let Some(permissions) = &session.connection.permissions {
+        look_at_permissions(permissions.lacking(&session.settings).await, checks);
+    }
     let Some(quotas) = &session.connection.quotas else { return };
     match quotas.quotas().await {
         Ok(quotas) => quotas.iter().for_each(|quota| look_at_quota(quota, checks)),
         Err(error) => checks.failed("quotas", &error.into(), CheckState::Warning, exit_code::FAILED),
+    }
+}
+
+/// What a deploy may write is known by IAM's own simulation alone, which not everybody may ask.
+fn look_at_permissions(lacking: Result<BTreeSet<String>, Error>, checks: &mut Checks) {
+    match lacking {
+        Ok(lacking) if lacking.is_empty() => checks.ok("permissions", "a deploy may write what it needs"),
+        Ok(lacking) => {
+            let actions: Vec<String> = lacking.into_iter().map(|action| format!("`{action}`")).collect();
+            let message = format!("a deploy lacks {}", actions.join(", "));
+            let help = "allow what is missing: `mdo policy --deployer` prints all that a deploy needs";
+            let failure = Failure::with_help(exit_code::ACCESS, message, help);
+            checks.failed("permissions", &failure, CheckState::Failed, exit_code::FAILED);
+        }
+        Err(error) if error.cause == Cause::Denied => {
+            let why = "what a deploy may write cannot be known: `iam:SimulatePrincipalPolicy` is not allowed";
+            checks.ok("permissions", why);
+        }
+        Err(error) => {
+            checks.failed("permissions", &error.into(), CheckState::Warning, exit_code::FAILED);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ fn an_account_that_lets_in_is_well_and_nothing_is_changed() {
     let output = project.mdo("doctor").through(&proxy).succeeds();
     output.says("  ok       clock  ").says("  as AWS's\n");
     output.says("  ok       credentials  ").says("everything at the stage can be read, 7 resources");
+    output.says("a deploy may write what it needs\n");
     output.says("1 of 600 REST APIs").says("1 of 300 usage plans").says("code storage of Lambda");
     assert_eq!(proxy.recording().writes().len(), 0);
 }

@@ -258,6 +258,17 @@ fn who_has_the_policy_and_nothing_else_deploys_and_who_lacks_an_action_of_it_is_
     assert_eq!(partly.status, 5, "{}", partly.transcript());
     partly.says("allow `ecs:CreateService`");
 
+    let doctor = run("doctor", &bound);
+    assert_eq!(doctor.status, 0, "{}", doctor.transcript());
+    doctor.says("what a deploy may write cannot be known: `iam:SimulatePrincipalPolicy` is not allowed\n");
+    let mut asking = without(&deployer, "ecs:CreateService");
+    let ask =
+        json!({"Sid": "Ask", "Effect": "Allow", "Action": ["iam:SimulatePrincipalPolicy"], "Resource": "*"});
+    asking["Statement"].as_array_mut().unwrap().push(ask);
+    let doctor = run("doctor", &user(&hosted, "asking", &asking));
+    assert_eq!(doctor.status, 4, "{}", doctor.transcript());
+    doctor.says("  failed   permissions  ").says("a deploy lacks `ecs:CreateService`\n");
+
     let able = user(&hosted, "able", &deployer);
     let deployed = run("deploy -s GREETING=hello", &able);
     assert_eq!(deployed.status, 0, "{}", deployed.transcript());

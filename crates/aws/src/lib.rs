@@ -20,6 +20,7 @@ mod pages;
 pub mod policy;
 mod quotas;
 mod s3;
+mod simulation;
 mod watch;
 mod written;
 

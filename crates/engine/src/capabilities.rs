@@ -1,10 +1,11 @@
 //! What only a live system can answer, each its own small trait beside the provider's.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use async_trait::async_trait;
-use mdo_model::project::{FunctionName, KeyName, Secret};
+use mdo_model::project::{FunctionName, KeyName, Secret, Settings};
 use mdo_model::stack::{LiveVersions, Server};
 use serde::Serialize;
 
@@ -142,6 +143,16 @@ pub struct QuotaUse {
     pub limit: u64,
     /// Whether bytes are counted.
     pub is_bytes: bool,
+}
+
+/// What knows whether a deploy would be let write.
+#[async_trait]
+pub trait Permissions: Send + Sync {
+    /// What the identity lacks of what a deploy of these settings needs, in the provider's words.
+    ///
+    /// # Errors
+    /// When it cannot be known: with [`Cause::Denied`](crate::Cause) where the identity may not ask.
+    async fn lacking(&self, settings: &Settings) -> Result<BTreeSet<String>, Error>;
 }
 
 /// What knows the time where a provider is.

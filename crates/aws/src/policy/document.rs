@@ -20,7 +20,7 @@ pub struct Document {
 
 /// One statement that allows something.
 #[derive(Clone, Debug, PartialEq)]
-struct Statement {
+pub(crate) struct Statement {
     sid: String,
     part: Part,
     actions: BTreeSet<String>,
@@ -48,6 +48,11 @@ impl Document {
     pub fn to_value(&self) -> Value {
         let statements: Vec<Value> = self.statements.iter().map(Statement::to_value).collect();
         json!({"Version": "2012-10-17", "Statement": statements})
+    }
+
+    /// Its statements.
+    pub(crate) fn statements(&self) -> &[Statement] {
+        &self.statements
     }
 
     /// The same in as many documents as it takes, so that none has more than [`LIMIT`] characters.
@@ -112,6 +117,22 @@ fn of(scope: &Scope, group: &Group) -> Vec<Statement> {
 }
 
 impl Statement {
+    pub(crate) fn actions(&self) -> impl Iterator<Item = &String> {
+        self.actions.iter()
+    }
+
+    pub(crate) fn resources(&self) -> impl Iterator<Item = &String> {
+        self.resources.iter()
+    }
+
+    /// What its condition asks about, each with a value that fits.
+    pub(crate) fn context(&self) -> Vec<(String, String)> {
+        let operators = self.condition.iter().filter_map(Value::as_object).flat_map(|all| all.values());
+        let keys = operators.filter_map(Value::as_object).flatten();
+        let fits = |value: &Value| value.get(0).unwrap_or(value).as_str().map(str::to_owned);
+        keys.filter_map(|(key, value)| Some((key.clone(), fits(value)?))).collect()
+    }
+
     /// The statement without the actions that others allow on all of its resources already.
     fn without_what(mut self, others: &[Self]) -> Self {
         let resources = &self.resources;

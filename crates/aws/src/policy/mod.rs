@@ -20,6 +20,7 @@ mod trust;
 mod uses;
 
 pub(crate) use self::actions::{action, gateway_resource};
+pub(crate) use self::document::Statement;
 pub use self::document::{Document, LIMIT};
 use self::group::Group;
 pub use self::group::Part;

@@ -7,9 +7,9 @@ use std::path::Path;
 use super::group::On;
 use super::{actions, groups};
 
-/// Operations that need no permission.
+/// Operations that need no permission, and what `doctor` tries alone: it says so where it is not allowed.
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
-const FREE: [&str; 1] = ["sts:GetCallerIdentity"];
+const FREE: [&str; 2] = ["sts:GetCallerIdentity", "iam:SimulatePrincipalPolicy"];
 
 /// What the crate sends: the first argument of each `call` and `send`.
 fn sent() -> BTreeSet<String> {
