@@ -68,7 +68,7 @@ fn write_data(text: &str) {
 
 /// Notes what could not be written, and why.
 fn lose(what: &str) {
-    drop(LOST.get_or_init(|| what.to_owned()));
+    let _ = LOST.set(what.to_owned());
 }
 
 /// Whether more data would reach nobody: the reader went away, or the disk is full.

@@ -64,6 +64,10 @@ fn every_call_is_allowed_by_the_policy_of_its_part_and_nothing_else_is_allowed()
     let Some(emulator) = Emulator::shared() else { return };
     let project = TestProject::with_echo(emulator.account());
     Painting::join(&project);
+    let (queues, mail) =
+        ("arn:aws:iam::aws:policy/AmazonSQSFullAccess", "arn:aws:iam::aws:policy/AmazonSESFullAccess");
+    let reading = json!({"allow": ["s3:GetObject"], "on": ["arn:aws:s3:::bucket/*"]});
+    project.set("echo", "permissions", json!([reading, queues, mail]));
     let proxy = Proxy::start(emulator.address(), Duration::ZERO);
     let mut watch = Watch::of(&project, "");
     let mut run_to = |code: i32, arguments: &str, flags: &str| {
@@ -74,6 +78,7 @@ fn every_call_is_allowed_by_the_policy_of_its_part_and_nothing_else_is_allowed()
     let mut run = |arguments: &str, flags: &str| run_to(0, arguments, flags);
 
     run("deploy -s GREETING=hello", "--deployer");
+    project.set("echo", "permissions", json!([reading, mail]));
     run("deploy", "--deployer");
     project.set_edition("echo", "second");
     project.set("echo", "memory", json!(256));

@@ -62,10 +62,11 @@ fn a_deploy_tells_its_plan_each_change_and_its_end() {
 #[test]
 fn events_on_standard_output_have_it_for_themselves() {
     let project = TestProject::local_with_echo();
-    let output = project.mdo("deploy --local --stage prod --events -").succeeds();
+    let output = project.mdo("deploy --local --stage prod --events -").exits(0);
     let all = events(&output.stdout);
     assert_eq!((of(&all, "finished").len(), of(&all, "ended").len()), (6, 1));
-    assert!(output.stderr.contains("+ function   shop_echo") && output.stderr.contains("Deployed in "));
+    let shown = output.stderr.contains("+ function   shop_echo");
+    assert!(shown && output.stderr.contains("Deployed in "), "{}", output.stderr);
     project.mdo("deploy --local --json --events -").exits(2).says(
         "error: `--json` and `--events -` both want standard output
   help: give `--events` a file",

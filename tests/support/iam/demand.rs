@@ -142,7 +142,11 @@ impl Place<'_> {
     fn iam(&self) -> Vec<Demand> {
         let role = format!("arn:aws:iam::{}:role/{}", self.account, self.asked.field("RoleName"));
         let tags = self.name == "CreateRole" && self.asked.has_field("Tags.");
-        let mut all = vec![Demand::new(format!("iam:{}", self.name), role.clone())];
+        let named = Demand::new(format!("iam:{}", self.name), role.clone());
+        let mut all = vec![match self.asked.has_field("PolicyArn") {
+            true => named.with("iam:PolicyARN", self.asked.field("PolicyArn")),
+            false => named,
+        }];
         all.extend(tags.then(|| Demand::new("iam:TagRole", role)));
         all
     }

@@ -26,6 +26,10 @@ pub(super) enum When {
     KnowsHosting,
     /// Where a function is in a network of the user's.
     Vpc,
+    /// Where functions have managed policies.
+    ManagedPolicies,
+    /// Where the project's file bounds the role.
+    Boundary,
 }
 
 /// What a permission is needed on.
@@ -92,6 +96,10 @@ pub(super) enum Only {
     /// The API is the project's, and its tag too, as far as AWS says so: an API has its tag only after it was made, and not every
     /// path tells a name.
     OwnGateway,
+    /// The managed policy is one that the files name.
+    NamedPolicy,
+    /// The boundary is the one that the project's file names.
+    NamedBoundary,
     /// The resource has the project's tag.
     Tagged,
     /// The tag is given as the security group is made.

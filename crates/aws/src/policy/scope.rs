@@ -69,6 +69,8 @@ impl Scope {
             When::Kind(kind) => self.uses.kinds.contains(&kind),
             When::KnowsHosting => self.uses.knows_hosting,
             When::Vpc => self.uses.has_vpc,
+            When::ManagedPolicies => !self.uses.policies.is_empty(),
+            When::Boundary => !self.uses.boundaries.is_empty(),
         }
     }
 
@@ -183,6 +185,10 @@ impl Scope {
             (Only::OwnGateway, _) => json!({
                 "StringEqualsIfExists": {"apigateway:Resource/ApiName": project, tag: project}
             }),
+            (Only::NamedPolicy, _) => json!({"ArnEquals": {"iam:PolicyARN": self.uses.policies}}),
+            (Only::NamedBoundary, _) => {
+                json!({"StringEquals": {"iam:PermissionsBoundary": self.uses.boundaries}})
+            }
             (Only::Tagged, _) => json!({"StringEquals": {tag: project}}),
             (Only::WithNewGroup, _) => json!({"StringEquals": {"ec2:CreateAction": "CreateSecurityGroup"}}),
             (Only::InCluster, _) => json!({"ArnEquals": {"ecs:cluster": self.arns(On::Cluster)}}),

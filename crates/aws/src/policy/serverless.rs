@@ -32,6 +32,7 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     ),
     Group::new(Look, "Role", On::Role, &["iam:GetRole", "iam:GetRolePolicy"]),
+    Group::new(Look, "Permissions", On::Role, &["iam:ListAttachedRolePolicies"]).with(Kind::Permissions),
     Group::new(Look, "LogGroups", On::LogGroups, &["logs:ListTagsForResource"]),
     Group::new(
         Look,
@@ -94,6 +95,14 @@ pub(super) const GROUPS: &[Group] = &[
         &["iam:CreateRole", "iam:PutRolePolicy", "iam:TagRole", "iam:UpdateAssumeRolePolicy"],
     )
     .with(Kind::Role),
+    Group::new(Deploy, "Permissions", On::Role, &["iam:DetachRolePolicy", "iam:ListRolePolicies"])
+        .with(Kind::Permissions),
+    Group::new(Deploy, "ManagedPolicies", On::Role, &["iam:AttachRolePolicy"])
+        .when(When::ManagedPolicies)
+        .only(Only::NamedPolicy),
+    Group::new(Deploy, "Boundary", On::Role, &["iam:PutRolePermissionsBoundary"])
+        .when(When::Boundary)
+        .only(Only::NamedBoundary),
     Group::new(
         Deploy,
         "LogGroups",
@@ -178,7 +187,13 @@ pub(super) const GROUPS: &[Group] = &[
         Destroy,
         "Role",
         On::Role,
-        &["iam:DeleteRole", "iam:DeleteRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"],
+        &[
+            "iam:DeleteRole",
+            "iam:DeleteRolePolicy",
+            "iam:DetachRolePolicy",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListRolePolicies",
+        ],
     )
     .with(Kind::Role),
     Group::new(Destroy, "LogGroups", On::LogGroups, &["logs:DeleteLogGroup"]),

@@ -26,6 +26,10 @@ pub(super) struct Uses {
     /// The ARNs of the keys that encrypt environments.
     pub kms_keys: BTreeSet<String>,
     pub has_vpc: bool,
+    /// The ARNs of the managed policies that functions have.
+    pub policies: BTreeSet<String>,
+    /// The ARNs of the policies that bound the role.
+    pub boundaries: BTreeSet<String>,
     /// The objects that go through the project's bucket, as `bucket/prefix*`.
     pub artifacts: BTreeSet<String>,
     /// The zips that derivatives are taken from, as `bucket/key`.
@@ -45,6 +49,8 @@ impl Uses {
             self.kinds.insert(change.id.kind);
             match change.after {
                 Some(Resource::Function(function)) => self.add_function(*function),
+                Some(Resource::Permissions(permissions)) => self.policies.extend(permissions.policies),
+                Some(Resource::Role(role)) => self.boundaries.extend(role.boundary),
                 Some(Resource::Server(server)) => self.task_roles.extend(server.task_role),
                 _ => {}
             }
