@@ -18,6 +18,7 @@ mod ownership;
 mod pace;
 mod pages;
 pub mod policy;
+mod query;
 mod quotas;
 mod s3;
 mod simulation;

@@ -1,10 +1,10 @@
 //! What EC2 answers, in XML, as far as hosting needs it.
 
 use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_types::error::ErrorMetadata;
-use aws_smithy_xml::decode::{Document, ScopedDecoder, XmlDecodeError, try_data};
+use aws_smithy_xml::decode::{Document, ScopedDecoder, XmlDecodeError};
 
 use super::{Door, Visitor};
+use crate::query::{data, local};
 
 /// A subnet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,35 +81,6 @@ pub(super) fn group_id(text: &str) -> Result<String, BoxError> {
     Err("EC2 names no security group".into())
 }
 
-/// Why EC2 has refused a call.
-pub(super) fn refusal(text: &str) -> ErrorMetadata {
-    read_refusal(text).unwrap_or_default()
-}
-
-fn read_refusal(text: &str) -> Read<ErrorMetadata> {
-    let mut error = ErrorMetadata::builder();
-    let mut document = Document::new(text);
-    let mut root = document.root_element()?;
-    while let Some(mut tag) = root.next_tag() {
-        match local(&tag).as_str() {
-            "Errors" => {
-                while let Some(mut one) = tag.next_tag() {
-                    while let Some(mut part) = one.next_tag() {
-                        error = match local(&part).as_str() {
-                            "Code" => error.code(data(&mut part)?),
-                            "Message" => error.message(data(&mut part)?),
-                            _ => error,
-                        };
-                    }
-                }
-            }
-            "RequestID" => error = error.custom("aws_request_id", data(&mut tag)?),
-            _ => {}
-        }
-    }
-    Ok(error.build())
-}
-
 /// The doors of one entry: a protocol with its ports, and everybody who comes in there.
 fn doors(mut item: ScopedDecoder<'_, '_>) -> Read<Vec<Door>> {
     let (mut protocol, mut first, mut last, mut visitors) = (String::new(), None, None, Vec::new());
@@ -180,14 +151,6 @@ fn items<T>(mut set: ScopedDecoder<'_, '_>, read: impl Fn(ScopedDecoder<'_, '_>)
     Ok(all)
 }
 
-fn local(tag: &ScopedDecoder<'_, '_>) -> String {
-    tag.start_el().local().to_owned()
-}
-
-fn data(tag: &mut ScopedDecoder<'_, '_>) -> Read<String> {
-    try_data(tag).map(|text| text.trim().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,16 +205,6 @@ mod tests {
             tags: vec![("mdo:project".to_owned(), "ml & api".to_owned())],
         };
         assert_eq!(found, [wanted]);
-    }
-
-    #[test]
-    fn a_refusal_has_code_and_words() {
-        let text = "<?xml version=\"1.0\"?><Response><Errors><Error><Code>DependencyViolation</Code>\
-            <Message>resource sg-1 has a dependent object</Message></Error></Errors><RequestID>r-1</RequestID></Response>";
-        let error = refusal(text);
-        assert_eq!(error.code(), Some("DependencyViolation"));
-        assert_eq!(error.message(), Some("resource sg-1 has a dependent object"));
-        assert_eq!(refusal("<html>").code(), None);
     }
 
     #[test]

@@ -31,7 +31,7 @@ async fn subnets_of_one_zone_are_refused() {
         ("AvailabilityZone".into(), "eu-west-1a".to_owned()),
     ];
     let read = |text: &str| Ok(between(text, "<subnetId>", "</subnetId>"));
-    let second = at.provider.aws.ec2.send("CreateSubnet", form, read).await.expect("a subnet");
+    let second = at.provider.aws.ec2.0.send("CreateSubnet", form, read).await.expect("a subnet");
     let at = hosted.at("prod", &within(&["subnet-00000001", &second])).await;
     at.writes();
     let error = refused(&at).await;
@@ -71,7 +71,7 @@ async fn a_default_vpc_without_subnets_is_no_place() {
     let at = hosted.at("prod", PLAIN).await;
     for number in 1..=2 {
         let form = vec![("SubnetId".into(), format!("subnet-0000000{number}"))];
-        at.provider.aws.ec2.send("DeleteSubnet", form, |_| Ok(())).await.expect("a change");
+        at.provider.aws.ec2.0.send("DeleteSubnet", form, |_| Ok(())).await.expect("a change");
     }
     at.writes();
     let error = refused(&at).await;
