@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mdo_aws::{AwsProvider, S3Object};
 use mdo_engine::logs::Logs;
+use mdo_engine::metrics::Metrics;
 use mdo_engine::{
     Cause, Clock, Error, Fetch, FindOrigin, History, Invoke, Keys, Permissions, Pings, Provider, Quotas,
     Revisions, Share, Versions,
@@ -31,6 +32,7 @@ pub(super) struct Connection {
     pub pings: Arc<dyn Pings>,
     pub logs: Arc<dyn Logs>,
     pub history: Arc<dyn History>,
+    pub metrics: Arc<dyn Metrics>,
     /// The project's bucket; this machine has none.
     pub share: Option<Arc<dyn Share>>,
     /// What deploys have left there; on this machine they leave nothing.
@@ -93,7 +95,7 @@ pub(super) async fn zip(source: &ZipSource, settings: &Settings) -> Result<Arc<d
     }
 }
 
-fn connection<P: Provider + Invoke + Keys + Pings + Logs + History + 'static>(
+fn connection<P: Provider + Invoke + Keys + Pings + Logs + History + Metrics + 'static>(
     provider: Arc<P>,
 ) -> Connection {
     Connection {
@@ -102,7 +104,8 @@ fn connection<P: Provider + Invoke + Keys + Pings + Logs + History + 'static>(
         keys: Arc::clone(&provider) as _,
         pings: Arc::clone(&provider) as _,
         logs: Arc::clone(&provider) as _,
-        history: provider,
+        history: Arc::clone(&provider) as _,
+        metrics: provider,
         share: None,
         versions: None,
         revisions: None,

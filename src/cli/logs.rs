@@ -1,6 +1,6 @@
 //! `mdo logs`: what the functions of a stage have logged, and what they log.
 
-mod moment;
+pub(super) mod moment;
 mod request;
 
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use mdo_engine::logs::{
 use mdo_model::project::FunctionName;
 use regex_lite::Regex;
 
-use self::moment::Moment;
+pub(super) use self::moment::Moment;
 use super::arguments::StackArgs;
 use super::interrupt::Interrupt;
 use super::names;
@@ -233,7 +233,7 @@ impl View {
 }
 
 /// The present moment.
-fn now() -> Millis {
+pub(super) fn now() -> Millis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }

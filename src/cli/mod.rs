@@ -52,6 +52,7 @@ mod rollback;
 mod saved;
 mod schema;
 mod session;
+mod status;
 mod trial;
 mod typed;
 mod undoing;
@@ -119,6 +120,7 @@ enum Verb {
     Derivative(derivative::Args),
     Image(image::Args),
     List(list::Args),
+    Status(status::Args),
     Logs(logs::Args),
     History(history::Args),
     Rollback(rollback::Args),
@@ -260,6 +262,7 @@ impl Cli {
             Verb::Derivative(args) => interrupt.around(derivative::run(args)).await,
             Verb::Image(args) => interrupt.around(image::run(args, &interrupt)).await,
             Verb::List(args) => interrupt.around(list::run(args)).await,
+            Verb::Status(args) => interrupt.around(status::run(args, &interrupt)).await,
             Verb::Logs(args) => interrupt.around(logs::run(args, &interrupt)).await,
             Verb::History(args) => interrupt.around(history::run(args)).await,
             Verb::Promote(args) => interrupt.around(promote::run(args, &interrupt)).await,
@@ -292,6 +295,7 @@ impl Verb {
             Self::Derivative(args) => args.json(),
             Self::Image(args) => args.json,
             Self::List(args) => args.json,
+            Self::Status(args) => args.json,
             Self::Logs(args) => args.json,
             Self::History(args) => args.json,
             Self::Promote(args) => args.json,

@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use clap::Parser;
 use clap_complete::ArgValueCandidates;
+use mdo_engine::logs::Millis;
+use mdo_engine::metrics::{Extent, Grid, Measurement};
 use mdo_engine::{Observed, Packages, Ping, Recent};
 use mdo_model::project::{self, FunctionName, Rate, Warm};
 use mdo_model::stack::{self, Invoker, Selection, Stack};
@@ -15,11 +17,15 @@ use super::applying::{self, Execution, RunOptions};
 use super::arguments::StackArgs;
 use super::consent::Consent;
 use super::interrupt::Interrupt;
+use super::logs::now;
 use super::names;
 use super::planning;
 use super::replace::replace;
 use super::session::Session;
 use crate::output::{self, Failure, Heading, exit_code};
+
+/// A day, in milliseconds: what evidence is looked for in.
+const DAY: Millis = 24 * 60 * 60 * 1000;
 
 /// Keep functions warm, stop doing so, or show what keeps them warm
 #[derive(Debug, Parser)]
@@ -62,10 +68,15 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
 async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result<(), Failure> {
     let observed = session.provider.observe(&session.scope(false)).await?;
     let names = session.settings.names();
+    let chosen = session.settings.functions.keys().filter(|name| selection.contains(name));
+    let chosen: BTreeSet<FunctionName> = chosen.cloned().collect();
+    let now = now();
+    let has_rules = observed.stack.warm_rules.keys().any(|name| chosen.contains(name));
+    let evidence = if has_rules { measured(session, &chosen, now).await } else { None };
     let mut entries = Vec::new();
     let mut last_runs = Vec::new();
     let mut rows = Vec::new();
-    for name in session.settings.functions.keys().filter(|name| selection.contains(name)) {
+    for name in &chosen {
         let rule = observed.stack.warm_rules.get(name);
         let recent = match rule {
             Some(_) => session.connection.pings.pings(name).await?,
@@ -85,8 +96,13 @@ async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result
             rule.map_or_else(|| "-".to_owned(), |_| format!("{concurrency} at once")),
             rule.map_or_else(|| "-".to_owned(), |_| names.warm_rule(name)),
         ]);
-        last_runs.push(listed("pings", &recent.pings) + &listed("runs, requests among them", &recent.runs));
-        entries.push(output::WarmEntry::new(&names, name, state, rule, &recent));
+        let said = evidence.as_ref().filter(|_| rule.is_some());
+        let said = said.map(|measured| output::evidence(name, measured, now)).unwrap_or_default();
+        last_runs.push(
+            said + &listed("pings", &recent.pings) + &listed("runs, requests among them", &recent.runs),
+        );
+        let evidence = evidence.as_ref().filter(|_| rule.is_some());
+        entries.push(output::WarmEntry::new(&names, name, state, rule, &recent, evidence));
     }
     let location = session.provider.location().await?;
     if as_json {
@@ -98,6 +114,23 @@ async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result
         output::data(&format!("{}{text}", Heading { names: &names, location: &location }));
     }
     Ok(())
+}
+
+/// What was measured of the last day. Where that cannot be read, the rules are shown all the same.
+async fn measured(session: &Session, chosen: &BTreeSet<FunctionName>, now: Millis) -> Option<Measurement> {
+    let metrics = session.connection.metrics.as_ref();
+    let measured = metrics.measure(chosen, Grid::covering(now - DAY, now), Extent::Warmth).await;
+    let told = |why: &str| output::once(&format!("warning: {why}"));
+    match measured {
+        Ok(measured) => {
+            measured.notes.iter().for_each(|note| told(note));
+            Some(measured)
+        }
+        Err(error) => {
+            told(&format!("what the rules are worth is not known: {error}"));
+            None
+        }
+    }
 }
 
 /// The last five of them under a line that says what they are.

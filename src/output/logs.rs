@@ -8,6 +8,7 @@ use mdo_engine::logs::{Level, LogEntry, LogEntryBody, LogReport, LogRequest};
 use mdo_model::project::FunctionName;
 
 use super::documents::LogDocument;
+use super::text::milliseconds;
 use super::{data, utc};
 
 /// One for each function, in turn. Red and yellow mean something.
@@ -130,11 +131,6 @@ fn refused(request: &LogRequest) -> String {
     text.extend(request.why.as_ref().map(|why| format!(" · {why}")));
     text.extend(request.key.as_ref().map(|key| format!(" · key {key}")));
     text
-}
-
-/// A time as `12.3 ms`, from a hundred milliseconds on without a part of one.
-fn milliseconds(time: f64) -> String {
-    if time < 100.0 { format!("{time:.1} ms") } else { format!("{time:.0} ms") }
 }
 
 /// A line without colours of its own and what else would steer a terminal: who writes to a log is not always a friend.

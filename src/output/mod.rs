@@ -11,6 +11,7 @@ mod hosted;
 mod human;
 mod logs;
 mod progress;
+mod status;
 mod talk;
 mod text;
 
@@ -19,8 +20,8 @@ pub(crate) use documents::{
     Check, CheckState, DerivativeBuildDocument, DerivativeCreateDocument, DerivativeEntry,
     DerivativeListDocument, DerivativeListEntry, DerivativeLockDocument, DerivativePinDocument,
     DestroyAllDocument, DoctorDocument, FailureDocument, HistoryDocument, ImageDocument, KeysDocument,
-    ListDocument, LockEntry, PartPolicy, PlanDocument, PolicyDocument, PolicyPart, UsageDocument,
-    WarmDocument, WarmEntry, ZipState, schema,
+    ListDocument, LockEntry, PartPolicy, PlanDocument, PolicyDocument, PolicyPart, StatusDocument,
+    UsageDocument, WarmDocument, WarmEntry, ZipState, schema,
 };
 pub(crate) use failure::{Complaint, ErrorCode, Failure};
 pub(crate) use hosted::{cost, moves, notes, size as server_size};
@@ -30,6 +31,7 @@ pub(crate) use human::{
 pub(crate) use logs::LogPrinter;
 pub(crate) use mdo_model::thousands;
 pub(crate) use progress::{Progress, Steps};
+pub(crate) use status::{evidence, status};
 pub(crate) use talk::{TalkArgs, set_talk, trace};
 use text::utc_now;
 pub(crate) use text::{count, table, utc, utc_seconds};
@@ -86,6 +88,17 @@ pub(crate) fn json(document: &impl serde::Serialize) {
     // A `Value` sorts its keys, so that the order of fields does not count.
     let document = serde_json::to_value(document).unwrap_or_default();
     data(&format!("{document:#}\n"));
+}
+
+/// Writes a JSON document to standard output, as one line of many.
+pub(crate) fn json_line(document: &impl serde::Serialize) {
+    let document = serde_json::to_value(document).unwrap_or_default();
+    data(&format!("{document}\n"));
+}
+
+/// Takes away what a terminal shows, so that the next data stands at its top.
+pub(crate) fn clear_terminal() {
+    data("\x1b[H\x1b[2J");
 }
 
 /// Writes a question to standard error; the answer is typed on the same line.

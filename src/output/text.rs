@@ -10,6 +10,22 @@ pub(super) fn seconds(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
 
+/// A time as `12.3 ms`, from a hundred milliseconds on without a part of one.
+pub(super) fn milliseconds(time: f64) -> String {
+    if time < 100.0 { format!("{time:.1} ms") } else { format!("{time:.0} ms") }
+}
+
+/// A number of things, which no measure of CloudWatch tells as a whole number.
+pub(super) fn whole(number: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "nobody counts as far as that, or below zero"
+    )]
+    let whole = number.max(0.0).round() as u64;
+    whole
+}
+
 /// A moment as RFC 3339 in UTC, to the millisecond.
 pub(crate) fn utc(at: Millis) -> String {
     let since = Duration::from_millis(u64::try_from(at).unwrap_or_default());

@@ -30,4 +30,5 @@ mod pipeline;
 mod policy;
 mod smoke;
 mod stages;
+mod status;
 mod trouble;

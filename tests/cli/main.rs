@@ -34,6 +34,7 @@ mod reference;
 mod release;
 mod runtimes;
 mod secrets;
+mod status;
 mod talk;
 mod usage;
 mod warm;

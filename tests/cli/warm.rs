@@ -37,6 +37,7 @@ fn rules_are_shown_in_aligned_columns() {
             "state": "enabled",
             "minutes": 5,
             "concurrency": 1,
+            "evidence": null,
             "pings": [],
             "runs": [],
         }])

@@ -50,7 +50,7 @@ impl Fault {
             Fault::Reset => return None,
         };
         let (kind, body) = match operation.service.as_str() {
-            "iam" | "sts" | "elasticloadbalancing" => {
+            "iam" | "sts" | "elasticloadbalancing" | "monitoring" => {
                 ("text/xml", format!("<ErrorResponse><Error>{}</Error></ErrorResponse>", xml(code, message)))
             }
             "ec2" => {

@@ -63,6 +63,11 @@ impl Servers {
     }
 }
 
+/// An emulator whose CloudWatch has the metrics that are put there, percentiles among them; LocalStack's has none of those.
+pub fn metrics_server() -> Option<SocketAddr> {
+    Servers::shared().map(Emulated::address)
+}
+
 impl Emulated for Servers {
     fn address(&self) -> SocketAddr {
         self.server.address()

@@ -58,6 +58,7 @@ struct State {
     /// Changes the requests of an operation.
     rewrites: Vec<(String, Rewrite)>,
     stand_ins: Vec<(String, StandIn)>,
+    elsewhere: Vec<(String, SocketAddr)>,
     /// The host that requests to a registry are passed on under.
     registry: Option<String>,
     /// The time that answers say.
@@ -116,6 +117,7 @@ impl Proxy {
             edits: Vec::new(),
             rewrites: Vec::new(),
             stand_ins: Vec::new(),
+            elsewhere: Vec::new(),
             registry: None,
             date: None,
             disturbances: Disturbances::default(),
@@ -196,6 +198,11 @@ impl Proxy {
     /// From now on every answer says that it is this time, as HTTP writes it.
     pub fn tells_the_time(&self, date: &str) {
         self.state().date = Some(date.to_owned());
+    }
+
+    /// Passes every call of a service, such as `monitoring`, on to another server: to an emulator that does it as AWS does.
+    pub fn pass_on(&self, service: &str, server: SocketAddr) {
+        self.state().elsewhere.push((service.to_owned(), server));
     }
 
     /// Holds every call of an operation, before it reaches the emulator, until `release`.
@@ -334,7 +341,13 @@ impl Shared {
             Message { body: body.to_string().into_bytes(), ..request.clone() }
         });
         let sent = renamed.as_ref().or(rewritten.as_ref()).unwrap_or(request);
-        let mut answer = match exchange(upstream, self.upstream, sent) {
+        let elsewhere = self.state.lock().unwrap().elsewhere.clone();
+        let elsewhere = elsewhere.into_iter().find(|(service, _)| *service == operation.service);
+        let exchanged = match elsewhere {
+            Some((_, server)) => exchange(&mut None, server, sent),
+            None => exchange(upstream, self.upstream, sent),
+        };
+        let mut answer = match exchanged {
             Ok(answer) => answer,
             Err(error) => Fault::error(502, "ProxyError", &error.to_string()).answer(operation)?,
         };

@@ -15,6 +15,7 @@ use mdo_engine::{Cause, Error, Redactor, Signals};
 use mdo_model::project::{AccountId, Settings};
 
 use crate::call::{ANSWERS_WITHIN, RUNS_FOR_AT_MOST, Waits};
+use crate::cloudwatch::CloudWatch;
 use crate::ec2::Ec2;
 use crate::errors;
 use crate::pace::Pace;
@@ -72,6 +73,7 @@ pub(crate) struct Aws {
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
     pub scaling: aws_sdk_applicationautoscaling::Client,
     pub ec2: Ec2,
+    pub cloudwatch: CloudWatch,
     /// The region, `us-east-1` for instance.
     pub region: String,
     /// The partition of ARNs: `aws`, `aws-cn` or `aws-us-gov`.
@@ -163,6 +165,7 @@ impl Aws {
             elb: client!(aws_sdk_elasticloadbalancingv2),
             scaling: client!(aws_sdk_applicationautoscaling),
             ec2: Ec2::new(config.clone(), region.clone(), watch.clone()),
+            cloudwatch: CloudWatch::new(config.clone(), region.clone(), watch.clone()),
             partition: partition(&region),
             region,
             options,

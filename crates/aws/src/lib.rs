@@ -4,6 +4,7 @@ mod api_gateway;
 mod call;
 mod capabilities;
 mod client;
+mod cloudwatch;
 mod confirm;
 mod ec2;
 mod errors;

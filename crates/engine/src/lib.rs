@@ -6,6 +6,7 @@ mod capabilities;
 mod error;
 mod history;
 pub mod logs;
+pub mod metrics;
 mod redact;
 mod run;
 mod signals;

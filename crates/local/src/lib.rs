@@ -11,6 +11,7 @@ mod former;
 mod history;
 mod live;
 mod logs;
+mod metrics;
 mod schedule;
 mod server;
 mod state;

@@ -211,7 +211,12 @@ impl Live {
             return Err("the function does not let its warm rule call it".to_owned());
         }
         let input = Bytes::from(rule.input.to_string());
-        let pings = (0..count).map(|_| function.runtime.invoke(input.clone(), InvokeContext::default()));
+        let pings = (0..count).map(|_| {
+            let id = uuid::Uuid::new_v4().to_string();
+            self.provider.book.ping(name, id.clone());
+            let context = InvokeContext { request_id: Some(id), ..InvokeContext::default() };
+            function.runtime.invoke(input.clone(), context)
+        });
         for result in join_all(pings).await {
             let result = result.map_err(|refused| refused.to_string())?;
             if let Some(failure) = result.failure() {

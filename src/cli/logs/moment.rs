@@ -9,7 +9,7 @@ const DAY: Millis = 24 * 60 * 60 * 1000;
 
 /// A moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Moment {
+pub(in crate::cli) enum Moment {
     /// So long ago.
     Ago(Duration),
     /// So long after the beginning of the present day.
@@ -20,7 +20,7 @@ pub(super) enum Moment {
 
 impl Moment {
     /// When that is.
-    pub(super) fn at(self, now: Millis) -> Millis {
+    pub(in crate::cli) fn at(self, now: Millis) -> Millis {
         match self {
             Self::Ago(ago) => now.saturating_sub(millis(ago)),
             Self::Today(after) => now - now.rem_euclid(DAY) + millis(after),
@@ -35,7 +35,7 @@ pub(super) fn default_span(for_request: bool) -> Millis {
 }
 
 /// Reads `10m`, `1h 30m`, `12:30`, `2026-11-27`, `2026-11-27 12:30` or `2026-11-27T12:30:00Z`.
-pub(super) fn parse(text: &str) -> Result<Moment, String> {
+pub(in crate::cli) fn parse(text: &str) -> Result<Moment, String> {
     let text = text.trim();
     if let Ok(ago) = humantime::parse_duration(text) {
         return Ok(Moment::Ago(ago));

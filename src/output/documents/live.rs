@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mdo_engine::metrics::Measurement;
 use mdo_engine::{DayUsage, LiveFunction, Observed, Ping, Provider, Recent};
 use mdo_model::project::{FunctionName, KeyName, Names, Rate};
 use mdo_model::stack::{self, Function, Key, Stack};
@@ -10,6 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Head, word};
+use crate::output::text::whole;
+use crate::output::utc;
 
 /// What is live at a stage: `list`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -298,10 +301,29 @@ pub(crate) struct WarmEntry {
     minutes: Option<u8>,
     /// How many pings are sent at once.
     concurrency: u8,
+    /// What it is worth, over the last day; null without a rule, and where that is not known.
+    evidence: Option<WarmEvidence>,
     /// The last firings of its rule, newest first, where the provider can tell them from requests.
     pings: Vec<RunOfFunction>,
     /// Its last runs, pings and requests alike, where it cannot.
     runs: Vec<RunOfFunction>,
+}
+
+/// Cold starts before the first ping of the last day, and since.
+#[derive(Debug, Serialize, JsonSchema)]
+struct WarmEvidence {
+    /// When the span of the first ping began, as RFC 3339 in UTC.
+    first_ping: String,
+    /// Cold starts up to the end of that span; null where pings were sent all the time.
+    cold_starts_before: Option<u64>,
+    /// Requests up to then.
+    requests_before: Option<u64>,
+    /// Cold starts since.
+    cold_starts_since: u64,
+    /// Requests since.
+    requests_since: u64,
+    /// At least so many cold starts were prevented.
+    prevented: Option<u64>,
 }
 
 /// One run of a function.
@@ -328,7 +350,20 @@ impl WarmEntry {
         state: &str,
         rule: Option<&stack::WarmRule>,
         recent: &Recent,
+        measured: Option<&Measurement>,
     ) -> Self {
+        let measured = measured.and_then(|measured| Some((measured.functions.get(name)?, &measured.grid)));
+        let evidence = measured.and_then(|(function, grid)| {
+            let found = function.evidence(grid)?;
+            Some(WarmEvidence {
+                first_ping: utc(found.first_ping),
+                cold_starts_before: found.before.map(|(cold, _)| whole(cold)),
+                requests_before: found.before.map(|(_, requests)| whole(requests)),
+                cold_starts_since: whole(found.since.0),
+                requests_since: whole(found.since.1),
+                prevented: function.prevented(grid),
+            })
+        });
         let run = |run: &Ping| RunOfFunction { at: run.at.clone(), outcome: run.outcome.clone() };
         Self {
             function: name.to_string(),
@@ -336,6 +371,7 @@ impl WarmEntry {
             state: state.to_owned(),
             minutes: rule.and_then(|rule| rule.rate).map(Rate::minutes),
             concurrency: rule.map_or(0, |rule| rule.concurrency),
+            evidence,
             pings: recent.pings.iter().map(run).collect(),
             runs: recent.runs.iter().map(run).collect(),
         }

@@ -93,7 +93,7 @@ impl RunEntry {
 
 impl RequestEntry {
     fn of(request: &LogRequest) -> Self {
-        let LogRequest { method, path, status, why, took_ms, key, report: _ } = request.clone();
+        let LogRequest { method, path, status, why, took_ms, key, report: _, throttled: _ } = request.clone();
         Self { method, path, status, why, took_ms, key }
     }
 }

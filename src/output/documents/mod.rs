@@ -12,6 +12,7 @@ mod live;
 mod logs;
 mod plan;
 mod policy;
+mod status;
 
 use mdo_engine::Provider;
 use mdo_model::project::Names;
@@ -32,6 +33,7 @@ pub(crate) use live::{KeysDocument, ListDocument, UsageDocument, WarmDocument, W
 pub(crate) use logs::LogDocument;
 pub(crate) use plan::PlanDocument;
 pub(crate) use policy::{PartPolicy, PolicyDocument, PolicyPart};
+pub(crate) use status::StatusDocument;
 
 /// The version of every document.
 const VERSION: u8 = 1;
@@ -77,6 +79,7 @@ fn word(one: impl Serialize) -> Value {
 #[serde(untagged)]
 #[expect(dead_code, reason = "it is there for its schema alone")]
 #[schemars(title = "What mdo prints with --json and --events")]
+#[expect(clippy::large_enum_variant, reason = "nobody makes one")]
 enum AnyDocument {
     Plan(PlanDocument),
     List(ListDocument),
@@ -91,6 +94,7 @@ enum AnyDocument {
     Warm(WarmDocument),
     Log(LogDocument),
     Event(EventDocument),
+    Status(StatusDocument),
     History(HistoryDocument),
     Doctor(DoctorDocument),
     Policy(PolicyDocument),

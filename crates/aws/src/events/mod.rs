@@ -16,7 +16,7 @@ use self::observe::targets;
 use crate::client::Aws;
 use crate::ownership::{PROJECT_TAG, STAGE_TAG};
 
-pub(crate) use observe::{live, observe};
+pub(crate) use observe::{live, observe, states};
 
 /// What changes must know of the rules beyond the model.
 #[derive(Debug, Default)]

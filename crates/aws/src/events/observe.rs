@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudwatchevents::types::{Rule, RuleState, Target};
 use futures::future::try_join_all;
+use mdo_engine::metrics::WarmState;
 use mdo_engine::{Cause, Error, Scope};
 use mdo_model::project::{FunctionName, Names, Rate};
 use mdo_model::stack::WarmRule;
@@ -96,6 +97,19 @@ async fn list(aws: &Aws, names: &Names) -> Result<Vec<Rule>, Error> {
         Ok((answer.rules, answer.next_token))
     })
     .await
+}
+
+/// How the warm rules of the stage fire, in one call: whom they call is not looked at.
+pub(crate) async fn states(aws: &Aws, names: &Names) -> Result<BTreeMap<FunctionName, WarmState>, Error> {
+    let rules = list(aws, names).await?;
+    let own = rules.iter().filter_map(|rule| {
+        let function = names.warm_rule_of(rule.name()?)?;
+        let is_ours = rule.description() == Some(&description(names, &function));
+        let schedule = rule.schedule_expression().and_then(Rate::from_schedule_expression);
+        let state = WarmState { rate: schedule, enabled: rule.state() == Some(&RuleState::Enabled) };
+        is_ours.then_some((function, state))
+    });
+    Ok(own.collect())
 }
 
 /// A function's warm rule as it is now.

@@ -149,7 +149,7 @@ fn of_function(function: &FunctionName, event: FilteredLogEvent) -> LogEvent {
 fn of_servers(event: FilteredLogEvent, has: impl Fn(&str) -> bool) -> Option<LogEvent> {
     let text = event.message.unwrap_or_default();
     let line = server_line::read(text.trim_end());
-    let is_wanted = has(&text) || matches!(&line.body, LogBody::Text(said) if has(said));
+    let is_wanted = has(&text) || matches!(&line.body, LogBody::Text(said) | LogBody::Gap(said) if has(said));
     is_wanted.then(|| LogEvent {
         id: event.event_id.unwrap_or_default(),
         at: event.timestamp.unwrap_or_default(),

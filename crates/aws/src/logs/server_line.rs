@@ -28,7 +28,7 @@ pub(super) fn read(line: &str) -> ServerLine {
                 (_, None) => event.to_owned(),
             })
         }
-        Some("dropped") => LogBody::Text(format!("… {} lines dropped", document["lines"])),
+        Some("dropped") => LogBody::Gap(format!("… {} lines dropped", document["lines"])),
         _ => LogBody::Text(line.to_owned()),
     };
     let is_ours = document["type"].is_string();
@@ -56,6 +56,7 @@ fn request(document: &Value) -> LogRequest {
         why: text("why"),
         took_ms: number("duration_ms").unwrap_or_default(),
         key: text("key"),
+        throttled: document["Throttles"].as_u64() == Some(1),
         report,
     }
 }

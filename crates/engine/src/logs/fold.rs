@@ -88,7 +88,7 @@ impl Fold {
     /// Takes the next event.
     pub fn push(&mut self, event: LogEvent) {
         match event.body {
-            LogBody::Silent => {}
+            LogBody::Silent | LogBody::Ping(_) => {}
             LogBody::Start(ref id) => self.stream(&event).request_id = Some(Arc::clone(id)),
             LogBody::End(_) => self.stream(&event).last = None,
             LogBody::Report(ref id, ref report) => {
@@ -99,7 +99,7 @@ impl Fold {
                 self.add(&event, Some(id), LogEntryBody::Run(report, request));
             }
             LogBody::Request(ref request) => self.request(&event, request.clone()),
-            LogBody::Text(ref text) => self.text(&event, text),
+            LogBody::Text(ref text) | LogBody::Gap(ref text) => self.text(&event, text),
         }
     }
 

@@ -121,6 +121,10 @@ pub enum LogBody {
     Report(Arc<str>, LogReport),
     /// A request of the API came to its end.
     Request(LogRequest),
+    /// There was no room for some lines, in words.
+    Gap(String),
+    /// The event of this id is sent by the function's warm rule.
+    Ping(Arc<str>),
     /// Something that the platform says and that tells nobody anything.
     Silent,
 }
@@ -161,6 +165,9 @@ pub struct LogRequest {
     /// The key that let it in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// Whether its function was not called because it is as busy as it may be.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub throttled: bool,
     /// How its function's event went, where the log has that in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<LogReport>,

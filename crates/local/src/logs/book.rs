@@ -60,6 +60,12 @@ impl Book {
         self.0.teller().tell(page(request.function.as_ref(), &record));
     }
 
+    /// Writes down that the event of an id, which comes now, is a ping.
+    pub(crate) fn ping(&self, function: &FunctionName, request_id: String) {
+        let record = Record::of_ping(self.0.id(), request_id);
+        self.0.teller().tell(page(Some(function), &record));
+    }
+
     /// Waits until everything is written, for so long at most.
     pub(crate) fn finish(&self, patience: Duration) {
         if let Some(teller) = self.0.teller.get() {

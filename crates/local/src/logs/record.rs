@@ -26,6 +26,12 @@ pub(super) struct Record {
     text: Option<String>,
     #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
     request: Option<LogRequest>,
+    /// Whether it only says that its event is a ping.
+    #[serde(rename = "p", default, skip_serializing_if = "std::ops::Not::not")]
+    is_ping: bool,
+    /// Whether it stands for lines that there was no room for.
+    #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
+    is_gap: bool,
 }
 
 impl Record {
@@ -38,6 +44,8 @@ impl Record {
             request_id: line.request_id.as_deref().map(str::to_owned),
             text: Some(line.text.clone()),
             request: None,
+            is_ping: false,
+            is_gap: false,
         }
     }
 
@@ -55,6 +63,7 @@ impl Record {
             why: why.map(str::to_owned),
             took_ms: (request.took.as_secs_f64() * 1e6).round() / 1e3,
             key: request.key.as_ref().map(ToString::to_string),
+            throttled: request.throttled,
             report: None,
         };
         Self {
@@ -64,21 +73,48 @@ impl Record {
             request_id: Some(request.id.clone()),
             text: None,
             request: Some(told),
+            is_ping: false,
+            is_gap: false,
         }
     }
 
     /// So many lines that there was no room for.
     pub(super) fn of_gap(id: String, told: String) -> Self {
         let at = millis(SystemTime::now());
-        Self { at, id, stream: String::new(), request_id: None, text: Some(told), request: None }
+        Self {
+            at,
+            id,
+            stream: String::new(),
+            request_id: None,
+            text: Some(told),
+            request: None,
+            is_ping: false,
+            is_gap: true,
+        }
+    }
+
+    /// An event that is about to be sent by a warm rule.
+    pub(super) fn of_ping(id: String, request_id: String) -> Self {
+        Self {
+            at: millis(SystemTime::now()),
+            id,
+            stream: String::new(),
+            request_id: Some(request_id),
+            text: None,
+            request: None,
+            is_ping: true,
+            is_gap: false,
+        }
     }
 
     /// The event that it is.
     pub(super) fn event(self, function: Option<&FunctionName>) -> LogEvent {
         let text = self.text.unwrap_or_default();
-        let body = match self.request {
-            Some(request) => LogBody::Request(request),
-            None => platform_line(&text).unwrap_or(LogBody::Text(text)),
+        let body = match (self.request, &self.request_id) {
+            (Some(request), _) => LogBody::Request(request),
+            (None, Some(request_id)) if self.is_ping => LogBody::Ping(request_id.as_str().into()),
+            (None, _) if self.is_gap => LogBody::Gap(text),
+            (None, _) => platform_line(&text).unwrap_or(LogBody::Text(text)),
         };
         LogEvent {
             id: self.id,

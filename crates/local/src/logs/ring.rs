@@ -89,8 +89,17 @@ impl Ring {
         files::remove(&self.own, &self.older())
     }
 
+    /// From when on everything is there that was written; `None` where nothing was thrown away.
+    pub(crate) fn begin(&self) -> Result<Option<Millis>, Error> {
+        let path = self.older();
+        match File::open(&path).and_then(|file| time_after(&file, 0)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            begin => begin.map_err(|error| files::failed("read", &path, &error)),
+        }
+    }
+
     /// A page of what was written. A position is the number of the file, from the older one, and a place in it.
-    pub(super) fn page(
+    pub(crate) fn page(
         &self,
         function: Option<&FunctionName>,
         query: &LogQuery,
@@ -141,9 +150,9 @@ fn number_after(number: usize) -> Option<String> {
 fn is_asked_for(event: &LogEvent, query: &LogQuery) -> bool {
     let is_of_stream = query.stream.as_ref().is_none_or(|stream| *stream == event.stream);
     let contains = |text: &str| match &event.body {
-        LogBody::Text(said) => said.contains(text),
+        LogBody::Text(said) | LogBody::Gap(said) => said.contains(text),
         LogBody::Start(id) | LogBody::End(id) | LogBody::Report(id, _) => id.contains(text),
-        LogBody::Request(_) | LogBody::Silent => event.request_id.as_deref() == Some(text),
+        LogBody::Request(_) | LogBody::Ping(_) | LogBody::Silent => event.request_id.as_deref() == Some(text),
     };
     is_of_stream && query.text.as_deref().is_none_or(contains)
 }
@@ -247,6 +256,7 @@ mod tests {
         let sizes = [ring.older(), ring.path()].map(|path| fs::metadata(path).unwrap().len());
         assert!(sizes[0] > FULL && sizes[0] < FULL + FULL / 8 && sizes[1] < FULL, "{sizes:?}");
         let (all, pages) = read(&ring, 0, Millis::MAX - DISORDER);
+        assert_eq!(ring.begin().unwrap(), all.first().copied());
         assert!(pages > 8, "{pages}");
         assert_eq!(all.last(), Some(&149_999));
         assert!(all.windows(2).all(|pair| pair[1] == pair[0] + 1));

@@ -1,5 +1,7 @@
-//! What a hosted stage costs, from AWS's price lists of `us-east-1` as of 1 November 2026: AWS Fargate (Linux), Elastic Load
-//! Balancing (Application Load Balancer) and Amazon VPC (public IPv4 addresses).
+//! What a stage costs, from AWS's price lists of `us-east-1` as of 1 November 2026: AWS Lambda, Amazon API Gateway (REST), AWS Fargate
+//! (Linux), Elastic Load Balancing (Application Load Balancer) and Amazon VPC (public IPv4 addresses).
+//!
+//! The first tier of each list holds: mdo knows of no account what else it uses. Free tiers are not taken off, for the same reason.
 
 use super::hosted::Server;
 use super::plan::Plan;
@@ -13,7 +15,13 @@ pub const PRICES_OF: &str = "November 2026";
 pub const PRICES_IN: &str = "us-east-1";
 
 /// The hours of a month, as AWS's own calculator counts them.
-const HOURS: f64 = 730.0;
+pub const HOURS: f64 = 730.0;
+
+/// A request of a function, in dollars.
+const INVOCATION: f64 = 0.20 / 1e6;
+
+/// A request of a REST API, in dollars.
+const API_REQUEST: f64 = 3.50 / 1e6;
 
 /// An hour of a load balancer, without what it is used for, in dollars.
 const LOAD_BALANCER: f64 = 0.0225;
@@ -32,6 +40,46 @@ fn task_prices(architecture: Architecture) -> (f64, f64) {
     }
 }
 
+/// A second of a function with one GB of memory, in dollars.
+fn gigabyte_second(architecture: Architecture) -> f64 {
+    match architecture {
+        Architecture::X86_64 => 0.000_016_666_7,
+        Architecture::Arm64 => 0.000_013_333_4,
+    }
+}
+
+/// What so many events of a function cost, in dollars, that took so many milliseconds together with so many MB of memory. Traffic, logs
+/// and storage above the free 512 MB are not in it.
+pub fn function_cost(invocations: f64, busy_ms: f64, memory: u32, architecture: Architecture) -> f64 {
+    let gigabyte_seconds = busy_ms / 1e3 * f64::from(memory) / 1024.0;
+    invocations * INVOCATION + gigabyte_seconds * gigabyte_second(architecture)
+}
+
+/// What so many requests of an API cost, in dollars.
+pub fn api_cost(requests: f64) -> f64 {
+    requests * API_REQUEST
+}
+
+/// What a hosted stage costs in an hour, in dollars: without traffic, logs and what Spot saves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HourlyCost {
+    /// Each task.
+    pub task: f64,
+    /// The load balancer, which the project's hosted stages share.
+    pub load_balancer: f64,
+}
+
+impl HourlyCost {
+    /// The cost of a server.
+    pub fn of(server: &Server) -> Self {
+        let (cpu, memory) = task_prices(server.architecture);
+        Self {
+            task: server.size.vcpu() * cpu + f64::from(server.size.memory) / 1024.0 * memory + ADDRESS,
+            load_balancer: LOAD_BALANCER + LOAD_BALANCER_ADDRESSES * ADDRESS,
+        }
+    }
+}
+
 /// What a hosted stage costs in a month, in dollars: without traffic, logs and what Spot saves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MonthlyCost {
@@ -46,10 +94,9 @@ pub struct MonthlyCost {
 impl MonthlyCost {
     /// The cost of a server.
     pub fn of(server: &Server) -> Self {
-        let (cpu, memory) = task_prices(server.architecture);
-        let task = server.size.vcpu() * cpu + f64::from(server.size.memory) / 1024.0 * memory + ADDRESS;
-        let load_balancer = (LOAD_BALANCER + LOAD_BALANCER_ADDRESSES * ADDRESS) * HOURS;
-        let of = |tasks: u16| f64::from(tasks) * task * HOURS + load_balancer;
+        let hour = HourlyCost::of(server);
+        let load_balancer = hour.load_balancer * HOURS;
+        let of = |tasks: u16| f64::from(tasks) * hour.task * HOURS + load_balancer;
         Self { least: of(server.tasks.min), most: of(server.tasks.max), load_balancer }
     }
 }
@@ -107,6 +154,17 @@ mod tests {
         let server: Server = serde_json::from_value(server).unwrap();
         assert_eq!(server.size, TaskSize::SMALLEST);
         server
+    }
+
+    #[test]
+    fn ten_thousand_requests_a_day_cost_about_a_dollar_a_month() {
+        let requests = 10_000.0 * 30.0;
+        let functions = function_cost(requests, requests * 2.0, 128, Architecture::X86_64);
+        assert_eq!(format!("{functions:.4} {:.4}", api_cost(requests)), "0.0613 1.0500");
+        assert!(
+            function_cost(1.0, 100.0, 512, Architecture::Arm64)
+                < function_cost(1.0, 100.0, 512, Architecture::X86_64)
+        );
     }
 
     #[test]

@@ -10,7 +10,10 @@ mod plan;
 mod prune;
 mod resource;
 
-pub use cost::{CostChange, MonthlyCost, PRICES_IN, PRICES_OF};
+pub use cost::{
+    CostChange, HOURS as HOURS_OF_A_MONTH, HourlyCost, MonthlyCost, PRICES_IN, PRICES_OF, api_cost,
+    function_cost,
+};
 pub use desired::{DEFAULT_KEY, Selection, WARM_HOLD_MS, definition, desired, warm_rule};
 pub use diff::{FieldChange, HIDDEN};
 pub use hosted::{
