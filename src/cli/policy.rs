@@ -33,7 +33,7 @@ pub(super) struct Args {
     /// What deploy, plan, rollback, promote, canary, warm, key and derivative push need
     #[arg(long)]
     deployer: bool,
-    /// What list, logs, history, invoke, key show and doctor need
+    /// What plan, list, status, logs, history, invoke, key show and doctor need
     #[arg(long)]
     operator: bool,
     /// What destroy and prune need

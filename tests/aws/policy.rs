@@ -125,6 +125,7 @@ fn every_call_is_allowed_by_the_policy_of_its_part_and_nothing_else_is_allowed()
     run("plan", "--operator");
     // The emulator does not count requests.
     run_to(1, "key usage", "--operator");
+    run_to(1, "status", "--operator");
     let mut run = |arguments: &str, flags: &str| run_to(0, arguments, flags);
     run("prune --keep 0 --yes", "--destroyer");
     run("destroy --stage prod --yes", "--destroyer");
@@ -159,7 +160,7 @@ fn every_call_of_a_hosted_stage_is_allowed_and_nothing_else_is_but_what_drift_ne
     }
     hosted.project.write("project.toml", &manifest);
     run("deploy", "--deployer");
-    for verb in ["plan", "list", "history", "key list", "logs", "doctor"] {
+    for verb in ["plan", "list", "history", "key list", "logs", "status", "doctor"] {
         run(verb, "--operator");
     }
     run("destroy --yes", "--destroyer");

@@ -27,8 +27,8 @@ Ready.
   its routes    GET /sample_producer
 
 In the settings of the repository on GitHub:
-  variable     AWS_ROLE_TO_PLAN    the ARN of a role that may read; it trusts repo:OWNER/REPO:pull_request
-  variable     AWS_ROLE_TO_DEPLOY  the ARN of one that deploys; it trusts repo:OWNER/REPO:environment:STAGE
+  variable     AWS_ROLE_TO_PLAN    the ARN of a role that may read; mdo policy --ci github:OWNER/REPO --pull-requests says whom it trusts
+  variable     AWS_ROLE_TO_DEPLOY  the ARN of one that deploys; mdo policy --ci github:OWNER/REPO --environment STAGE says whom
   variable     AWS_REGION          the region of AWS
   variable     MDO_WHEEL           path or address of the wheel of mdo, installed in seconds
   variable     MDO_REPOSITORY      or the git address of mdo, to build it from; takes minutes
@@ -62,8 +62,8 @@ fn stages_variables_and_region_are_those_of_the_files() {
         "  wrote  .github/workflows/mdo.yml
 
 In the settings of the repository on GitHub:
-  variable     AWS_ROLE_TO_PLAN      the ARN of a role that may read; it trusts repo:OWNER/REPO:pull_request
-  variable     AWS_ROLE_TO_DEPLOY    the ARN of one that deploys; it trusts repo:OWNER/REPO:environment:STAGE
+  variable     AWS_ROLE_TO_PLAN      the ARN of a role that may read; mdo policy --ci github:OWNER/REPO --pull-requests says whom it trusts
+  variable     AWS_ROLE_TO_DEPLOY    the ARN of one that deploys; mdo policy --ci github:OWNER/REPO --environment STAGE says whom
   variable     AWS_REGION            another region than eu-west-1, if any
   variable     MDO_WHEEL             path or address of the wheel of mdo, installed in seconds
   variable     MDO_REPOSITORY        or the git address of mdo, to build it from; takes minutes

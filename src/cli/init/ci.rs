@@ -124,12 +124,12 @@ impl Pipeline {
             setting(
                 "variable",
                 "AWS_ROLE_TO_PLAN",
-                "the ARN of a role that may read; it trusts repo:OWNER/REPO:pull_request",
+                "the ARN of a role that may read; mdo policy --ci github:OWNER/REPO --pull-requests says whom it trusts",
             ),
             setting(
                 "variable",
                 "AWS_ROLE_TO_DEPLOY",
-                "the ARN of one that deploys; it trusts repo:OWNER/REPO:environment:STAGE",
+                "the ARN of one that deploys; mdo policy --ci github:OWNER/REPO --environment STAGE says whom",
             ),
         ];
         settings.push(match &self.region {

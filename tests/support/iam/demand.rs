@@ -43,6 +43,7 @@ pub fn demands(call: &Call, account: &str, project: &str) -> Vec<Demand> {
         "elasticloadbalancing" => place.balancing(),
         "ec2" => place.ec2(),
         "application-autoscaling" => place.scaling(),
+        "monitoring" => vec![place.own("cloudwatch", "*")],
         REGISTRY => place.registry(),
         // Who one is, everybody may ask.
         "sts" => Vec::new(),

@@ -181,6 +181,8 @@ pub(super) const GROUPS: &[Group] = &[
     Group::new(Operate, "Logs", On::LogGroups, &["logs:FilterLogEvents"]),
     Group::new(Operate, "Account", On::Everything, &["lambda:GetAccountSettings"]),
     Group::new(Operate, "Api", On::Gateway, &["apigateway:GetUsage"]),
+    // No resource and no condition narrows what is measured.
+    Group::new(Operate, "Metrics", On::Everything, &["cloudwatch:GetMetricData"]),
     Group::new(Destroy, "Functions", On::Functions, &["lambda:DeleteAlias", "lambda:DeleteFunction"])
         .with(Kind::Function),
     Group::new(
