@@ -2,7 +2,7 @@
 
 use mdo_model::project::{Container, Entry, Settings, Tasks};
 use mdo_model::stack::{
-    Action, CostChange, Kind, LoadBalancer, MonthlyCost, PRICES_IN, PRICES_OF, Plan, Server,
+    Action, CostChange, Kind, LoadBalancer, MonthlyCost, PRICES_IN, PRICES_OF, Plan, Recording, Server,
 };
 
 use super::text::count;
@@ -104,6 +104,12 @@ pub(crate) fn notes(settings: &Settings) -> Vec<String> {
     left_out("the network", "is left out: a server's functions are in its `subnets`", &|function| {
         function.configuration.vpc.is_some()
     });
+    if settings.api.recording != Recording::default() {
+        notes.push(
+            "note: `tracing` and `access_logs` of the API are left out: a server logs each request itself"
+                .to_owned(),
+        );
+    }
     let Tasks { min, max, .. } = server.tasks;
     if let (Some(throttle), true) = (settings.api.throttle, max > min) {
         notes.push(format!(

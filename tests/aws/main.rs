@@ -28,6 +28,7 @@ mod packages;
 mod permissions;
 mod pipeline;
 mod policy;
+mod recording;
 mod smoke;
 mod stages;
 mod status;

@@ -11,7 +11,7 @@ use mdo_model::Sha256;
 use mdo_model::project::{FunctionConfiguration, FunctionName, Names, Rate, Secret, Security, StageName};
 use mdo_model::stack::{
     self, Api, ApiRoute, ApiStage, Change, Definition, Function, Invoker, Key, Kind, LogGroup, Plan,
-    ResourceId, Role, Selection, Stack, WarmRule,
+    Recording, ResourceId, Role, Selection, Stack, WarmRule,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +56,7 @@ fn stack() -> Stack {
             variables: BTreeMap::from([("alias".into(), "dev".into())]),
             throttle: None,
             quota: None,
+            recording: Recording::default(),
         }),
         keys: BTreeMap::from([("default".parse().unwrap(), Key::open(true))]),
         warm_rules: BTreeMap::from([(

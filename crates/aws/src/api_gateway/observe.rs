@@ -8,7 +8,7 @@ use aws_sdk_apigateway::types::{Deployment, RestApi};
 use aws_smithy_types::date_time::{DateTime, Format};
 use mdo_engine::{Cause, Error, Scope};
 use mdo_model::project::{KeyName, Names, StageName};
-use mdo_model::stack::{Api, ApiStage, Key, KeyEnd};
+use mdo_model::stack::{AccessLogs, Api, ApiStage, Key, KeyEnd, Recording};
 
 use super::definition::{is_mdos, record};
 use super::usage_plan::{self, Limits, LivePlan};
@@ -102,6 +102,18 @@ fn model_stage(
         variables: variables.into_iter().filter(|(name, _)| !record::holds(name)).collect(),
         throttle,
         quota,
+        recording: stage.map(recording).unwrap_or_default(),
+    }
+}
+
+/// What is recorded of the requests to a live stage.
+pub(super) fn recording(stage: &GetStageOutput) -> Recording {
+    let destination = stage.access_log_settings().and_then(|logs| logs.destination_arn());
+    let destination = destination.filter(|arn| !arn.is_empty());
+    let to = |arn: &str| AccessLogs::To(arn.trim_end_matches(":*").to_owned());
+    Recording {
+        tracing: Some(stage.tracing_enabled()),
+        access_logs: Some(destination.map_or(AccessLogs::Off, to)),
     }
 }
 

@@ -7,10 +7,10 @@ use aws_sdk_apigateway::operation::get_stage::GetStageOutput;
 use aws_sdk_apigateway::types::{Deployment, Op, PatchOperation};
 use mdo_engine::{Applied, Cause, Error, Run};
 use mdo_model::project::{Names, StageName};
-use mdo_model::stack::{Action, ApiStage, Change, Kind, Resource, ResourceId};
+use mdo_model::stack::{AccessLogs, Action, ApiStage, Change, Kind, Recording, Resource, ResourceId};
 
 use super::definition::{record, version};
-use super::observe::get_stage;
+use super::observe::{self, get_stage};
 use super::{ApiGatewayState, PAGE, api, found, patch, rivals, unexpected, usage_plan, when_settled};
 use crate::client::Aws;
 use crate::pace::jitter;
@@ -76,13 +76,17 @@ async fn put(
         let plan = usage_plan::ensure(aws, names, state, (wanted.throttle, wanted.quota));
         let (plan, settled) = futures::future::join(plan, rivals::settle(aws, names, state, wanted)).await;
         plan?;
-        return settled;
+        settled?;
+        // A deployment makes a stage without these.
+        let records = wanted.recording != Recording::default();
+        return if records { correct(aws, names, &state.require_api(names)?, wanted).await } else { Ok(()) };
     }
     if !existed || change.touches_definition() {
         publish(aws, names, id, wanted).await?;
         state.known().has_stage = true;
     }
-    if existed && (change.touches_definition() || change.touches("variables")) {
+    let records = ["tracing", "access_logs"].iter().any(|field| change.touches(field));
+    if records || (existed && (change.touches_definition() || change.touches("variables"))) {
         correct(aws, names, id, wanted).await?;
     }
     Ok(())
@@ -158,8 +162,18 @@ async fn deploy(aws: &Aws, names: &Names, id: &str, wanted: &ApiStage) -> Result
 /// Makes good what a deployment did not make of a stage that existed already; a stage is never deleted and created anew.
 pub(super) async fn correct(aws: &Aws, names: &Names, id: &str, wanted: &ApiStage) -> Result<(), Error> {
     let live = get_stage(aws, names, id).await?;
-    let patches = patches(&live, &variables(wanted), &wanted.definition.description);
-    if patches.is_empty() { Ok(()) } else { update(aws, names, id, patches).await }
+    let mut patches = patches(&live, &variables(wanted), &wanted.definition.description);
+    patches.extend(recording(&wanted.recording, &observe::recording(&live)));
+    if patches.is_empty() {
+        return Ok(());
+    }
+    let logs = patches.iter().any(|patch| patch.path().is_some_and(|path| path.starts_with(ACCESS_LOGS)));
+    update(aws, names, id, patches).await.map_err(|error| match error.is(&Cause::Invalid) && logs {
+        true => error.with_help(
+            "API Gateway writes access logs only where its settings name a CloudWatch role, once for an account and region",
+        ),
+        false => error,
+    })
 }
 
 /// What makes a live stage have these variables and no others, and this description.
@@ -178,6 +192,34 @@ fn patches(
     patches.extend(surplus.map(|name| patch(Op::Remove, path(name), None)));
     if live.description().unwrap_or_default() != description {
         patches.push(patch(Op::Replace, "/description", Some(description.to_owned())));
+    }
+    patches
+}
+
+/// Where the settings of access logs stand in a stage.
+const ACCESS_LOGS: &str = "/accessLogSettings";
+
+/// What a line of an access log says: the fields that tell who asked for what, and how that went.
+const ACCESS_LINE: &str = concat!(
+    r#"{"requestId":"$context.requestId","time":"$context.requestTime","ip":"$context.identity.sourceIp","#,
+    r#""key":"$context.identity.apiKeyId","method":"$context.httpMethod","path":"$context.path","#,
+    r#""route":"$context.resourcePath","status":"$context.status","error":"$context.error.message","#,
+    r#""latency":"$context.responseLatency","length":"$context.responseLength"}"#
+);
+
+/// What makes a live stage record what is wanted, as far as something is.
+fn recording(wanted: &Recording, live: &Recording) -> Vec<PatchOperation> {
+    let mut patches = Vec::new();
+    if let Some(tracing) = wanted.tracing.filter(|_| wanted.tracing != live.tracing) {
+        patches.push(patch(Op::Replace, "/tracingEnabled", Some(tracing.to_string())));
+    }
+    match wanted.access_logs.as_ref().filter(|_| wanted.access_logs != live.access_logs) {
+        Some(AccessLogs::To(arn)) => patches.extend([
+            patch(Op::Replace, format!("{ACCESS_LOGS}/destinationArn"), Some(arn.clone())),
+            patch(Op::Replace, format!("{ACCESS_LOGS}/format"), Some(ACCESS_LINE.to_owned())),
+        ]),
+        Some(AccessLogs::Off) => patches.push(patch(Op::Remove, ACCESS_LOGS, None)),
+        None => {}
     }
     patches
 }

@@ -18,7 +18,8 @@ use mdo_local::LocalProvider;
 use mdo_model::Sha256;
 use mdo_model::project::{FunctionConfiguration, FunctionName, Names, Quota, Secret, Security, Throttle};
 use mdo_model::stack::{
-    self, Api, ApiRoute, ApiStage, Definition, Function, Invoker, Key, Plan, Selection, Stack, WarmRule,
+    self, Api, ApiRoute, ApiStage, Definition, Function, Invoker, Key, Plan, Recording, Selection, Stack,
+    WarmRule,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -191,6 +192,7 @@ impl Fixture {
             variables: BTreeMap::from([("alias".to_owned(), alias)]),
             throttle: None,
             quota: None,
+            recording: Recording::default(),
         });
         &mut stage.definition
     }

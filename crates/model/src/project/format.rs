@@ -48,6 +48,12 @@ pub(super) fn check(format: &str, text: &str) -> Option<Problem> {
             &[("sqs", ""), ("sns", "")],
             "arn:aws:sqs:us-east-1:123456789012:name",
         ),
+        "access-log-arn" => arn(
+            text,
+            "a log group or a Firehose stream for API Gateway",
+            &[("logs", "log-group:"), ("firehose", "deliverystream/amazon-apigateway-")],
+            "arn:aws:logs:us-east-1:123456789012:log-group:requests",
+        ),
         "certificate-arn" => arn(
             text,
             "a certificate",

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::api_timeout::ApiTimeout;
 use super::function_file::{self, Common, VpcSetting, WarmRule};
 use super::server::{Hosting, ServerTable};
-use super::shape::{Environment, OrOff, WarmSetting};
+use super::shape::{AccessLogArn, Environment, OrOff, WarmSetting};
 use super::{
     AccountId, Artifacts, DerivativeName, DerivativeSettings, FunctionName, MediaType, Period, ProjectName,
     Rate, Security, StageName, Tracing,
@@ -93,6 +93,11 @@ pub(super) struct ApiTable {
     /// response by the first type of the request's `Accept`; `*/*` is every body. The bytes of other bodies must be UTF-8.
     #[schemars(extend("default" = []))]
     pub binary_media_types: Option<BTreeSet<MediaType>>,
+    /// Whether X-Ray traces the requests. Without it, that stays as it is.
+    pub tracing: Option<bool>,
+    /// Where API Gateway writes a line of JSON for each request: the ARN of a log group or of a Firehose stream, which exist already; `false`
+    /// for nowhere. Without it, that stays as it is. The account needs a CloudWatch role in API Gateway's settings.
+    pub access_logs: Option<OrOff<AccessLogArn>>,
 }
 
 /// Requests per second of a usage plan.
@@ -212,7 +217,9 @@ pub(super) fn hint(path: &str) -> Option<&'static str> {
         | "derivatives" | "permissions" | "tracing" | "ephemeral_storage" | "deadletter_arn" | "kms_arn" => {
             "write it under `[defaults]`"
         }
-        "security" | "throttle" | "quota" | "cors" | "binary_media_types" => "write it under `[api]`",
+        "security" | "throttle" | "quota" | "cors" | "binary_media_types" | "access_logs" => {
+            "write it under `[api]`"
+        }
         "hosting" => "write it under `[stages.<name>]`",
         "cpu" | "tasks" | "certificate" | "http" | "domain" | "drain" | "base" | "dockerfile" | "image"
         | "health" | "task_role" | "secrets" | "spot" => "write it under `[server]`",

@@ -13,6 +13,7 @@ use super::{
     ApiSettings, FunctionConfiguration, FunctionName, FunctionSettings, Names, Period, Quota, RouteSettings,
     Secret, Security, Settings, StageName, Throttle, Warm, derivative, format, permission, routes, server,
 };
+use crate::stack::{AccessLogs, Recording};
 
 /// How to set a variable, with `{}` in place of its name.
 const SET: &str =
@@ -320,7 +321,16 @@ struct Layers {
 }
 
 fn api_settings(base: &ApiTable, stage: &ApiTable) -> ApiSettings {
+    let access_logs = stage.access_logs.as_ref().or(base.access_logs.as_ref());
     ApiSettings {
+        recording: Recording {
+            tracing: stage.tracing.or(base.tracing),
+            access_logs: access_logs.map(|logs| match logs {
+                OrOff::Off(_) => AccessLogs::Off,
+                // API Gateway leaves out what stands for the streams of the group.
+                OrOff::On(arn) => AccessLogs::To(arn.0.trim_end_matches(":*").to_owned()),
+            }),
+        },
         throttle: throttle(base.throttle, stage.throttle),
         quota: quota(base.quota, stage.quota),
         cors: stage.cors.or(base.cors).unwrap_or(false),

@@ -11,6 +11,7 @@ use super::{
     AccountId, DerivativeId, DerivativeName, DerivativeSettings, FunctionConfiguration, FunctionName,
     MediaType, Permissions, ProjectName, Rate, Route, ServerSettings, StageName,
 };
+use crate::stack::Recording;
 
 /// A project at one stage, resolved and valid.
 #[derive(Clone, Debug)]
@@ -81,6 +82,8 @@ pub struct ApiSettings {
     pub timeout_ms: u32,
     /// The types of bodies that functions get and give in Base64.
     pub binary_media_types: BTreeSet<MediaType>,
+    /// What is recorded of requests, as far as the files say.
+    pub recording: Recording,
 }
 
 /// The rate and burst of a usage plan.

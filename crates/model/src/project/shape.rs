@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
-use super::format::ENVIRONMENT_NAME_PATTERN;
+use super::format::{self, ENVIRONMENT_NAME_PATTERN};
 use super::{Rate, Secret};
 
 /// Environment variables by name.
@@ -59,6 +59,18 @@ impl JsonSchema for Off {
         json_schema!({ "type": "boolean", "const": false, "description": "`false`: none" })
     }
 }
+
+/// The ARN of what access logs go to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct AccessLogArn(pub String);
+
+format::format_schema!(
+    AccessLogArn,
+    "AccessLogArn",
+    "access-log-arn",
+    "arn:aws:logs:us-east-1:123456789012:log-group:requests"
+);
 
 /// A setting, or `false` for none.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]

@@ -100,6 +100,7 @@ pub fn desired(
             variables: stage_variables(&settings.stage),
             throttle: settings.api.throttle,
             quota: settings.api.quota,
+            recording: settings.api.recording.clone(),
         }),
         keys,
         ..Stack::default()

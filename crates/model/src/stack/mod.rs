@@ -8,6 +8,7 @@ mod hosted;
 mod movement;
 mod plan;
 mod prune;
+mod recording;
 mod resource;
 
 pub use cost::{
@@ -26,6 +27,7 @@ pub use prune::{
     Deployment, DeploymentId, Freed, FunctionVersion, FunctionVersionId, LayerVersion, LayerVersionId,
     LiveVersions, prune,
 };
+pub use recording::{AccessLogs, Recording};
 pub use resource::{
     Api, ApiRoute, ApiStage, Canary, Definition, Derivative, Function, Invoker, Key, KeyEnd, Kind, LogGroup,
     Resource, ResourceId, Role, Stack, WarmRule,

@@ -161,7 +161,7 @@ mod tests {
     use super::*;
     use crate::Sha256;
     use crate::project::{FunctionConfiguration, Secret, Security};
-    use crate::stack::{ApiRoute, ApiStage, Invoker, Selection, plan};
+    use crate::stack::{ApiRoute, ApiStage, Invoker, Recording, Selection, plan};
 
     fn names() -> Names {
         Names { project: "shop".parse().unwrap(), stage: "dev".parse().unwrap() }
@@ -194,6 +194,7 @@ mod tests {
                 variables: BTreeMap::new(),
                 throttle: None,
                 quota: None,
+                recording: Recording::default(),
             }),
             ..Stack::default()
         }

@@ -288,6 +288,9 @@ fn keep(desired: &mut Stack, observed: &Stack, unset: &BTreeSet<String>) -> Vec<
             keep_environment(&mut function.environment, &live.environment, unset, &resource, &mut kept);
         }
     }
+    if let (Some(stage), Some(live)) = (&mut desired.stage, &observed.stage) {
+        stage.recording = stage.recording.or(&live.recording);
+    }
     if let (Some(role), Some(live)) = (&mut desired.server_role, &observed.server_role) {
         role.secrets.extend(live.secrets.iter().cloned());
     }

@@ -10,6 +10,7 @@ use sha2::Digest;
 
 use super::hosted::{LoadBalancer, Repository, Server, ServerRole};
 use super::prune::{Deployment, FunctionVersion, LayerVersion};
+use super::recording::Recording;
 use crate::Sha256;
 use crate::project::{
     DerivativeId, DerivativeName, FunctionConfiguration, FunctionName, KeyName, MediaType, Names,
@@ -203,6 +204,9 @@ pub struct ApiStage {
     pub throttle: Option<Throttle>,
     /// The quota of the usage plan.
     pub quota: Option<Quota>,
+    /// What of its requests is recorded.
+    #[serde(flatten)]
+    pub recording: Recording,
 }
 
 /// An API key on the stage's usage plan. Its value never enters the model.

@@ -1,6 +1,7 @@
 //! What a stage overrides, and what flags override.
 
 use mdo_model::project::{Overrides, Tracing};
+use mdo_model::stack::{AccessLogs, Recording};
 
 use super::given::{Given, name};
 
@@ -19,6 +20,26 @@ fn a_stage_overrides_warm_rules_but_makes_none() {
     assert_eq!(warm("dev"), [Some((5, 2)), None, Some((10, 1))]);
     assert_eq!(warm("hot"), [Some((1, 2)), None, Some((1, 1))]);
     assert_eq!(warm("cold"), [None, None, None]);
+}
+
+#[test]
+fn what_is_recorded_of_requests_is_the_stages_own_and_unsaid_where_no_file_says_it() {
+    let group = "arn:aws:logs:eu-west-1:123456789012:log-group:requests";
+    let given = Given::project(&format!(
+        "name = \"x\"\n[api]\naccess_logs = \"{group}:*\"\n[stages.prod.api]\ntracing = true\n[stages.off.api]\naccess_logs = false\n"
+    ));
+    let at = |stage: &str| given.at(stage).api.recording;
+    let to = Some(AccessLogs::To(group.to_owned()));
+    assert_eq!(at("dev"), Recording { tracing: None, access_logs: to.clone() });
+    assert_eq!(at("prod"), Recording { tracing: Some(true), access_logs: to });
+    assert_eq!(at("off"), Recording { tracing: None, access_logs: Some(AccessLogs::Off) });
+    Given::project("name = \"x\"\n[api]\naccess_logs = \"requests\"\n").fails_with(
+        "
+        error: `requests` is not the ARN of a log group or a Firehose stream for API Gateway
+          --> project.toml:3:15
+          help: as in `arn:aws:logs:us-east-1:123456789012:log-group:requests`
+        ",
+    );
 }
 
 #[test]
