@@ -135,6 +135,7 @@ fn described(plan: &Plan) -> String {
             Kind::LogGroup => Some(format!("the logs of function {name}")),
             Kind::WarmRule => Some(format!("the warm rule of function {name}")),
             Kind::Role => Some("the role".to_owned()),
+            Kind::Permissions => Some("the permissions of the functions".to_owned()),
             Kind::Api => Some("the API".to_owned()),
             kind => Some(format!("{kind} {name}")),
         }

@@ -174,8 +174,8 @@ fn begun(name: &ProjectName, runtime: Runtime) -> Result<Pipeline, Failure> {
     Ok(Pipeline {
         project: name.clone(),
         stages: vec![stage.clone()],
+        variables: [(VARIABLE.to_owned(), [stage.clone()].into())].into(),
         default_stage: stage,
-        variables: [VARIABLE.to_owned()].into(),
         region: None,
         has_profile: false,
         has_derivatives: matches!(runtime, Runtime::Python(_)),

@@ -8,6 +8,7 @@ use super::arguments::Target;
 use super::planning;
 use super::saved::SavedPlan;
 use super::session::Session;
+use super::undoing;
 use crate::output::{self, Failure, Heading, exit_code};
 
 /// Show what a deploy would change; change nothing
@@ -58,6 +59,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         output::data(&output::floor(session.provider.floor(&planned.plan)));
         output::data(&output::cost(&planned.plan));
     }
+    undoing::say(&session, &planned.plan, &planned.observed);
     if args.exit_code && !planned.plan.is_empty() {
         return Err(Failure::reported(exit_code::CHANGES_PENDING));
     }

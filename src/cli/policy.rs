@@ -12,7 +12,7 @@ use mdo_model::thousands;
 use serde_json::Value;
 
 use self::repository::{BranchPattern, EnvironmentName, Repository};
-use super::{names, session};
+use super::{names, session, typed};
 use crate::output::{self, Failure, PartPolicy, PolicyDocument, PolicyPart, exit_code};
 
 /// Print the least-privilege IAM policy for what the project does, or the trust policy of a pipeline's role
@@ -21,7 +21,7 @@ use crate::output::{self, Failure, PartPolicy, PolicyDocument, PolicyPart, exit_
 /// policy; servers, a bucket, derivatives, a network or a role of one's own do. Nothing is asked of AWS, and no credentials are
 /// needed. Where project.toml names no account or region, `*` stands for it.
 ///
-/// Without a flag the policy is for every verb. A deploy of files that no longer ask for a function, an API or a role removes it
+/// Without a flag the policy is for every verb. A deploy of files that no longer ask for a function, an API, a role or permissions removes it
 /// where the destroyer's policy is there as well.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
@@ -80,9 +80,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     match &args.ci {
-        Some(repository) => {
+        Some(_) => {
             output::json(&trusted);
-            say_trust(repository, project.name().as_str(), &places);
+            say_trust(project.name().as_str(), &places, args);
         }
         None => {
             let parts: Vec<Part> = parts(args).into_iter().map(part_of).collect();
@@ -184,18 +184,28 @@ fn say_policy(scope: &Scope, document: &Document, places: &BTreeSet<Place>) {
     }
 }
 
-fn say_trust(repository: &Repository, project: &str, places: &BTreeSet<Place>) {
+/// Says what to do with a trust policy. A role that pull requests take alone is to look, and no more.
+fn say_trust(project: &str, places: &BTreeSet<Place>, args: &Args) {
+    let looks = subjects(args).iter().all(|subject| matches!(subject, Subject::PullRequests));
+    let (role, part) = if looks { ("plan", "--operator") } else { ("deploy", "--deployer") };
+    let role = format!("{project}_{role}");
+    let flag = |name: &str, value: &Option<String>| {
+        value.as_ref().map(|value| format!(" --{name} {value}")).unwrap_or_default()
+    };
+    let account = args.account.as_ref().map(ToString::to_string);
+    let stages: String = args.stage.iter().map(|stage| format!(" --stage {stage}")).collect();
+    let same = format!("{}{}{stages}", flag("account", &account), flag("region", &args.region));
     let provider = format!("https://{}", mdo_aws::policy::ISSUER);
     output::message(&format!(
         "note: the account needs the provider once: aws iam create-open-id-connect-provider --url {provider} --client-id-list {}",
         mdo_aws::policy::audience(places.first().map_or("aws", Place::partition)),
     ));
     output::message(&format!(
-        "note: then the role: mdo policy --ci {repository} | aws iam create-role --role-name {project}_ci \
-         --assume-role-policy-document file:///dev/stdin"
+        "note: then the role: {} | aws iam create-role --role-name {role} --assume-role-policy-document file:///dev/stdin",
+        typed::command(),
     ));
     output::message(&format!(
-        "note: then what it may do: mdo policy --deployer | aws iam put-role-policy --role-name {project}_ci --policy-name mdo \
+        "note: then what it may do: mdo policy {part}{same} | aws iam put-role-policy --role-name {role} --policy-name mdo \
          --policy-document file:///dev/stdin"
     ));
 }

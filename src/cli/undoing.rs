@@ -5,7 +5,7 @@ use mdo_model::stack::{Change, Kind, Plan, Resource};
 
 use super::consent;
 use super::session::Session;
-use crate::output::{Failure, exit_code};
+use crate::output::{self, Failure, exit_code};
 
 /// Asks before a deploy goes over functions that a rollback took back. Where nobody can be asked, `--yes` has to say it.
 ///
@@ -16,21 +16,7 @@ pub(super) async fn check(
     (plan, observed): (&Plan, &Observed),
     yes: bool,
 ) -> Result<(), Failure> {
-    let back = |change: &&Change| {
-        let facts = change.id.name.parse().ok().and_then(|name| observed.functions.get(&name));
-        change.id.kind == Kind::Function
-            && publishes(change)
-            && facts.is_some_and(|facts| facts.rolled_back_from.is_some())
-    };
-    let names: Vec<&str> = plan.changes.iter().filter(back).map(|change| change.id.name.as_str()).collect();
-    if names.is_empty() || yes {
-        return Ok(());
-    }
-    let stage = &session.settings.stage;
-    let what = match names.as_slice() {
-        [name] => format!("function {name} was rolled back at stage {stage}"),
-        names => format!("functions {} were rolled back at stage {stage}", names.join(", ")),
-    };
+    let Some(what) = undone(session, plan, observed).filter(|_| !yes) else { return Ok(()) };
     if !consent::is_interactive() {
         return Err(Failure::with_help(
             exit_code::USAGE,
@@ -42,6 +28,30 @@ pub(super) async fn check(
         return Ok(());
     }
     Err(consent::left_alone(session))
+}
+
+/// Says which rollbacks a plan undoes, for who only looks at it.
+pub(super) fn say(session: &Session, plan: &Plan, observed: &Observed) {
+    if let Some(what) = undone(session, plan, observed) {
+        output::message(&format!("note: {what}: a deploy would undo that, and asks before"));
+    }
+}
+
+/// `function echo was rolled back at stage dev`, of the functions that the plan brings forward again.
+fn undone(session: &Session, plan: &Plan, observed: &Observed) -> Option<String> {
+    let back = |change: &&Change| {
+        let facts = change.id.name.parse().ok().and_then(|name| observed.functions.get(&name));
+        change.id.kind == Kind::Function
+            && publishes(change)
+            && facts.is_some_and(|facts| facts.rolled_back_from.is_some())
+    };
+    let names: Vec<&str> = plan.changes.iter().filter(back).map(|change| change.id.name.as_str()).collect();
+    let stage = &session.settings.stage;
+    match names.as_slice() {
+        [] => None,
+        [name] => Some(format!("function {name} was rolled back at stage {stage}")),
+        names => Some(format!("functions {} were rolled back at stage {stage}", names.join(", "))),
+    }
 }
 
 /// Whether a change makes another version live.

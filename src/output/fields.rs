@@ -24,11 +24,9 @@ pub(super) fn lines(change: &Change, plan: &Plan) -> Vec<String> {
 
 fn updated(change: &Change, plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
-    for field in &change.fields {
-        if !is_of_a_route(field) && !is_of_a_trial(field) && !follows(field, change, plan) {
-            lines.push(line(field, change.id.kind));
-        }
-    }
+    let own = || change.fields.iter().filter(|field| !is_of_a_route(field) && !is_of_a_trial(field));
+    lines
+        .extend(own().filter(|field| !follows(field, change, plan)).map(|field| line(field, change.id.kind)));
     match (&change.before, &change.after) {
         (Some(Resource::Function(before)), Some(Resource::Function(after))) => {
             lines.extend(trial(before, after, change, plan));
@@ -40,6 +38,10 @@ fn updated(change: &Change, plan: &Plan) -> Vec<String> {
             lines.extend(routes(&before.definition, &after.definition));
         }
         _ => {}
+    }
+    if lines.is_empty() {
+        // A line of its own needs a reason of its own.
+        lines.extend(own().map(|field| line(field, change.id.kind)));
     }
     lines
 }

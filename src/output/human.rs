@@ -267,6 +267,9 @@ fn created(change: &Change, plan: &Plan, sizes: &Sizes) -> String {
                 function.configuration.timeout
             )
         }
+        Some(Resource::Role(role)) => {
+            role.boundary.as_ref().map(|arn| format!("bounded by {arn}")).unwrap_or_default()
+        }
         Some(Resource::Derivative(_)) => derivative(change, sizes),
         Some(Resource::LogGroup(group)) => match group.retention_days {
             Some(1) => "1 day".to_owned(),

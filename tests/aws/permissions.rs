@@ -74,7 +74,11 @@ fn each_stage_has_the_permissions_of_its_own_files() {
     assert_eq!(policies(&dev).1.len(), 2);
 
     project.set("echo", "permissions", Value::Null);
-    project.mdo("deploy").succeeds().says("  - permissions  shop_lambda_function/mdo-dev");
+    project
+        .mdo("deploy")
+        .exits(2)
+        .says("this would delete permissions shop_lambda_function/mdo-dev at stage dev");
+    project.mdo("deploy --yes").succeeds().says("  - permissions  shop_lambda_function/mdo-dev");
     project.is_settled("");
     assert_eq!(policies(&dev).0, json!(["mdo", "mdo-prod"]));
     project.mdo("destroy --stage prod --yes").succeeds();

@@ -33,7 +33,7 @@ In the settings of the repository on GitHub:
   variable     MDO_WHEEL           path or address of the wheel of mdo, installed in seconds
   variable     MDO_REPOSITORY      or the git address of mdo, to build it from; takes minutes
   secret       N_CLASSES           N_CLASSES of the functions; a variable where it is none
-  environment  dev                 with a stage's own settings, and who is asked before a deploy
+  environment  dev                 with a stage's own settings, which plans do not see, and who is asked before a deploy
 ",
     );
     // The same as of the project that is there now.
@@ -64,17 +64,17 @@ fn stages_variables_and_region_are_those_of_the_files() {
 In the settings of the repository on GitHub:
   variable     AWS_ROLE_TO_PLAN      the ARN of a role that may read; mdo policy --ci github:OWNER/REPO --pull-requests says whom it trusts
   variable     AWS_ROLE_TO_DEPLOY    the ARN of one that deploys; mdo policy --ci github:OWNER/REPO --environment STAGE says whom
-  variable     AWS_REGION            another region than eu-west-1, if any
+  variable     AWS_REGION            the region of stages whose files name none, instead of eu-west-1
   variable     MDO_WHEEL             path or address of the wheel of mdo, installed in seconds
   variable     MDO_REPOSITORY        or the git address of mdo, to build it from; takes minutes
   secret       VALUE_OF_GITHUB_USER  GITHUB_USER of the functions; a variable where it is none
   secret       TOKEN                 TOKEN of the functions; a variable where it is none
-  environment  test, prod, qa        with a stage's own settings, and who is asked before a deploy
+  environment  test, prod, qa        with a stage's own settings, which plans do not see, and who is asked before a deploy
 ",
     );
     let workflow = project.read(WORKFLOW);
     assert_eq!(
-        lines(&workflow, "qa"),
+        lines(&workflow, r#""qa"]"#),
         [r#"options: ["test", "prod", "qa"]"#, r#"stage: ["test", "prod", "qa"]"#]
     );
     assert_eq!(lines(&workflow, "default: \""), [r#"default: "test""#]);
@@ -86,6 +86,12 @@ In the settings of the repository on GitHub:
             "SECRET_TOKEN: ${{ secrets.TOKEN || vars.TOKEN }}",
         ]
         .repeat(2)
+    );
+    // What prod's files set is not sent there over them.
+    assert_eq!(
+        lines(&workflow, "jq --null-input"),
+        [r#"jq --null-input '{"GITHUB_USER": env.SECRET_GITHUB_USER, "TOKEN": (if env.STAGE | IN("qa", "test") then env.SECRET_TOKEN else null end)} | with_entries(select((.value // "") != ""))' |"#;
+            2]
     );
     assert_eq!(lines(&workflow, "--profile ''").len(), 2, "no runner has the profile that the file names");
 }

@@ -171,6 +171,18 @@ fn the_trust_policy_lets_the_runs_of_one_repository_in_and_no_other() {
             }],
         })
     );
+    output.says(
+        "note: then what it may do: mdo policy --deployer | aws iam put-role-policy --role-name shop_deploy ",
+    );
+    // The hints are about the very role that the flags ask for, and one for pull requests is to look.
+    let looking =
+        project.mdo("policy --account 210987654321 --ci github:ada/shop --pull-requests").succeeds();
+    looking.says(
+        "note: then the role: mdo policy --account 210987654321 --ci github:ada/shop --pull-requests | aws iam create-role --role-name shop_plan ",
+    );
+    looking.says(
+        "mdo policy --operator --account 210987654321 | aws iam put-role-policy --role-name shop_plan ",
+    );
     let flags = "--branch release/* --environment production --pull-requests";
     let wide = project.mdo(&format!("policy --ci github:ada/shop {flags}")).succeeds().document();
     assert_eq!(

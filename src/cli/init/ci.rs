@@ -1,6 +1,6 @@
 //! The workflow of `mdo init --ci`: what of it a project decides, and where git wants it. It asks nobody but the files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,9 @@ use clap::ValueEnum;
 use mdo_model::project::{Overrides, Problems, Project, ProjectName, StageName};
 
 use super::{NewFile, text};
+
+/// The branch that most repositories deploy.
+const MAIN: &str = "main";
 
 const GITHUB: &str = include_str!("github.yml");
 
@@ -27,8 +30,8 @@ pub(super) struct Pipeline {
     pub default_stage: StageName,
     /// All stages, the default one first.
     pub stages: Vec<StageName>,
-    /// The variables of functions that must come from outside.
-    pub variables: BTreeSet<String>,
+    /// The variables of functions that must come from outside, with the stages at which they must.
+    pub variables: BTreeMap<String, BTreeSet<StageName>>,
     /// The region, where the files name one.
     pub region: Option<String>,
     /// Whether the files name a profile, which no runner has.
@@ -49,14 +52,16 @@ impl Pipeline {
             project: project.name().clone(),
             stages: std::iter::once(default_stage.clone()).chain(others).collect(),
             default_stage,
-            variables: BTreeSet::new(),
+            variables: BTreeMap::new(),
             region: None,
             has_profile: false,
             has_derivatives: false,
         };
         for stage in &pipeline.stages {
             let settings = project.resolve(stage, &Overrides::default())?;
-            pipeline.variables.extend(project.unset_variables(&settings));
+            for variable in project.unset_variables(&settings) {
+                pipeline.variables.entry(variable).or_default().insert(stage.clone());
+            }
             pipeline.region = pipeline.region.or_else(|| settings.region.clone());
             pipeline.has_profile |= settings.profile.is_some() && !settings.profile_unless_env;
             pipeline.has_derivatives |= !settings.derivatives.is_empty();
@@ -84,6 +89,7 @@ impl Pipeline {
             text
         });
         let content = [
+            ("@REPOSITORY@", REPOSITORY),
             ("@SETTINGS@\n", settings.as_str()),
             ("@INSTALL@\n", &self.install()),
             ("@ENVIRONMENT@\n", &self.environment(None)),
@@ -133,9 +139,11 @@ impl Pipeline {
             ),
         ];
         settings.push(match &self.region {
-            Some(region) => {
-                setting("variable", "AWS_REGION", &format!("another region than {region}, if any"))
-            }
+            Some(region) => setting(
+                "variable",
+                "AWS_REGION",
+                &format!("the region of stages whose files name none, instead of {region}"),
+            ),
             None => setting("variable", "AWS_REGION", "the region of AWS"),
         });
         settings.push(setting(
@@ -148,7 +156,7 @@ impl Pipeline {
             _ => "or another git address of mdo, to build it from; takes minutes",
         };
         settings.push(setting("variable", "MDO_REPOSITORY", otherwise));
-        for variable in &self.variables {
+        for variable in self.variables.keys() {
             settings.push(setting(
                 "secret",
                 &secret(variable),
@@ -159,29 +167,25 @@ impl Pipeline {
         settings.push(setting(
             "environment",
             &stages.join(", "),
-            "with a stage's own settings, and who is asked before a deploy",
+            "with a stage's own settings, which plans do not see, and who is asked before a deploy",
         ));
         settings
     }
 
     /// How mdo comes onto the runner, and uv where something needs it.
     fn install(&self) -> String {
-        let repository = match REPOSITORY {
-            "" => "${{ vars.MDO_REPOSITORY }}".to_owned(),
-            address => format!("${{{{ vars.MDO_REPOSITORY || '{address}' }}}}"),
-        };
         let uv = if self.has_derivatives { "          pipx install uv\n" } else { "" };
         format!(
             "        env:
-          WHEEL: ${{{{ vars.MDO_WHEEL }}}}
-          REPOSITORY: {repository}
+          WHEEL: ${{{{ vars.MDO_WHEEL || env.MDO_WHEEL }}}}
+          REPOSITORY: ${{{{ vars.MDO_REPOSITORY || env.MDO_REPOSITORY }}}}
         run: |
           if [ -n \"$WHEEL\" ]; then
             pipx install \"$WHEEL\"
           elif [ -n \"$REPOSITORY\" ]; then
             cargo install --locked --git \"$REPOSITORY\" mdo
           else
-            echo \"::error title=no mdo::set the variable MDO_WHEEL or MDO_REPOSITORY in the settings of this repository\"
+            echo \"::error title=no mdo::set MDO_WHEEL or MDO_REPOSITORY at the top of this workflow, or as a variable of this repository\"
             exit 1
           fi
           mdo --version
@@ -196,7 +200,7 @@ impl Pipeline {
             format!("SECRET_{variable}: ${{{{ secrets.{name} || vars.{name} }}}}")
         };
         let lines: Vec<String> =
-            also.map(str::to_owned).into_iter().chain(self.variables.iter().map(secret)).collect();
+            also.map(str::to_owned).into_iter().chain(self.variables.keys().map(secret)).collect();
         if lines.is_empty() {
             return String::new();
         }
@@ -208,8 +212,16 @@ impl Pipeline {
         if self.variables.is_empty() {
             return String::new();
         }
-        let members: Vec<String> =
-            self.variables.iter().map(|variable| format!("{variable:?}: env.SECRET_{variable}")).collect();
+        let member = |(variable, stages): (&String, &BTreeSet<StageName>)| {
+            // What the files of a stage set is theirs to set.
+            if stages.len() == self.stages.len() {
+                return format!("{variable:?}: env.SECRET_{variable}");
+            }
+            let stages: Vec<String> = stages.iter().map(|stage| quoted(stage.as_str())).collect();
+            let stages = stages.join(", ");
+            format!("{variable:?}: (if env.STAGE | IN({stages}) then env.SECRET_{variable} else null end)")
+        };
+        let members: Vec<String> = self.variables.iter().map(member).collect();
         format!(
             "# A secret that is not set is left out: what is live stays.
           jq --null-input '{{{}}} | with_entries(select((.value // \"\") != \"\"))' |
@@ -259,8 +271,13 @@ impl Checkout {
         let top = folder.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(folder);
         let below = folder.strip_prefix(top).unwrap_or(Path::new("")).to_owned();
         let head = std::fs::read_to_string(top.join(".git/refs/remotes/origin/HEAD")).unwrap_or_default();
-        let branch = head.trim().strip_prefix("ref: refs/remotes/origin/").filter(|branch| is_plain(branch));
-        Self { up: below.iter().map(|_| "..").collect(), branch: branch.unwrap_or("main").to_owned(), below }
+        let of_origin = head.trim().strip_prefix("ref: refs/remotes/origin/");
+        // In a repository of this machine alone, the branch that is checked out, unless there is the usual one.
+        let own = std::fs::read_to_string(top.join(".git/HEAD")).unwrap_or_default();
+        let has_main = top.join(".git/refs/heads").join(MAIN).exists();
+        let own = own.trim().strip_prefix("ref: refs/heads/").filter(|_| !has_main);
+        let branch = of_origin.or(own).filter(|branch| is_plain(branch)).unwrap_or(MAIN).to_owned();
+        Self { up: below.iter().map(|_| "..").collect(), branch, below }
     }
 }
 

@@ -100,6 +100,8 @@ pub(super) enum Only {
     NamedPolicy,
     /// The boundary is the one that the project's file names.
     NamedBoundary,
+    /// The role is bounded as the project's file says, where it does.
+    WithinBoundary,
     /// The resource has the project's tag.
     Tagged,
     /// The tag is given as the security group is made.

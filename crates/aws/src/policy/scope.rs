@@ -186,7 +186,8 @@ impl Scope {
                 "StringEqualsIfExists": {"apigateway:Resource/ApiName": project, tag: project}
             }),
             (Only::NamedPolicy, _) => json!({"ArnEquals": {"iam:PolicyARN": self.uses.policies}}),
-            (Only::NamedBoundary, _) => {
+            (Only::WithinBoundary, _) if self.uses.boundaries.is_empty() => return None,
+            (Only::NamedBoundary | Only::WithinBoundary, _) => {
                 json!({"StringEquals": {"iam:PermissionsBoundary": self.uses.boundaries}})
             }
             (Only::Tagged, _) => json!({"StringEquals": {tag: project}}),

@@ -88,13 +88,10 @@ pub(super) const GROUPS: &[Group] = &[
         .with(Kind::Function)
         .beside(&["iam:PassRole"])
         .only(Only::PassedTo("lambda.amazonaws.com")),
-    Group::new(
-        Deploy,
-        "Role",
-        On::Role,
-        &["iam:CreateRole", "iam:PutRolePolicy", "iam:TagRole", "iam:UpdateAssumeRolePolicy"],
-    )
-    .with(Kind::Role),
+    Group::new(Deploy, "Role", On::Role, &["iam:TagRole", "iam:UpdateAssumeRolePolicy"]).with(Kind::Role),
+    Group::new(Deploy, "RolePolicy", On::Role, &["iam:CreateRole", "iam:PutRolePolicy"])
+        .with(Kind::Role)
+        .only(Only::WithinBoundary),
     Group::new(Deploy, "Permissions", On::Role, &["iam:DetachRolePolicy", "iam:ListRolePolicies"])
         .with(Kind::Permissions),
     Group::new(Deploy, "ManagedPolicies", On::Role, &["iam:AttachRolePolicy"])

@@ -227,6 +227,9 @@ pub(super) fn hint(path: &str) -> Option<&'static str> {
         "hooks" | "routes" | "warm" | "required_environment" | "concurrency" => {
             "write it in the function.json of each function"
         }
+        path if path.ends_with(".permissions_boundary") => {
+            "write it at the top of project.toml, before the first table"
+        }
         path if path.starts_with("stages.") => return stage_hint(path),
         "retainedVersions" | "nameTemplate" | "zip" | "edge" | "defaultEnvironment" => {
             return function_file::hint(path);

@@ -208,12 +208,11 @@ impl Plan {
         self.changes.iter().any(|change| change.id == *id && change.action == Action::Create)
     }
 
-    /// The changes that delete something that somebody may miss: all deletions but those of keys whose end has come, and of
-    /// permissions, which no function wants any more.
+    /// The changes that delete something that somebody may miss: all deletions but those of keys whose end has come.
     pub fn losses(&self) -> impl Iterator<Item = &Change> {
         let has_ended =
             |change: &&Change| matches!(&change.before, Some(Resource::Key(key)) if key.has_ended());
-        self.deletions().filter(move |change| change.id.kind != Kind::Permissions && !has_ended(change))
+        self.deletions().filter(move |change| !has_ended(change))
     }
 
     /// The changes that delete something.
@@ -297,6 +296,7 @@ fn keep(desired: &mut Stack, observed: &Stack, unset: &BTreeSet<String>) -> Vec<
     // The role is that of every stage, and another stage's functions may need what this one's do not.
     if let (Some(role), Some(live)) = (&mut desired.role, &observed.role) {
         role.grants.extend(live.grants.iter().cloned());
+        role.boundary = role.boundary.take().or_else(|| live.boundary.clone());
     }
     if desired.stage.is_some() || desired.server.is_some() {
         let is_hosted = desired.server.is_some();
