@@ -23,6 +23,7 @@ mod dockerfile;
 mod doctor;
 mod engine;
 mod explain;
+mod export;
 mod fetch;
 mod history;
 mod hosting;
@@ -131,6 +132,7 @@ enum Verb {
     Doctor(doctor::Args),
     Explain(explain::Args),
     Policy(policy::Args),
+    Export(export::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -271,6 +273,7 @@ impl Cli {
             Verb::Prune(args) => interrupt.around(prune::run(args, &interrupt)).await,
             Verb::Doctor(args) => interrupt.around(doctor::run(args)).await,
             Verb::Policy(args) => policy::run(&args),
+            Verb::Export(args) => export::run(&args),
             Verb::Destroy(args) => interrupt.around(destroy::run(args, &interrupt)).await,
         };
         let result = result.map_err(|failure| failure.rewritten(assigned::hide));
@@ -309,6 +312,7 @@ impl Verb {
             | Self::Add(_)
             | Self::Dev(_)
             | Self::Explain(_)
+            | Self::Export(_)
             | Self::Invoke(_)
             | Self::Schema(_)
             | Self::Completions(_)

@@ -15,6 +15,7 @@ mod destroy;
 mod doctor;
 mod drift;
 mod environment;
+mod export;
 mod faults;
 mod first_deploy;
 mod functions;

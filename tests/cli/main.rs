@@ -19,6 +19,7 @@ mod engine;
 mod errors;
 mod events;
 mod explain;
+mod export;
 mod image;
 mod init;
 mod invoke;

@@ -1,4 +1,4 @@
-//! Workflows of GitHub: linters from PyPI that look at them, and a runner that runs what their steps run. It knows no test.
+//! Workflows of GitHub: linters from PyPI that look at them, and at templates of CloudFormation, and a runner that runs what their steps run. It knows no test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use serde_json::Value;
 use super::python_server::are_unwanted;
 use super::venv::with_packages;
 
-const REQUIREMENTS: [&str; 2] = ["check-jsonschema==0.39.0", "zizmor==1.32.0"];
+const REQUIREMENTS: [&str; 3] = ["check-jsonschema==0.39.0", "zizmor==1.32.0", "cfn-lint==1.58.0"];
 
 /// Reads YAML, and writes JSON.
 const AS_JSON: &str =
     "import json, sys; from ruamel.yaml import YAML; print(json.dumps(YAML(typ='safe').load(sys.stdin)))";
 
-/// The programs that look at workflows, in one virtual environment.
+/// The programs that look at workflows and templates, in one virtual environment.
 pub struct Linters {
     programs: PathBuf,
 }
@@ -53,6 +53,14 @@ impl Linters {
             let output = linter.output().unwrap();
             assert!(output.status.success(), "{}: {output:#?}", file.display());
         }
+    }
+
+    /// Proves that nothing is wrong with a template of CloudFormation, warnings included.
+    #[track_caller]
+    pub fn approve_template(&self, file: &Path) {
+        let mut linter = self.program("cfn-lint");
+        let output = linter.args(["--regions", "eu-west-1", "--template"]).arg(file).output().unwrap();
+        assert!(output.status.success(), "{}: {output:#?}", file.display());
     }
 
     /// A workflow as data.

@@ -9,6 +9,7 @@ mod confirm;
 mod ec2;
 mod errors;
 mod events;
+pub mod export;
 mod floor;
 mod hosted;
 mod iam;

@@ -173,7 +173,12 @@ fn unexpected(change: &Change) -> Error {
 }
 
 fn integrations<'a>(aws: &'a Aws, names: &'a Names) -> Result<Integrations<'a>, Error> {
-    Ok(Integrations { partition: aws.partition, region: &aws.region, account: aws.account()?, names })
+    Ok(Integrations {
+        partition: aws.partition,
+        region: &aws.region,
+        account: aws.account()?.as_str(),
+        names,
+    })
 }
 
 /// The tags of what belongs to one stage.

@@ -59,11 +59,11 @@ fn alias(aws: &Aws, names: &Names, function: &FunctionName) -> Result<String, Er
     aws.arn("lambda", format_args!("function:{}:{}", names.function(function), names.stage))
 }
 
-fn description(names: &Names, function: &FunctionName) -> String {
+pub(crate) fn description(names: &Names, function: &FunctionName) -> String {
     format!("mdo keeps {function} of {} warm at stage {}", names.project, names.stage)
 }
 
-fn target_id(index: u8) -> String {
+pub(crate) fn target_id(index: u8) -> String {
     format!("warm-{index}")
 }
 

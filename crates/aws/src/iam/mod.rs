@@ -12,14 +12,16 @@ use mdo_model::stack::{Change, Role};
 use serde_json::Value;
 
 use self::elsewhere::REGIONS_TAG;
-pub(crate) use self::policy::trust;
-use self::policy::{self as iam_policy, Place};
-pub(crate) use self::stage_policy::{apply as apply_permissions, observe as permissions};
+use self::policy as iam_policy;
+pub(crate) use self::policy::{Place, permissions as role_policy, trust};
+pub(crate) use self::stage_policy::{
+    allowed, apply as apply_permissions, name as stage_policy_name, observe as permissions,
+};
 use crate::client::Aws;
 use crate::ownership::{self, Owner, project_tags};
 
 /// The name of the inline policy, by which a role is known to be mdo's without reading its tags.
-const POLICY: &str = "mdo";
+pub(crate) const POLICY: &str = "mdo";
 
 /// Regions by their names.
 pub(crate) type Regions = BTreeSet<String>;
@@ -128,7 +130,7 @@ pub(crate) async fn create(
                 .role_name(&role)
                 .assume_role_policy_document(&trust)
                 .set_permissions_boundary(wanted.boundary.clone())
-                .description(format!("Lambda's role for the functions of {}, made by mdo", names.project))
+                .description(description(names))
                 .set_tags(Some(tags.clone()))
                 .send()
         })
@@ -143,6 +145,11 @@ pub(crate) async fn create(
     run.announce(&change.id);
     put_policy(aws, names, wanted).await?;
     Ok(Applied::default())
+}
+
+/// What the role says of itself.
+pub(crate) fn description(names: &Names) -> String {
+    format!("Lambda's role for the functions of {}, made by mdo", names.project)
 }
 
 /// Puts the role's policies back to what is wanted, and takes an adopted role over.

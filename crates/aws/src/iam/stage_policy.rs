@@ -138,16 +138,12 @@ async fn detach(aws: &Aws, role: &str, arn: &str) -> Result<(), Error> {
 }
 
 /// The name of the inline policy for a stage.
-fn name(names: &Names) -> String {
+pub(crate) fn name(names: &Names) -> String {
     format!("{PREFIX}{}", names.stage)
 }
 
 /// The document of a stage's policy.
 fn written(permissions: &Permissions) -> Value {
-    let allowed = permissions
-        .statements()
-        .into_iter()
-        .map(|(actions, resources)| json!({"Effect": "Allow", "Action": actions, "Resource": resources}));
     let attached = (!permissions.policies.is_empty()).then(|| {
         json!({
             "Sid": ATTACHED,
@@ -156,7 +152,14 @@ fn written(permissions: &Permissions) -> Value {
             "Resource": permissions.policies,
         })
     });
-    json!({"Version": "2012-10-17", "Statement": allowed.chain(attached).collect::<Vec<_>>()})
+    json!({"Version": "2012-10-17", "Statement": allowed(permissions).chain(attached).collect::<Vec<_>>()})
+}
+
+/// The statements of what is allowed.
+pub(crate) fn allowed(permissions: &Permissions) -> impl Iterator<Item = Value> {
+    let statements = permissions.statements().into_iter();
+    statements
+        .map(|(actions, resources)| json!({"Effect": "Allow", "Action": actions, "Resource": resources}))
 }
 
 /// Reads a stage's policy back. What mdo would not write differs from every desired one.

@@ -79,6 +79,11 @@ impl Project {
         self.unset(settings).map(|(_, variable, _)| variable.clone()).collect()
     }
 
+    /// The same, function by function.
+    pub fn unmet_requirements(&self, settings: &Settings) -> Vec<(FunctionName, String)> {
+        self.unset(settings).map(|(name, variable, _)| (name.clone(), variable.clone())).collect()
+    }
+
     /// Each requirement that `settings` do not meet: the function, the variable, and where it is required.
     fn unset<'a>(
         &'a self,

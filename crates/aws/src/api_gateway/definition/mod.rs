@@ -7,7 +7,7 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mdo_model::project::{AccountId, FunctionName, Method, Names, Route};
+use mdo_model::project::{FunctionName, Method, Names, Route};
 
 pub(crate) use write::{body, is_mdos, version};
 
@@ -25,7 +25,7 @@ const PREFLIGHT_TEMPLATE: &str = r#"{"statusCode":200}"#;
 pub(crate) struct Integrations<'a> {
     pub partition: &'a str,
     pub region: &'a str,
-    pub account: &'a AccountId,
+    pub account: &'a str,
     pub names: &'a Names,
 }
 

@@ -15,7 +15,7 @@ fn account() -> AccountId {
 }
 
 fn integrations<'a>(names: &'a Names, account: &'a AccountId) -> Integrations<'a> {
-    Integrations { partition: "aws", region: "us-east-1", account, names }
+    Integrations { partition: "aws", region: "us-east-1", account: account.as_str(), names }
 }
 
 fn definition(cors: bool, routes: &[(&str, &str, Security, u32)]) -> Definition {

@@ -1,0 +1,52 @@
+//! A stage in the forms of other tools, for who leaves mdo: an OpenAPI document, a CloudFormation template, Terraform. Pure functions from
+//! the model; no secret is written, and nothing is asked of AWS.
+
+mod cloudformation;
+mod ids;
+mod terraform;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mdo_model::project::{Artifacts, FunctionName, Names};
+use mdo_model::stack::{Definition, Function, Stack};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+pub use self::cloudformation::cloudformation;
+pub use self::terraform::terraform;
+use crate::api_gateway::definition::{self, Integrations};
+use crate::policy::Place;
+
+/// What is exported.
+#[derive(Clone, Copy, Debug)]
+pub struct Export<'a> {
+    /// What the files ask for.
+    pub stack: &'a Stack,
+    /// What things are called.
+    pub names: &'a Names,
+    /// Where zips of the project go.
+    pub artifacts: Option<&'a Artifacts>,
+}
+
+/// The very document that mdo imports into API Gateway.
+pub fn openapi(definition: &Definition, names: &Names, place: &Place) -> Value {
+    let (region, account) = (&place.region, &place.account);
+    definition::body(definition, &Integrations { partition: place.partition(), region, account, names })
+}
+
+/// The variables that have one value in all functions that have them: one input stands for them.
+fn shared_variables(functions: &BTreeMap<FunctionName, Function>) -> BTreeSet<&str> {
+    let mut values: BTreeMap<&str, BTreeSet<_>> = BTreeMap::new();
+    for (key, value) in functions.values().flat_map(|function| &function.configuration.environment) {
+        values.entry(key).or_default().insert(value);
+    }
+    values.into_iter().filter(|(_, values)| values.len() == 1).map(|(key, _)| key).collect()
+}
+
+/// Sets a property that is there.
+fn set(properties: &mut Value, key: &str, value: Option<impl Serialize>) {
+    if let Some(value) = value {
+        properties[key] = json!(value);
+    }
+}

@@ -1,0 +1,414 @@
+//! The stack as Terraform in JSON syntax, whose texts are templates: what is the user's own is escaped, what refers to a resource is not.
+
+use std::collections::BTreeSet;
+
+use mdo_model::project::{
+    DerivativeId, FunctionConfiguration, FunctionName, Names, Permissions, Tracing, Vpc,
+};
+use mdo_model::stack::{ApiStage, Derivative, Function, Invoker, Key, LogGroup, Role, Stack, WarmRule};
+use serde_json::{Map, Value, json};
+
+use super::ids::Ids;
+use super::text::{self, ACCOUNT, ANYWHERE, PARTITION, REGION};
+use super::{Export, set, shared_variables};
+use crate::api_gateway::definition::{self, Integrations};
+use crate::{events, iam};
+
+/// The name of what a stage has one of.
+const ONE: &str = "this";
+
+/// The configuration of a stack that Lambda and API Gateway serve.
+pub fn terraform(export: &Export<'_>) -> Value {
+    // Zips are files beside the configuration.
+    let Export { stack, names, artifacts: _ } = *export;
+    // What hosted stages have is no part of a configuration.
+    let Stack {
+        role,
+        permissions,
+        derivatives,
+        log_groups,
+        functions,
+        api,
+        stage,
+        keys,
+        warm_rules,
+        server_role: _,
+        repository: _,
+        load_balancer: _,
+        server: _,
+    } = stack;
+    let mut configuration = Configuration::new(names, shared_variables(functions));
+    for (id, Derivative { inputs: _ }) in derivatives {
+        let variable = configuration.layers_of(id);
+        let what = format!("The ARNs of the layer versions of derivative {id}");
+        configuration.variable(&variable, json!({"type": "list(string)", "description": what}));
+    }
+    if let Some(role) = role {
+        configuration.role(role, permissions.as_ref());
+    }
+    for (name, group) in log_groups {
+        configuration.log_group(name, group);
+    }
+    for (name, function) in functions {
+        configuration.function(name, function, log_groups.contains_key(name));
+    }
+    if let (Some(_), Some(stage)) = (api, stage) {
+        configuration.api(stage);
+    }
+    for (name, key) in keys {
+        configuration.key(name.as_str(), &names.key(name), key);
+    }
+    for (name, rule) in warm_rules {
+        configuration.warm_rule(name, rule);
+    }
+    configuration.document()
+}
+
+struct Configuration<'a> {
+    names: &'a Names,
+    shared: BTreeSet<&'a str>,
+    ids: Ids,
+    variables: Map<String, Value>,
+    /// By type and name.
+    resources: Map<String, Value>,
+}
+
+impl<'a> Configuration<'a> {
+    fn new(names: &'a Names, shared: BTreeSet<&'a str>) -> Self {
+        let (ids, variables, resources) = Default::default();
+        Self { names, shared, ids, variables, resources }
+    }
+
+    fn document(self) -> Value {
+        let aws = json!({"source": "hashicorp/aws", "version": ">= 5.0"});
+        let one = json!({ONE: {}});
+        let mut document = json!({
+            "terraform": {"required_providers": {"aws": aws}},
+            "data": {"aws_caller_identity": one, "aws_partition": one, "aws_region": one},
+            "resource": self.resources,
+        });
+        if document["resource"].get("aws_api_gateway_stage").is_some() {
+            document["output"] =
+                json!({"url": {"value": reference("aws_api_gateway_stage", ONE, "invoke_url")}});
+        }
+        if !self.variables.is_empty() {
+            document["variable"] = self.variables.into();
+        }
+        document
+    }
+
+    fn id(&mut self, words: &[&str]) -> String {
+        let text: String = words.join("_");
+        let word = |c: char| if c.is_ascii_alphanumeric() || "_-".contains(c) { c } else { '_' };
+        self.ids.name(&text.chars().map(word).collect::<String>(), words)
+    }
+
+    fn resource(&mut self, kind: &str, id: &str, properties: Value) -> &mut Value {
+        let of_kind = self.resources.entry(kind).or_insert_with(|| json!({}));
+        of_kind[id] = properties;
+        &mut of_kind[id]
+    }
+
+    fn variable(&mut self, name: &str, mut variable: Value) {
+        if let Some(text) = variable["description"].as_str() {
+            variable["description"] = json!(literal(text));
+        }
+        self.variables.insert(name.to_owned(), variable);
+    }
+
+    fn layers_of(&mut self, id: &DerivativeId) -> String {
+        self.id(&["layers", &id.to_string()])
+    }
+
+    fn role(&mut self, role: &Role, permissions: Option<&Permissions>) {
+        let Role { trusted_service, log_groups: _, grants: _, boundary } = role;
+        let mut properties = json!({
+            "name": self.names.role(),
+            "description": iam::description(self.names),
+            "assume_role_policy": literal(&iam::trust(trusted_service).to_string()),
+        });
+        set(&mut properties, "permissions_boundary", boundary.as_deref().map(literal));
+        self.resource("aws_iam_role", ONE, properties);
+        let mut policy = escaped(iam::role_policy(role, ANYWHERE));
+        text::change(&mut policy, text::RESOURCE, &filled_in);
+        self.role_policy("mdo", iam::POLICY, &policy);
+        let Some(permissions) = permissions else { return };
+        let statements: Vec<Value> = iam::allowed(permissions).collect();
+        if !statements.is_empty() {
+            let document = escaped(json!({"Version": "2012-10-17", "Statement": statements}));
+            self.role_policy("permissions", &iam::stage_policy_name(self.names), &document);
+        }
+        if !permissions.policies.is_empty() {
+            let arns: Vec<String> = permissions.policies.iter().map(|arn| literal(arn)).collect();
+            let properties = json!({
+                "for_each": format!("${{toset({})}}", json!(arns)),
+                "role": reference("aws_iam_role", ONE, "name"),
+                "policy_arn": "${each.value}",
+            });
+            self.resource("aws_iam_role_policy_attachment", "permissions", properties);
+        }
+    }
+
+    fn role_policy(&mut self, id: &str, name: &str, document: &Value) {
+        let role = reference("aws_iam_role", ONE, "id");
+        let properties = json!({"name": name, "role": role, "policy": document.to_string()});
+        self.resource("aws_iam_role_policy", id, properties);
+    }
+
+    fn log_group(&mut self, name: &FunctionName, group: &LogGroup) {
+        let LogGroup { retention_days } = group;
+        let mut properties = json!({"name": self.names.log_group(name)});
+        set(&mut properties, "retention_in_days", *retention_days);
+        self.resource("aws_cloudwatch_log_group", name.as_str(), properties);
+    }
+
+    fn function(&mut self, name: &FunctionName, function: &Function, has_log_group: bool) {
+        let Function {
+            configuration,
+            role,
+            concurrency,
+            code: _,
+            derivatives,
+            invokers,
+            owned: _,
+            canary: _,
+        } = function;
+        let is_own_role = *role == self.names.role();
+        let own_role = || reference("aws_iam_role", ONE, "arn");
+        let zip = self.id(&[name.as_str(), "zip"]);
+        let what = format!("The file of the zip of {name}");
+        let default = format!("{name}.zip");
+        self.variable(&zip, json!({"type": "string", "description": what, "default": default}));
+        let mut properties = self.configured(name, configuration);
+        properties["function_name"] = json!(self.names.function(name));
+        properties["role"] = json!(if is_own_role { own_role() } else { literal(role) });
+        properties["filename"] = json!(format!("${{var.{zip}}}"));
+        properties["source_code_hash"] = json!(format!("${{filebase64sha256(var.{zip})}}"));
+        properties["publish"] = json!(true);
+        set(&mut properties, "reserved_concurrent_executions", *concurrency);
+        let FunctionConfiguration { layers, runtime, architecture, .. } = configuration;
+        let own: Vec<String> = layers.iter().map(|arn| literal(arn)).collect();
+        let mut lists = vec![json!(own).to_string()];
+        for derivative in derivatives.keys() {
+            let (name, runtime) = (derivative.clone(), runtime.clone());
+            let id = DerivativeId { name, runtime, architecture: *architecture };
+            lists.push(format!("var.{}", self.layers_of(&id)));
+        }
+        if !derivatives.is_empty() {
+            properties["layers"] = json!(format!("${{concat({})}}", lists.join(", ")));
+        } else if !own.is_empty() {
+            properties["layers"] = json!(own);
+        }
+        // Lambda would make a group that keeps logs for ever, and refuses a role that may not yet do what a function needs.
+        let group = has_log_group.then(|| format!("aws_cloudwatch_log_group.{name}"));
+        let policy = is_own_role.then(|| "aws_iam_role_policy.mdo".to_owned());
+        properties["depends_on"] = group.into_iter().chain(policy).collect();
+        self.resource("aws_lambda_function", name.as_str(), properties);
+        let properties = json!({
+            "name": self.names.stage,
+            "function_name": reference("aws_lambda_function", name.as_str(), "function_name"),
+            "function_version": reference("aws_lambda_function", name.as_str(), "version"),
+        });
+        self.resource("aws_lambda_alias", name.as_str(), properties);
+        for invoker in invokers {
+            self.permission(name, *invoker);
+        }
+    }
+
+    fn configured(&mut self, name: &FunctionName, configuration: &FunctionConfiguration) -> Value {
+        let FunctionConfiguration {
+            description,
+            runtime,
+            handler,
+            architecture,
+            memory,
+            timeout,
+            ephemeral_storage,
+            environment,
+            vpc,
+            layers: _,
+            tracing,
+            deadletter_arn,
+            kms_arn,
+        } = configuration;
+        let mode = match tracing {
+            Tracing::Passthrough => "PassThrough",
+            Tracing::Active => "Active",
+        };
+        let mut properties = json!({
+            "runtime": literal(runtime),
+            "handler": literal(handler),
+            "architectures": [architecture.as_str()],
+            "memory_size": memory,
+            "timeout": timeout,
+            "ephemeral_storage": {"size": ephemeral_storage},
+            "tracing_config": {"mode": mode},
+        });
+        set(&mut properties, "description", (!description.is_empty()).then(|| literal(description)));
+        set(&mut properties, "kms_key_arn", kms_arn.as_deref().map(literal));
+        let target = deadletter_arn.as_deref().map(|arn| json!({"target_arn": literal(arn)}));
+        set(&mut properties, "dead_letter_config", target);
+        let network = vpc.as_ref().map(|Vpc { subnets, security_groups }| {
+            escaped(json!({"subnet_ids": subnets, "security_group_ids": security_groups}))
+        });
+        set(&mut properties, "vpc_config", network);
+        let mut variables = Map::new();
+        for key in environment.keys() {
+            variables.insert(key.clone(), json!(format!("${{var.{}}}", self.input(name, key))));
+        }
+        let variables = (!variables.is_empty()).then(|| json!({"variables": variables}));
+        set(&mut properties, "environment", variables);
+        properties
+    }
+
+    /// The variable of the configuration for one of a function's environment.
+    fn input(&mut self, function: &FunctionName, key: &str) -> String {
+        let (words, whose) = match self.shared.contains(key) {
+            true => (vec!["environment", key], "the functions".to_owned()),
+            false => (vec![function.as_str(), "environment", key], function.to_string()),
+        };
+        let variable = self.id(&words);
+        let what = format!("The value of {key} in the environment of {whose}");
+        self.variable(&variable, json!({"type": "string", "description": what, "sensitive": true}));
+        variable
+    }
+
+    fn permission(&mut self, name: &FunctionName, invoker: Invoker) {
+        let names = self.names;
+        let (principal, source, statement, word) = match invoker {
+            Invoker::Api => {
+                let execution = reference("aws_api_gateway_rest_api", ONE, "execution_arn");
+                let source = format!("{execution}/{}/*/*", names.stage);
+                ("apigateway.amazonaws.com", source, names.api_statement(), "api")
+            }
+            Invoker::WarmRule => {
+                let source = reference("aws_cloudwatch_event_rule", name.as_str(), "arn");
+                ("events.amazonaws.com", source, names.warm_statement(), "warm")
+            }
+        };
+        let properties = json!({
+            "statement_id": statement,
+            "action": "lambda:InvokeFunction",
+            "function_name": reference("aws_lambda_function", name.as_str(), "function_name"),
+            "qualifier": reference("aws_lambda_alias", name.as_str(), "name"),
+            "principal": principal,
+            "source_arn": source,
+        });
+        let id = self.id(&[name.as_str(), word]);
+        self.resource("aws_lambda_permission", &id, properties);
+    }
+
+    fn api(&mut self, stage: &ApiStage) {
+        let ApiStage { definition, deployed_by_mdo: _, variables, throttle, quota } = stage;
+        let names = self.names;
+        let at = Integrations { partition: PARTITION, region: REGION, account: ACCOUNT, names };
+        let mut body = escaped(definition::body(definition, &at));
+        text::change(&mut body, text::URI, &filled_in);
+        let properties = json!({
+            "name": names.api(),
+            "endpoint_configuration": {"types": ["REGIONAL"]},
+            "body": body.to_string(),
+        });
+        self.resource("aws_api_gateway_rest_api", ONE, properties);
+        let api = reference("aws_api_gateway_rest_api", ONE, "id");
+        // A deployment freezes the definition: another one is another deployment.
+        let properties = json!({
+            "rest_api_id": api,
+            "triggers": {"definition": definition.digest()},
+            "lifecycle": {"create_before_destroy": true},
+        });
+        self.resource("aws_api_gateway_deployment", ONE, properties);
+        let properties = json!({
+            "rest_api_id": api,
+            "deployment_id": reference("aws_api_gateway_deployment", ONE, "id"),
+            "stage_name": names.stage,
+            "variables": escaped(json!(variables)),
+        });
+        self.resource("aws_api_gateway_stage", ONE, properties);
+        let mut properties = json!({
+            "name": names.usage_plan(),
+            "api_stages": {"api_id": api, "stage": reference("aws_api_gateway_stage", ONE, "stage_name")},
+        });
+        let limit = throttle.map(|limit| json!({"rate_limit": limit.rate, "burst_limit": limit.burst}));
+        set(&mut properties, "throttle_settings", limit);
+        let limit = quota.map(
+            |quota| json!({"limit": quota.limit, "period": quota.period.to_string().to_ascii_uppercase()}),
+        );
+        set(&mut properties, "quota_settings", limit);
+        self.resource("aws_api_gateway_usage_plan", ONE, properties);
+    }
+
+    fn key(&mut self, name: &str, full: &str, key: &Key) {
+        // What the files ask for does not end.
+        let Key { enabled, linked, ends: _ } = key;
+        let id = self.id(&["key", name]);
+        let value = self.id(&["key", name, "value"]);
+        let what = format!("The value of key {name}; without one AWS makes one");
+        let variable = json!({"type": "string", "description": what, "default": null, "sensitive": true});
+        self.variable(&value, variable);
+        let properties =
+            json!({"name": literal(full), "enabled": enabled, "value": format!("${{var.{value}}}")});
+        self.resource("aws_api_gateway_api_key", &id, properties);
+        if *linked {
+            let properties = json!({
+                "key_id": reference("aws_api_gateway_api_key", &id, "id"),
+                "key_type": "API_KEY",
+                "usage_plan_id": reference("aws_api_gateway_usage_plan", ONE, "id"),
+            });
+            self.resource("aws_api_gateway_usage_plan_key", &id, properties);
+        }
+    }
+
+    fn warm_rule(&mut self, function: &FunctionName, rule: &WarmRule) {
+        let WarmRule { name, rate, concurrency, enabled, input } = rule;
+        let mut properties = json!({
+            "name": name,
+            "description": events::description(self.names, function),
+            "state": if *enabled { "ENABLED" } else { "DISABLED" },
+        });
+        set(&mut properties, "schedule_expression", rate.map(mdo_model::project::Rate::schedule_expression));
+        self.resource("aws_cloudwatch_event_rule", function.as_str(), properties);
+        for target in (1..=*concurrency).map(events::target_id) {
+            let properties = json!({
+                "rule": reference("aws_cloudwatch_event_rule", function.as_str(), "name"),
+                "target_id": target,
+                "arn": reference("aws_lambda_alias", function.as_str(), "arn"),
+                "input": literal(&input.to_string()),
+            });
+            let id = self.id(&[function.as_str(), &target]);
+            self.resource("aws_cloudwatch_event_target", &id, properties);
+        }
+    }
+}
+
+/// What refers to an attribute of a resource.
+fn reference(kind: &str, id: &str, attribute: &str) -> String {
+    format!("${{{kind}.{id}.{attribute}}}")
+}
+
+/// A text that stands for itself.
+fn literal(text: &str) -> String {
+    text.replace("${", "$${").replace("%{", "%%{")
+}
+
+/// A document whose texts stand for themselves.
+fn escaped(value: Value) -> Value {
+    match value {
+        Value::String(text) => json!(literal(&text)),
+        Value::Array(items) => items.into_iter().map(escaped).collect(),
+        Value::Object(entries) => {
+            entries.into_iter().map(|(key, value)| (literal(&key), escaped(value))).collect()
+        }
+        other => other,
+    }
+}
+
+/// An escaped ARN whose place Terraform fills in.
+fn filled_in(arn: &str) -> Value {
+    let filled = [
+        (PARTITION, reference("data.aws_partition", ONE, "partition")),
+        (REGION, reference("data.aws_region", ONE, "name")),
+        (ACCOUNT, reference("data.aws_caller_identity", ONE, "account_id")),
+    ];
+    json!(filled.iter().fold(arn.to_owned(), |arn, (place, by)| arn.replace(&literal(place), by)))
+}

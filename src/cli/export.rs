@@ -1,0 +1,181 @@
+//! `mdo export`: a stage in the form of another tool. Asks nothing of AWS, packages nothing, and writes no secret.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, ValueEnum};
+use clap_complete::ArgValueCandidates;
+use mdo_aws::export::{Export, cloudformation, openapi, terraform};
+use mdo_aws::policy::{ANY, Place};
+use mdo_model::Sha256;
+use mdo_model::project::{AccountId, Assignment, Overrides, Project, Secret, Settings, StageName};
+use mdo_model::stack::{self, Stack};
+use serde_json::Value;
+
+use super::arguments::piped;
+use super::{names, replace, session};
+use crate::output::{self, Failure, exit_code};
+
+/// Print a stage as an OpenAPI document, a CloudFormation template or Terraform, for who leaves mdo
+///
+/// The document is what the files ask for. Nothing is asked of AWS, and no function is packaged. Values of environment variables and
+/// keys are never in it: they are parameters without a value.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  mdo export openapi --account 123456789012 --region eu-west-1
+  mdo export cloudformation --stage prod -o template.json
+  mdo export terraform --stage prod -o main.tf.json")]
+pub(super) struct Args {
+    /// What to print
+    form: Form,
+    /// The stage [default: default_stage of project.toml, else dev]
+    #[arg(long, value_name = "STAGE", add = ArgValueCandidates::new(names::stages))]
+    stage: Option<StageName>,
+    /// The account that an OpenAPI document names [default: project.toml]
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<AccountId>,
+    /// The region that an OpenAPI document names [default: project.toml, else AWS_REGION]
+    #[arg(long)]
+    region: Option<String>,
+    /// Write into a file instead of standard output (`-`)
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Set an environment variable of the functions, which becomes a parameter; may be repeated
+    #[arg(short = 's', long = "set", value_name = "KEY=VALUE")]
+    set: Vec<Assignment>,
+    /// Read environment variables from a file, or from standard input with `-`; may be repeated
+    #[arg(short = 'E', long = "env-file", value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// OpenAPI 3 with API Gateway's extensions: what mdo itself imports
+    Openapi,
+    /// A CloudFormation template, in JSON
+    Cloudformation,
+    /// Terraform in its JSON syntax: main.tf.json
+    Terraform,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let project = session::load()?;
+    let stage = args.stage.as_ref().unwrap_or_else(|| project.default_stage());
+    let settings = settings(&project, stage, args)?;
+    let document = match args.form {
+        Form::Openapi => exported_api(&settings, args)?,
+        Form::Cloudformation | Form::Terraform => exported_stack(&settings, args.form)?,
+    };
+    let text = format!("{document:#}\n");
+    match args.output.as_deref().filter(|file| *file != Path::new("-")) {
+        Some(file) => replace::write(file, &text),
+        None => {
+            output::data(&text);
+            Ok(())
+        }
+    }
+}
+
+/// What the files say. A variable that a function requires and nothing sets is a parameter as the others are.
+fn settings(project: &Project, stage: &StageName, args: &Args) -> Result<Settings, Failure> {
+    let overrides = Overrides {
+        region: args.region.clone(),
+        env_files: args.env_file.clone(),
+        piped: piped(&args.env_file),
+        set: args.set.clone(),
+        ..Overrides::default()
+    };
+    let mut settings = project.resolve(stage, &overrides)?;
+    for (name, variable) in project.unmet_requirements(&settings) {
+        if let Some(function) = settings.functions.get_mut(&name) {
+            function.configuration.environment.insert(variable, Secret::new(""));
+        }
+    }
+    Ok(settings)
+}
+
+fn exported_api(settings: &Settings, args: &Args) -> Result<Value, Failure> {
+    let stage = &settings.stage;
+    let Some(definition) = stack::definition(settings) else {
+        let help = "give a function `routes` in its function.json";
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            format!("stage {stage} has no route, thus no API"),
+            help,
+        ));
+    };
+    let variable = |name| std::env::var(name).ok().filter(|region| !region.is_empty());
+    let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+    let place = Place::of(settings, region.as_deref(), args.account.as_ref());
+    for (what, value) in [("account", &place.account), ("region", &place.region)] {
+        if value == ANY {
+            return Err(Failure::with_help(
+                exit_code::USAGE,
+                format!("the document names the {what} of the functions, and nothing says which"),
+                format!("give it with --{what}, or set `{what}` in project.toml"),
+            ));
+        }
+    }
+    if settings.server.is_some() {
+        output::message(&format!(
+            "note: servers answer stage {stage}; the document calls functions of Lambda, which a hosted stage does not have"
+        ));
+    } else {
+        output::message(&format!(
+            "note: the stage that serves it needs the stage variable alias={stage}, and the functions have to let it call them"
+        ));
+    }
+    Ok(openapi(&definition, &settings.names(), &place))
+}
+
+fn exported_stack(settings: &Settings, form: Form) -> Result<Value, Failure> {
+    let stage = &settings.stage;
+    if settings.server.is_some() {
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            format!("servers answer stage {stage}, and mdo exports neither cluster, load balancer nor image"),
+            format!("export what it answers: mdo export openapi --stage {stage}"),
+        ));
+    }
+    if settings.functions.is_empty() {
+        let help = "mdo add NAME makes one";
+        return Err(Failure::with_help(exit_code::USAGE, "the project has no function to export", help));
+    }
+    let stack = desired(settings);
+    say_parameters(settings, &stack, form);
+    let names = settings.names();
+    let export = Export { stack: &stack, names: &names, artifacts: settings.artifacts.as_ref() };
+    Ok(match form {
+        Form::Terraform => terraform(&export),
+        Form::Cloudformation | Form::Openapi => cloudformation(&export),
+    })
+}
+
+/// What the files ask for, whatever the code of the functions is.
+fn desired(settings: &Settings) -> Stack {
+    let any = Sha256::of(b"");
+    let code = settings.functions.keys().map(|name| (name.clone(), any)).collect();
+    let ids = settings.functions.values().flat_map(|function| function.derivative_ids().collect::<Vec<_>>());
+    stack::desired(settings, &code, &ids.map(|id| (id, any)).collect())
+}
+
+fn say_parameters(settings: &Settings, stack: &Stack, form: Form) {
+    let (parameters, place) = match form {
+        Form::Terraform => ("variables", "beside main.tf.json"),
+        Form::Cloudformation | Form::Openapi => ("parameters", "into the bucket CodeBucket"),
+    };
+    output::message(&format!(
+        "note: the zips are {parameters}. `mdo check` makes them in .mdo/packages, where NAME.json has the SHA-256 that the zip of a \
+         function is named by; put it {place} as NAME.zip"
+    ));
+    if !stack.derivatives.is_empty() {
+        output::message(&format!(
+            "note: the layers of derivatives are {parameters} too: `aws lambda list-layers` has them as {}_NAME-…",
+            settings.project
+        ));
+    }
+    if stack.functions.values().any(|function| !function.configuration.environment.is_empty()) {
+        output::message(&format!(
+            "note: the values of environment variables are not in the document; they are {parameters} by name"
+        ));
+    }
+}
