@@ -8,10 +8,15 @@ use mdo_engine::apply::{self, Report};
 use mdo_engine::{Outcome, Packages, Provider};
 use mdo_model::stack::Plan;
 
+use super::assigned;
 use super::interrupt::Interrupt;
 use super::session::Session;
 use super::typed;
 use crate::output::{self, Failure, Heading, PlanDocument, Progress, Sizes, exit_code};
+
+/// What the first signal says while a plan is run.
+pub(super) const FINISHING: &str =
+    "interrupted: finishing what was begun; press Ctrl-C again to stop at once";
 
 /// How a plan is run.
 pub(super) struct RunOptions<'a> {
@@ -90,7 +95,7 @@ pub(super) async fn run(execution: &Execution<'_>, options: &RunOptions<'_>) -> 
     let progress = Progress::new(execution.plan.names.clone(), options.json);
     output::events::planned(execution.plan, execution.provider);
     let interrupt = options.interrupt;
-    interrupt.begin("interrupted: finishing what was begun; press Ctrl-C again to stop at once");
+    interrupt.begin(FINISHING);
     let report = apply::apply(
         execution.provider,
         execution.plan,
@@ -133,6 +138,19 @@ pub(super) fn publish(documents: &Option<&RefCell<Vec<PlanDocument>>>, document:
         Some(documents) => documents.borrow_mut().push(document),
         None => output::json(&document),
     }
+}
+
+/// A failure without the values of the command line.
+pub(super) fn hidden(failure: Failure) -> Failure {
+    failure.rewritten(assigned::hide)
+}
+
+/// Says a failure for people whose document is printed, unless it was reported already.
+pub(super) fn said(failure: Failure) -> Failure {
+    if !failure.is_reported() {
+        output::failure(&failure);
+    }
+    Failure::reported(failure.code)
 }
 
 fn code(report: &Report) -> u8 {

@@ -1,5 +1,8 @@
 //! `mdo canary`: versions that answer a part of the requests on trial, and the end of it.
 
+mod watching;
+
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -8,11 +11,14 @@ use mdo_engine::{Observed, Packages};
 use mdo_model::project::FunctionName;
 use mdo_model::stack::{self, Function, Plan};
 
+use super::alarms::AlarmArgs;
 use super::applying::{self, Execution, RunOptions};
 use super::arguments::StackArgs;
 use super::interrupt::Interrupt;
 use super::session::Session;
 use crate::output::{self, Failure, Heading, exit_code};
+
+pub(super) use watching::Watching;
 
 /// How many functions are moved at once.
 const CONCURRENCY: usize = 16;
@@ -21,15 +27,18 @@ const CONCURRENCY: usize = 16;
 ///
 /// `mdo deploy --canary 10%` lets new versions answer so many of a hundred requests, and the live ones the others.
 #[derive(Debug, Parser)]
-#[command(after_help = "Examples:
+#[command(mut_arg("alarm", |arg| arg.required_if_eq("end", "watch")), after_help = "Examples:
   mdo deploy --canary 10% --stage prod
   mdo canary --stage prod                what is on trial
   mdo canary finish --stage prod
-  mdo canary abort --stage prod")]
+  mdo canary abort --stage prod
+  mdo canary watch --alarm shop-errors --for 10m --stage prod")]
 pub(super) struct Args {
     /// How the trial ends [default: it goes on, and is shown]
     #[arg(value_enum)]
-    end: Option<End>,
+    end: Option<Asked>,
+    #[command(flatten)]
+    alarms: AlarmArgs,
     #[command(flatten)]
     place: StackArgs,
     /// Print one JSON document instead of text
@@ -37,24 +46,65 @@ pub(super) struct Args {
     pub json: bool,
 }
 
-/// How a trial ends.
+/// How a trial is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum End {
+enum Asked {
     /// What is on trial answers all requests
     Finish,
     /// What was live before answers all requests again
     Abort,
+    /// As the alarms say that --alarm names
+    Watch,
+}
+
+/// How a trial ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Finish,
+    Abort,
+}
+
+impl End {
+    /// How its plan is run.
+    fn options(self, start: Instant, interrupt: &Interrupt, json: bool) -> RunOptions<'_> {
+        let verb = if self == Self::Finish { "Finished" } else { "Aborted" };
+        RunOptions { verb, json, documents: None, concurrency: CONCURRENCY, start, interrupt }
+    }
 }
 
 pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
     let start = Instant::now();
+    if !args.alarms.alarm.is_empty() && args.end != Some(Asked::Watch) {
+        let help = "mdo canary watch --alarm NAME --for 10m";
+        return Err(Failure::with_help(exit_code::USAGE, "--alarm is for `mdo canary watch`", help));
+    }
     let session = Session::open_live(&args.place).await?;
+    let alarms = args.alarms.watched(&session)?;
     let observed = session.provider.observe(&session.scope(false)).await?;
     let tried = tried(&observed);
-    match args.end {
-        Some(how) => end(&session, &tried, how, (start, interrupt, args.json)).await,
-        None => show(&session, &observed, args.json).await,
+    if let Some(alarms) = alarms {
+        if tried.is_empty() {
+            return Err(nothing(&session));
+        }
+        alarms.check().await?;
+        let documents = RefCell::default();
+        let watching = Watching {
+            session: &session,
+            alarms,
+            functions: None,
+            start,
+            interrupt,
+            json: args.json,
+            documents,
+        };
+        return watching.decide(Ok(())).await;
     }
+    let how = match args.end {
+        Some(Asked::Finish) => End::Finish,
+        Some(Asked::Abort) => End::Abort,
+        Some(Asked::Watch) | None => return show(&session, &observed, args.json).await,
+    };
+    end(&session, &tried, how, &how.options(start, interrupt, args.json)).await
 }
 
 /// The functions of which a version is on trial.
@@ -63,12 +113,12 @@ fn tried(observed: &Observed) -> BTreeMap<FunctionName, Function> {
     functions.map(|(name, function)| (name.clone(), function.clone())).collect()
 }
 
-/// Ends every trial of the stage.
+/// Ends these trials.
 async fn end(
     session: &Session,
     tried: &BTreeMap<FunctionName, Function>,
     how: End,
-    (start, interrupt, json): (Instant, &Interrupt, bool),
+    options: &RunOptions<'_>,
 ) -> Result<(), Failure> {
     let plan = stack::end_canary(&session.settings.names(), tried, how == End::Finish);
     let location = session.provider.location().await?;
@@ -77,10 +127,8 @@ async fn end(
     }
     let packages = Packages::default();
     let execution = Execution::of(session, &plan, &packages, &location);
-    applying::show(&execution, json);
-    let verb = if how == End::Finish { "Finished" } else { "Aborted" };
-    let options = RunOptions { verb, json, documents: None, concurrency: CONCURRENCY, start, interrupt };
-    applying::run(&execution, &options).await.map(drop)
+    applying::show(&execution, options.json);
+    applying::run(&execution, options).await.map(drop)
 }
 
 fn nothing(session: &Session) -> Failure {

@@ -6,8 +6,8 @@ use mdo_aws::{AwsProvider, S3Object};
 use mdo_engine::logs::Logs;
 use mdo_engine::metrics::Metrics;
 use mdo_engine::{
-    Cause, Clock, Error, Fetch, FindOrigin, History, Invoke, Keys, Permissions, Pings, Provider, Quotas,
-    Revisions, Share, Versions,
+    Alarms, Cause, Clock, Error, Fetch, FindOrigin, History, Invoke, Keys, Permissions, Pings, Provider,
+    Quotas, Revisions, Share, Versions,
 };
 use mdo_https::HttpsFile;
 use mdo_local::LocalProvider;
@@ -43,6 +43,8 @@ pub(super) struct Connection {
     pub quotas: Option<Arc<dyn Quotas>>,
     /// What a deploy may do; on this machine everything.
     pub permissions: Option<Arc<dyn Permissions>>,
+    /// The alarms of the account; this machine has none.
+    pub alarms: Option<Arc<dyn Alarms>>,
     /// The provider's clock, where it is not this machine's.
     pub clock: Option<Arc<dyn Clock>>,
     /// The provider itself where it is this machine, for who serves it.
@@ -74,6 +76,7 @@ pub(super) async fn connect(
                 revisions: Some(Arc::clone(&aws) as _),
                 quotas: Some(Arc::clone(&aws) as _),
                 permissions: Some(Arc::clone(&aws) as _),
+                alarms: Some(Arc::clone(&aws) as _),
                 clock: Some(Arc::clone(&aws) as _),
                 ..connection(aws)
             })
@@ -111,6 +114,7 @@ fn connection<P: Provider + Invoke + Keys + Pings + Logs + History + Metrics + '
         revisions: None,
         quotas: None,
         permissions: None,
+        alarms: None,
         clock: None,
         local: None,
     }

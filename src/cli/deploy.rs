@@ -1,17 +1,19 @@
 //! `mdo deploy`: makes the stack what the files and flags ask for.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Parser;
 use mdo_engine::apply::Report;
-use mdo_model::project::{Method, Route, Security};
-use mdo_model::stack::{ApiRoute, DEFAULT_KEY, Definition, Kind, Resource, Stack};
+use mdo_model::project::{FunctionName, Method, Route, Security};
+use mdo_model::stack::{ApiRoute, DEFAULT_KEY, Definition, Kind, Plan, Resource, Stack};
 
+use super::alarms::AlarmArgs;
 use super::applying::{self, Execution, RunOptions};
 use super::arguments::Target;
-use super::canary;
+use super::canary::{self, Watching};
 use super::consent::Consent;
 use super::derivative;
 use super::interrupt::Interrupt;
@@ -25,9 +27,10 @@ use crate::output::{self, Failure, Heading, exit_code};
 
 /// Create or update everything: functions, API, stage, key, warm rules
 #[derive(Debug, Parser)]
-#[command(after_help = "Examples:
+#[command(mut_arg("alarm", |arg| arg.requires("canary")), after_help = "Examples:
   mdo deploy -s N_CLASSES=2
   mdo deploy --stage prod 'sample_*' --yes
+  mdo deploy --stage prod --canary 10% --alarm shop-errors --for 10m
   mdo deploy --local                     here; `mdo dev` also serves it")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -44,6 +47,8 @@ pub(super) struct Args {
     /// Let what changes answer so many of a hundred requests, and what is live the others; see `mdo canary`
     #[arg(long, value_name = "PERCENT", value_parser = percent, conflicts_with = "no_wait")]
     canary: Option<u8>,
+    #[command(flatten)]
+    alarms: AlarmArgs,
     /// Make just what a plan says that `mdo plan --out FILE` wrote, or nothing; does not ask. Takes the same -s, -E and --unset
     #[arg(long, value_name = "FILE", conflicts_with = "canary")]
     plan: Option<PathBuf>,
@@ -69,6 +74,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         target.place.stage.get_or_insert_with(|| reviewed.stage.clone());
     }
     let session = Session::open(&target.place, &target.overrides()).await?;
+    let alarms = args.alarms.watched(&session)?;
     let mut planned = planning::plan(&session, &target).await?;
     planned.packages.leaves_rollouts = args.no_wait;
     if args.keep_logs {
@@ -80,6 +86,9 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     canary::check_none_runs(&session, &planned.observed, &planned.plan)?;
     if let Some(percent) = args.canary {
         planned.plan = canary::on_trial(&session, planned.plan, percent)?;
+    }
+    if let Some(alarms) = &alarms {
+        alarms.check().await?;
     }
     if planned.plan.is_empty() {
         unchanged(&session, &planned, args.json);
@@ -96,26 +105,56 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     undoing::check(&session, (&planned.plan, &planned.observed), yes).await?;
     // The time that a person takes to answer is not the deploy's.
     start += asked.elapsed();
-    let concurrency = args.concurrency.into();
-    let options =
-        RunOptions { verb: "Deployed", json: args.json, documents: None, concurrency, start, interrupt };
-    applying::run(&execution, &options).await?;
-    note_deployed(&session);
-    derivative::remove_unused_builds(&session.settings).await;
-    if let (false, Some(endpoint)) = (args.json, session.provider.endpoint()) {
-        if target.place.local {
+    let (json, concurrency) = (args.json, args.concurrency.into());
+    let watching = alarms.map(|alarms| {
+        let functions = Some(functions(&planned.plan));
+        Watching {
+            session: &session,
+            alarms,
+            functions,
+            start,
+            interrupt,
+            json,
+            documents: RefCell::default(),
+        }
+    });
+    let documents = watching.as_ref().map(|watching| &watching.documents);
+    let options = RunOptions { verb: "Deployed", json, documents, concurrency, start, interrupt };
+    let deployed = applying::run(&execution, &options).await.map(drop);
+    if deployed.is_ok() {
+        note_deployed(&session);
+        derivative::remove_unused_builds(&session.settings).await;
+        if !json {
+            say_next_steps(&session, &planned, args.canary.is_some() && watching.is_none());
+        }
+        if args.no_wait && planned.plan.changes.iter().any(|change| change.id.kind == Kind::Server) {
+            output::message(&goes_on(&session));
+        }
+    }
+    match watching {
+        Some(watching) => watching.decide(deployed).await,
+        None => deployed,
+    }
+}
+
+/// The functions that a plan changes.
+fn functions(plan: &Plan) -> BTreeSet<FunctionName> {
+    let functions = plan.changes.iter().filter(|change| change.id.kind == Kind::Function);
+    functions.filter_map(|change| change.id.name.parse().ok()).collect()
+}
+
+/// Says where to go from here; of a trial also how somebody ends it.
+fn say_next_steps(session: &Session, planned: &Planned, somebody_ends_it: bool) {
+    if let Some(endpoint) = session.provider.endpoint() {
+        if session.is_local() {
             output::data(&format!("  serve mdo dev{}\n", session.stage_flag()));
         }
-        output::data(&closing(&session, &planned, &endpoint));
+        output::data(&closing(session, planned, &endpoint));
     }
-    if args.canary.is_some() && !args.json {
+    if somebody_ends_it {
         let flags = session.flags();
         output::data(&format!("  then  mdo canary finish{flags}, or mdo canary abort{flags}\n"));
     }
-    if args.no_wait && planned.plan.changes.iter().any(|change| change.id.kind == Kind::Server) {
-        output::message(&goes_on(&session));
-    }
-    Ok(())
 }
 
 impl Planned {

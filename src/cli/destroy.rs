@@ -59,12 +59,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     let failure = outcome.as_ref().err();
     let stages = documents.into_inner();
     output::json(&output::DestroyAllDocument::new(&names, session.provider.as_ref(), stages, failure));
-    outcome.map_err(|failure| {
-        if !failure.is_reported() {
-            output::failure(&failure);
-        }
-        Failure::reported(failure.code)
-    })
+    outcome.map_err(applying::said)
 }
 
 /// Destroys one stage after the other. Once one is gone, a refusal of the next is no refusal of the whole.

@@ -74,6 +74,11 @@ impl Interrupt {
         self.begin("");
     }
 
+    /// Changes what the first signal says of a command that has begun something.
+    pub(super) fn say(&self, notice: &'static str) {
+        *self.notice.lock().unwrap_or_else(PoisonError::into_inner) = Some(notice);
+    }
+
     /// Says that from now on a command has to be ended in good order, and what the first signal says of that.
     pub(super) fn begin(&self, notice: &'static str) {
         self.notice.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(notice);

@@ -2,6 +2,7 @@
 
 mod abandoned;
 mod add;
+mod alarms;
 mod applying;
 mod arguments;
 mod assigned;
@@ -95,7 +96,7 @@ Exit codes:
     2  usage or configuration; nothing was changed
     3  changes pending (plan --exit-code)
     4  credentials, permission or network
-    5  partly applied
+    5  partly applied, or a trial was aborted by an alarm
   130  interrupted";
 
 /// The project's own environment file for `mdo dev`.

@@ -21,7 +21,7 @@ pub(crate) use documents::{
     DerivativeListDocument, DerivativeListEntry, DerivativeLockDocument, DerivativePinDocument,
     DestroyAllDocument, DoctorDocument, FailureDocument, HistoryDocument, ImageDocument, KeysDocument,
     ListDocument, LockEntry, PartPolicy, PlanDocument, PolicyDocument, PolicyPart, StatusDocument,
-    UsageDocument, WarmDocument, WarmEntry, ZipState, schema,
+    TrialDocument, TrialOutcome, UsageDocument, WarmDocument, WarmEntry, ZipState, schema,
 };
 pub(crate) use failure::{Complaint, ErrorCode, Failure};
 pub(crate) use hosted::{cost, moves, notes, size as server_size};

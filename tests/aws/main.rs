@@ -5,6 +5,7 @@
 mod support;
 
 mod access;
+mod alarms;
 mod answers;
 mod apart;
 mod changes;

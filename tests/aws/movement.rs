@@ -133,7 +133,7 @@ fn routes_go_back_where_they_are_known_and_never_by_halves() {
 }
 
 /// LocalStack refuses weights: what is weighed is kept in front of it. Whether AWS answers by them is AWS's own.
-fn weighing(project: &TestProject) -> (Proxy, Arc<Mutex<Value>>) {
+pub(crate) fn weighing(project: &TestProject) -> (Proxy, Arc<Mutex<Value>>) {
     let proxy = proxied(project);
     let weights = Arc::new(Mutex::new(json!({})));
     let kept = Arc::clone(&weights);

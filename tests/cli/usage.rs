@@ -35,6 +35,26 @@ fn without_a_project_it_says_what_writes_one() {
 }
 
 #[test]
+fn alarms_decide_trials_alone_and_in_a_time_and_on_aws() {
+    let project = TestProject::local_with_echo();
+    for (typed, told) in [
+        ("deploy --alarm errors --for 10m", "--canary <PERCENT>"),
+        ("deploy --canary 10% --alarm errors", "--for <TIME>"),
+        ("deploy --canary 10% --for 10m", "--alarm <NAME>"),
+        ("deploy --canary 10% --alarm errors --for soon", "invalid value 'soon' for '--for <TIME>'"),
+        ("deploy --canary 10% --alarm errors --for 8d", "7d at most"),
+        ("deploy --canary 10% --alarm errors, --for 10m", "a value is required for '--alarm <NAME>'"),
+        ("canary watch --for 10m", "--alarm <NAME>"),
+        ("canary watch", "--alarm <NAME>"),
+        ("canary finish --alarm errors --for 10m", "--alarm is for `mdo canary watch`"),
+        ("deploy --local --canary 10% --alarm errors --for 10m", "--local asks AWS for nothing"),
+        ("canary watch --local --alarm errors --for 10m", "--local asks AWS for nothing"),
+    ] {
+        project.mdo(typed).exits(2).says(told);
+    }
+}
+
+#[test]
 fn a_home_is_not_needed() {
     let project = TestProject::local_with_echo();
     project.mdo("deploy --local").without("HOME").succeeds();

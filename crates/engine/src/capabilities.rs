@@ -155,6 +155,46 @@ pub trait Permissions: Send + Sync {
     async fn lacking(&self, settings: &Settings) -> Result<BTreeSet<String>, Error>;
 }
 
+/// What knows the alarms that somebody has set.
+#[async_trait]
+pub trait Alarms: Send + Sync {
+    /// How the alarms of these names are. One that does not exist is left out.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    async fn alarms(&self, names: &[String]) -> Result<Vec<Alarm>, Error>;
+
+    /// The names of all alarms.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    async fn alarm_names(&self) -> Result<Vec<String>, Error>;
+}
+
+/// An alarm, as it is at this moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: AlarmState,
+    /// Since when it is in that state, as RFC 3339 in UTC; empty where the provider does not say.
+    pub since: String,
+    /// Why it is in that state, in the provider's words.
+    pub reason: String,
+}
+
+/// The state of an alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlarmState {
+    /// What it watches is as it should be.
+    Calm,
+    /// It is in alarm.
+    Firing,
+    /// There is not enough data to say.
+    Unknown,
+}
+
 /// What knows the time where a provider is.
 pub trait Clock: Send + Sync {
     /// By how many seconds this machine's clock is ahead of the provider's; `None` before it has answered.

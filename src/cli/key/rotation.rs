@@ -6,6 +6,7 @@ use mdo_model::project::KeyName;
 use mdo_model::stack::{self, Key};
 
 use super::{change, observe, plan_with, require};
+use crate::cli::applying::FINISHING;
 use crate::cli::arguments::StackArgs;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::session::Session;
@@ -31,7 +32,7 @@ pub(super) async fn rotate(
     let old =
         free.ok_or_else(|| Failure::new(exit_code::USAGE, format!("the name {name} is too long to rotate")))?;
     let ends = output::utc_seconds(SystemTime::now() + overlap);
-    interrupt.begin("interrupted: finishing what was begun; press Ctrl-C again to stop at once");
+    interrupt.begin(FINISHING);
     session.connection.keys.retire_key(name, &old, &ends).await?;
     let result = async {
         // What is live by now: the old value under its other name.

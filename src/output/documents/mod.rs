@@ -13,6 +13,7 @@ mod logs;
 mod plan;
 mod policy;
 mod status;
+mod trial;
 
 use mdo_engine::Provider;
 use mdo_model::project::Names;
@@ -34,6 +35,7 @@ pub(crate) use logs::LogDocument;
 pub(crate) use plan::PlanDocument;
 pub(crate) use policy::{PartPolicy, PolicyDocument, PolicyPart};
 pub(crate) use status::StatusDocument;
+pub(crate) use trial::{TrialDocument, TrialOutcome};
 
 /// The version of every document.
 const VERSION: u8 = 1;
@@ -79,7 +81,6 @@ fn word(one: impl Serialize) -> Value {
 #[serde(untagged)]
 #[expect(dead_code, reason = "it is there for its schema alone")]
 #[schemars(title = "What mdo prints with --json and --events")]
-#[expect(clippy::large_enum_variant, reason = "nobody makes one")]
 enum AnyDocument {
     Plan(PlanDocument),
     List(ListDocument),
@@ -99,6 +100,7 @@ enum AnyDocument {
     Doctor(DoctorDocument),
     Policy(PolicyDocument),
     DestroyAll(DestroyAllDocument),
+    Trial(TrialDocument),
     Failure(FailureDocument),
 }
 

@@ -43,6 +43,7 @@ pub fn demands(call: &Call, account: &str, project: &str) -> Vec<Demand> {
         "elasticloadbalancing" => place.balancing(),
         "ec2" => place.ec2(),
         "application-autoscaling" => place.scaling(),
+        // Metrics have no resource, and alarms that are made of others are told for all of them alone.
         "monitoring" => vec![place.own("cloudwatch", "*")],
         REGISTRY => place.registry(),
         // Who one is, everybody may ask.

@@ -1,5 +1,6 @@
-//! CloudWatch's metrics: the one call that reads them, and what is asked for to say how a stage is doing.
+//! CloudWatch: the call that reads metrics with what is asked for to say how a stage is doing, and the call that reads alarms.
 
+mod alarms;
 mod answers;
 mod asked;
 mod cold;

@@ -174,6 +174,9 @@ pub(super) const GROUPS: &[Group] = &[
     ]),
     // <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html>
     Group::new(Deploy, "Keys", On::KmsKeys, &[]).beside(&["kms:CreateGrant", "kms:Encrypt"]),
+    // An alarm made of others is told to nobody whose permission is narrower.
+    // <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html>
+    Group::new(Deploy, "Alarms", On::Everything, &["cloudwatch:DescribeAlarms"]).with(Kind::Function),
     Group::new(Operate, "Invoke", On::Aliases, &["lambda:Invoke"]).with(Kind::Function),
     Group::new(Operate, "Logs", On::LogGroups, &["logs:FilterLogEvents"]),
     Group::new(Operate, "Account", On::Everything, &["lambda:GetAccountSettings"]),
