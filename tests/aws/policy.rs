@@ -123,6 +123,8 @@ fn every_call_is_allowed_by_the_policy_of_its_part_and_nothing_else_is_allowed()
     // AWS leaves the tags out for an alias.
     proxy.edit("GetFunction", |_, answer| drop(answer.as_object_mut().unwrap().remove("Tags")));
     run("plan", "--operator");
+    project.set_edition("echo", "third");
+    run_to(2, "deploy --canary 10% --alarm none --for 1m", "--deployer");
     // The emulator does not count requests.
     run_to(1, "key usage", "--operator");
     run_to(1, "status", "--operator");
