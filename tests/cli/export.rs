@@ -40,7 +40,7 @@ fn full_project() -> TestProject {
     let project = TestProject::local();
     let manifest = format!(
         "{MANIFEST}permissions_boundary = \"arn:aws:iam::123456789012:policy/bound\"\n\
-         [api]\ncors = true\nbinary_media_types = [\"image/png\"]\nthrottle = {{ rate = 2.5, burst = 5 }}\n\
+         [api]\ncors = true\ntracing = true\naccess_logs = \"arn:aws:logs:eu-west-1:123456789012:log-group:requests\"\nbinary_media_types = [\"image/png\"]\nthrottle = {{ rate = 2.5, burst = 5 }}\n\
          quota = {{ limit = 1000, period = \"month\" }}\n\
          [derivatives.deps]\nzip = \"s3://big/deps.zip\"\nsha256 = \"{:064}\"\n",
         1

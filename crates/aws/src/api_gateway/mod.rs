@@ -30,6 +30,7 @@ pub(crate) use keys::{key_value, retire as retire_key, usage as key_usage};
 pub(crate) use observe::{count as count_apis, observe, stages};
 pub(crate) use quota::{key_ids, plan as limited_by, used as quota_used};
 pub(crate) use rivals::{give_way, redeploy, serves};
+pub(crate) use stage::ACCESS_LINE;
 use usage_plan::LivePlan;
 pub(crate) use usage_plan::{Limits, count as count_plans, limit, limits};
 

@@ -200,7 +200,7 @@ fn patches(
 const ACCESS_LOGS: &str = "/accessLogSettings";
 
 /// What a line of an access log says: the fields that tell who asked for what, and how that went.
-const ACCESS_LINE: &str = concat!(
+pub(crate) const ACCESS_LINE: &str = concat!(
     r#"{"requestId":"$context.requestId","time":"$context.requestTime","ip":"$context.identity.sourceIp","#,
     r#""key":"$context.identity.apiKeyId","method":"$context.httpMethod","path":"$context.path","#,
     r#""route":"$context.resourcePath","status":"$context.status","error":"$context.error.message","#,

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use mdo_model::project::{
     DerivativeId, FunctionConfiguration, FunctionName, Names, Permissions, Tracing, Vpc,
 };
-use mdo_model::stack::{ApiStage, Derivative, Function, Invoker, Key, LogGroup, Role, Stack, WarmRule};
+use mdo_model::stack::{
+    ApiStage, Derivative, Function, Invoker, Key, LogGroup, Recording, Role, Stack, WarmRule,
+};
 use serde_json::{Map, Value, json};
 
 use super::ids::{Ids, camel};
 use super::text::{self, ACCOUNT, ANYWHERE, PARTITION, REGION};
-use super::{Export, set, shared_variables};
+use super::{Export, access_log_arn, set, shared_variables};
+use crate::api_gateway::ACCESS_LINE;
 use crate::api_gateway::definition::{self, Integrations};
 use crate::{events, iam};
 
@@ -309,7 +312,8 @@ impl<'a> Template<'a> {
     }
 
     fn api(&mut self, stage: &ApiStage) {
-        let ApiStage { definition, deployed_by_mdo: _, variables, throttle, quota } = stage;
+        let ApiStage { definition, deployed_by_mdo: _, variables, throttle, quota, recording } = stage;
+        let Recording { tracing, access_logs } = recording;
         let names = self.names;
         let at = Integrations { partition: PARTITION, region: REGION, account: ACCOUNT, names };
         let mut body = definition::body(definition, &at);
@@ -324,12 +328,16 @@ impl<'a> Template<'a> {
         let digest = definition.digest();
         let deployment = self.id(&["deployment", &digest]);
         self.resource(&deployment, "AWS::ApiGateway::Deployment", json!({"RestApiId": {"Ref": API}}));
-        let properties = json!({
+        let mut properties = json!({
             "RestApiId": {"Ref": API},
             "DeploymentId": {"Ref": deployment},
             "StageName": names.stage,
             "Variables": variables,
         });
+        set(&mut properties, "TracingEnabled", tracing.map(Value::from));
+        let logs = access_log_arn(access_logs.as_ref());
+        let logs = logs.map(|arn| json!({"DestinationArn": arn, "Format": ACCESS_LINE}));
+        set(&mut properties, "AccessLogSetting", logs);
         self.resource(STAGE, "AWS::ApiGateway::Stage", properties);
         let mut properties = json!({
             "UsagePlanName": names.usage_plan(),

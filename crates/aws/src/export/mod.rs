@@ -9,7 +9,7 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet};
 
 use mdo_model::project::{Artifacts, FunctionName, Names};
-use mdo_model::stack::{Definition, Function, Stack};
+use mdo_model::stack::{AccessLogs, Definition, Function, Stack};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -48,5 +48,13 @@ fn shared_variables(functions: &BTreeMap<FunctionName, Function>) -> BTreeSet<&s
 fn set(properties: &mut Value, key: &str, value: Option<impl Serialize>) {
     if let Some(value) = value {
         properties[key] = json!(value);
+    }
+}
+
+/// Where access logs go, where they go anywhere.
+fn access_log_arn(logs: Option<&AccessLogs>) -> Option<&String> {
+    match logs? {
+        AccessLogs::Off => None,
+        AccessLogs::To(arn) => Some(arn),
     }
 }

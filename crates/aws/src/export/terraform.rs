@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use mdo_model::project::{
     DerivativeId, FunctionConfiguration, FunctionName, Names, Permissions, Tracing, Vpc,
 };
-use mdo_model::stack::{ApiStage, Derivative, Function, Invoker, Key, LogGroup, Role, Stack, WarmRule};
+use mdo_model::stack::{
+    ApiStage, Derivative, Function, Invoker, Key, LogGroup, Recording, Role, Stack, WarmRule,
+};
 use serde_json::{Map, Value, json};
 
 use super::ids::Ids;
 use super::text::{self, ACCOUNT, ANYWHERE, PARTITION, REGION};
-use super::{Export, set, shared_variables};
+use super::{Export, access_log_arn, set, shared_variables};
+use crate::api_gateway::ACCESS_LINE;
 use crate::api_gateway::definition::{self, Integrations};
 use crate::{events, iam};
 
@@ -299,7 +302,8 @@ impl<'a> Configuration<'a> {
     }
 
     fn api(&mut self, stage: &ApiStage) {
-        let ApiStage { definition, deployed_by_mdo: _, variables, throttle, quota } = stage;
+        let ApiStage { definition, deployed_by_mdo: _, variables, throttle, quota, recording } = stage;
+        let Recording { tracing, access_logs } = recording;
         let names = self.names;
         let at = Integrations { partition: PARTITION, region: REGION, account: ACCOUNT, names };
         let mut body = escaped(definition::body(definition, &at));
@@ -318,12 +322,16 @@ impl<'a> Configuration<'a> {
             "lifecycle": {"create_before_destroy": true},
         });
         self.resource("aws_api_gateway_deployment", ONE, properties);
-        let properties = json!({
+        let mut properties = json!({
             "rest_api_id": api,
             "deployment_id": reference("aws_api_gateway_deployment", ONE, "id"),
             "stage_name": names.stage,
             "variables": escaped(json!(variables)),
         });
+        set(&mut properties, "xray_tracing_enabled", tracing.map(Value::from));
+        let logs = access_log_arn(access_logs.as_ref());
+        let logs = logs.map(|arn| json!({"destination_arn": arn, "format": ACCESS_LINE}));
+        set(&mut properties, "access_log_settings", logs);
         self.resource("aws_api_gateway_stage", ONE, properties);
         let mut properties = json!({
             "name": names.usage_plan(),
