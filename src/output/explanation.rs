@@ -120,7 +120,8 @@ impl ErrorCode {
             Self::PartlyApplied => (
                 "Some changes were made before something failed or stopped. What depends on what failed was left alone, so that what \
                  is live still fits together.",
-                "The table says what became of each change. Once the reason is gone, the same command makes the others.",
+                "The table says what became of each change. Once the reason is gone, the same command makes the others. After an alarm \
+                 aborted a trial, what was live before answers all requests: the message says which alarm, since when and why.",
             ),
             Self::Failed => (
                 "Something went wrong for which mdo has no kind of its own, on this machine or at the provider.",
