@@ -4,8 +4,9 @@
 //! The first tier of each list holds: mdo knows of no account what else it uses. Free tiers are not taken off, for the same reason.
 
 use super::hosted::Server;
+use super::identity::Kind;
 use super::plan::Plan;
-use super::resource::{Kind, Resource};
+use super::resource::Resource;
 use crate::project::Architecture;
 
 /// The day of the prices below.

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Server;
+use super::change::{Action, change};
 use super::diff::{FieldChange, diff};
-use super::plan::{Action, Plan, change, difference};
-use super::resource::{Canary, Definition, Function, Key, Kind, Resource, Stack};
+use super::identity::Kind;
+use super::plan::{Plan, difference};
+use super::resource::{Canary, Definition, Function, Key, Resource, Stack};
 use crate::project::{FunctionName, KeyName, Names};
 
 /// Plans the way from the keys of a live stack to `keys`. Nothing else changes but a server, which is told of its keys.

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 
+use super::change::{Action, Change, change};
 use super::desired::Selection;
-use super::diff::{FieldChange, diff};
-use super::resource::{Key, Kind, Resource, ResourceId, Stack};
+use super::identity::{Kind, ResourceId};
+use super::order::ordered;
+use super::resource::{Key, Resource, Stack};
 use crate::project::{FunctionName, Names, Secret};
 
 /// What has to change, in an order that respects every dependency.
@@ -23,56 +24,6 @@ pub struct Plan {
     pub checked: usize,
     /// Whether log groups stay where what writes to them goes.
     pub keeps_logs: bool,
-}
-
-/// One resource that has to change.
-#[derive(Clone, Debug)]
-pub struct Change {
-    /// The resource.
-    pub id: ResourceId,
-    /// What happens to it.
-    pub action: Action,
-    /// The fields that differ; on creation and deletion, all of them.
-    pub fields: Vec<FieldChange>,
-    /// The changes of this plan that must be usable before this one can be done.
-    pub needs: Vec<ResourceId>,
-    /// The resource as observed; `None` on creation.
-    pub before: Option<Resource>,
-    /// The resource as desired; `None` on deletion.
-    pub after: Option<Resource>,
-    /// Whether other stages keep what is deleted here: of a function, its alias alone goes.
-    pub lives_on: bool,
-}
-
-impl Change {
-    /// Whether what a deployment of the API's stage holds differs.
-    pub fn touches_definition(&self) -> bool {
-        const BESIDE: [&str; 3] = ["variables", "throttle", "quota"];
-        let count = self.fields.len();
-        BESIDE.iter().map(|path| self.fields_at(path).count()).sum::<usize>() < count
-    }
-
-    fn fields_at<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a FieldChange> {
-        self.fields.iter().filter(move |field| {
-            let below = field.path.strip_prefix(path);
-            below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        })
-    }
-
-    /// Whether the field at `path`, or a field below it, differs.
-    pub fn touches(&self, path: &str) -> bool {
-        self.fields_at(path).next().is_some()
-    }
-}
-
-/// What happens to a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the variants are plain words")]
-pub enum Action {
-    Create,
-    Update,
-    Delete,
 }
 
 /// Something live that no file sets and that a deploy leaves alone.
@@ -349,93 +300,4 @@ fn keep_environment(
             kept.push(Kept { kind: KeptKind::Variable, resource: function.clone(), name: key.clone() });
         }
     }
-}
-
-/// The change of one resource; `None` where it is as it should be.
-pub(super) fn change(id: ResourceId, before: Option<&Resource>, after: Option<&Resource>) -> Option<Change> {
-    let value = |resource: Option<&Resource>| {
-        resource.and_then(|resource| serde_json::to_value(resource).ok()).unwrap_or(Value::Null)
-    };
-    let action = match (before, after) {
-        (None, Some(_)) => Action::Create,
-        (Some(_), None) => Action::Delete,
-        _ => Action::Update,
-    };
-    let fields = diff(&value(before), &value(after));
-    (before != after && !fields.is_empty()).then(|| Change {
-        id,
-        action,
-        fields,
-        needs: Vec::new(),
-        before: before.cloned(),
-        after: after.cloned(),
-        lives_on: false,
-    })
-}
-
-/// Fills in what each change needs, and sorts the changes so that each stands after those that it needs.
-fn ordered(mut changes: Vec<Change>) -> Vec<Change> {
-    let actions: BTreeMap<_, _> = changes.iter().map(|change| (change.id.clone(), change.action)).collect();
-    for change in &mut changes {
-        change.needs = needs(&change.id, change.action, &actions);
-    }
-    let mut sorted: Vec<Change> = Vec::with_capacity(changes.len());
-    while !changes.is_empty() {
-        let (ready, waiting): (Vec<_>, Vec<_>) = changes
-            .into_iter()
-            .partition(|change| change.needs.iter().all(|id| sorted.iter().any(|done| done.id == *id)));
-        if ready.is_empty() {
-            sorted.extend(waiting);
-            break;
-        }
-        sorted.extend(ready);
-        changes = waiting;
-    }
-    sorted
-}
-
-fn needs(id: &ResourceId, action: Action, actions: &BTreeMap<ResourceId, Action>) -> Vec<ResourceId> {
-    let wants = |other: &ResourceId, other_action: Action| {
-        use Action::{Create, Delete, Update};
-        use Kind::{
-            Api, Derivative, Function, Key, LoadBalancer, LogGroup, Permissions, Repository, Role, Server,
-            ServerRole, Stage, WarmRule,
-        };
-        let same_name = other.name == id.name;
-        let other_goes = other_action == Delete;
-        match (id.kind, action, other.kind) {
-            // Creation and update: from what is called towards who calls it.
-            (Permissions, Create | Update, Role) => !other_goes,
-            (Function, Create | Update, Role | Permissions | Api | Derivative) => !other_goes,
-            (Stage, Create | Update, Api) => true,
-            // A live stage moves to the new definition only once the new functions can answer.
-            (Stage, Update, Function) => !other_goes,
-            (Key, Create | Update, Stage) => true,
-            (WarmRule, Create | Update, Function) => same_name,
-            // Tasks are told the digests of the keys, and a load balancer has to know whom it asks.
-            (Server, Create | Update, ServerRole | Repository | LoadBalancer | Key) => !other_goes,
-            // Whichever way a stage is hosted from now on, it answers before the other way goes.
-            (Stage | WarmRule, Delete, Server) => !other_goes,
-            (Server, Delete, Stage) => !other_goes,
-            (ServerRole | Repository | LoadBalancer, Delete, Server) => true,
-            (Key, Delete, Server) => true,
-            // Deletion: from who calls towards what is called.
-            (Function, Delete, Api | Stage) => true,
-            (Function, Delete, WarmRule) => same_name,
-            // A function that still runs would make its log group again.
-            (LogGroup, Delete, Function) => same_name,
-            // A version that still answers may need them.
-            (Permissions, Delete, Function) => true,
-            (Role, Delete, Permissions) => true,
-            (Role | Derivative, Delete, Function) => true,
-            (Api, Delete, Stage | Key) => true,
-            (Key, Delete, Stage) => true,
-            _ => false,
-        }
-    };
-    actions
-        .iter()
-        .filter(|(other, other_action)| *other != id && wants(other, **other_action))
-        .map(|(other, _)| other.clone())
-        .collect()
 }

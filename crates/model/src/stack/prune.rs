@@ -5,8 +5,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::plan::{Plan, change};
-use super::resource::{Kind, Resource, ResourceId};
+use super::change::change;
+use super::identity::{Kind, ResourceId};
+use super::plan::Plan;
+use super::resource::Resource;
 use crate::Sha256;
 use crate::project::{DerivativeId, FunctionName, Names, StageName};
 
