@@ -1,11 +1,14 @@
 //! What API Gateway records of the requests to a stage: traces and access logs.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::live::Live;
 use crate::support::account::REGION;
 use crate::support::emulator::Emulator;
 use crate::support::project::{MANIFEST, TestProject};
+use crate::support::proxy::Proxy;
 
 /// Whether the stage is traced, and where its access logs go.
 fn recorded(live: &Live) -> (Value, Value) {
@@ -39,6 +42,10 @@ fn each_stage_records_what_its_files_say_and_what_they_do_not_say_stays() {
 
     // One that is there gets them too, and keeps its requests answered.
     says("[api]\ntracing = true\n");
-    project.mdo("deploy").succeeds().says("tracing  false → true");
+    let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+    project.mdo("deploy").through(&proxy).succeeds().says("tracing  false → true");
+    // What it answers is not deployed anew for that.
+    let calls = proxy.recording();
+    assert_eq!((calls.count("UpdateStage"), calls.writes().len()), (1, 1), "{:#?}", calls.names());
     assert_eq!((recorded(&dev).0, dev.get("echo").0), (json!(true), 200));
 }

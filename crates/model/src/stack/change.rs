@@ -29,9 +29,12 @@ pub struct Change {
 impl Change {
     /// Whether what a deployment of the API's stage holds differs.
     pub fn touches_definition(&self) -> bool {
-        const BESIDE: [&str; 3] = ["variables", "throttle", "quota"];
-        let count = self.fields.len();
-        BESIDE.iter().map(|path| self.fields_at(path).count()).sum::<usize>() < count
+        match (&self.before, &self.after) {
+            (Some(Resource::Stage(before)), Some(Resource::Stage(after))) => {
+                before.definition != after.definition || before.deployed_by_mdo != after.deployed_by_mdo
+            }
+            _ => true,
+        }
     }
 
     fn fields_at<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a FieldChange> {
