@@ -6,7 +6,6 @@ use clap::{Parser, ValueEnum};
 use clap_complete::ArgValueCandidates;
 use mdo_aws::export::{Export, cloudformation, openapi, terraform};
 use mdo_aws::policy::{ANY, Place};
-use mdo_model::Sha256;
 use mdo_model::project::{AccountId, Assignment, Overrides, Project, Secret, Settings, StageName};
 use mdo_model::stack::{self, Stack};
 use serde_json::Value;
@@ -103,8 +102,7 @@ fn exported_api(settings: &Settings, args: &Args) -> Result<Value, Failure> {
             help,
         ));
     };
-    let variable = |name| std::env::var(name).ok().filter(|region| !region.is_empty());
-    let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+    let region = session::region_of_environment();
     let place = Place::of(settings, region.as_deref(), args.account.as_ref());
     for (what, value) in [("account", &place.account), ("region", &place.region)] {
         if value == ANY {
@@ -140,7 +138,7 @@ fn exported_stack(settings: &Settings, form: Form) -> Result<Value, Failure> {
         let help = "mdo add NAME makes one";
         return Err(Failure::with_help(exit_code::USAGE, "the project has no function to export", help));
     }
-    let stack = desired(settings);
+    let stack = stack::desired_of_any_code(settings);
     say_parameters(settings, &stack, form);
     let names = settings.names();
     let export = Export { stack: &stack, names: &names, artifacts: settings.artifacts.as_ref() };
@@ -148,14 +146,6 @@ fn exported_stack(settings: &Settings, form: Form) -> Result<Value, Failure> {
         Form::Terraform => terraform(&export),
         Form::Cloudformation | Form::Openapi => cloudformation(&export),
     })
-}
-
-/// What the files ask for, whatever the code of the functions is.
-fn desired(settings: &Settings) -> Stack {
-    let any = Sha256::of(b"");
-    let code = settings.functions.keys().map(|name| (name.clone(), any)).collect();
-    let ids = settings.functions.values().flat_map(|function| function.derivative_ids().collect::<Vec<_>>());
-    stack::desired(settings, &code, &ids.map(|id| (id, any)).collect())
 }
 
 fn say_parameters(settings: &Settings, stack: &Stack, form: Form) {

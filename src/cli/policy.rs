@@ -106,8 +106,7 @@ fn stages(project: &Project, args: &Args) -> Result<Vec<Settings>, Failure> {
 }
 
 fn places(stages: &[Settings], args: &Args) -> BTreeSet<Place> {
-    let variable = |name| std::env::var(name).ok().filter(|region| !region.is_empty());
-    let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+    let region = session::region_of_environment();
     stages.iter().map(|one| Place::of(one, region.as_deref(), args.account.as_ref())).collect()
 }
 

@@ -108,3 +108,9 @@ impl From<Problems> for Failure {
 pub(super) fn today() -> Date {
     OffsetDateTime::now_utc().date()
 }
+
+/// The region that the environment names, for commands that ask the SDK for nothing.
+pub(super) fn region_of_environment() -> Option<String> {
+    let variable = |name| std::env::var(name).ok().filter(|region| !region.is_empty());
+    variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"))
+}

@@ -110,10 +110,9 @@ fn model_stage(
 pub(super) fn recording(stage: &GetStageOutput) -> Recording {
     let destination = stage.access_log_settings().and_then(|logs| logs.destination_arn());
     let destination = destination.filter(|arn| !arn.is_empty());
-    let to = |arn: &str| AccessLogs::To(arn.trim_end_matches(":*").to_owned());
     Recording {
         tracing: Some(stage.tracing_enabled()),
-        access_logs: Some(destination.map_or(AccessLogs::Off, to)),
+        access_logs: Some(destination.map_or(AccessLogs::Off, AccessLogs::to)),
     }
 }
 

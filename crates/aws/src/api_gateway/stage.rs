@@ -70,6 +70,8 @@ async fn put(
         let known = state.known();
         (known.has_stage, known.is_new)
     };
+    // A deployment makes a stage that records nothing.
+    let records = ["tracing", "access_logs"].iter().any(|field| change.touches(field));
     if is_new_api && !existed {
         deploy(aws, names, id, wanted).await?;
         state.known().has_stage = true;
@@ -77,15 +79,12 @@ async fn put(
         let (plan, settled) = futures::future::join(plan, rivals::settle(aws, names, state, wanted)).await;
         plan?;
         settled?;
-        // A deployment makes a stage without these.
-        let records = wanted.recording != Recording::default();
         return if records { correct(aws, names, &state.require_api(names)?, wanted).await } else { Ok(()) };
     }
     if !existed || change.touches_definition() {
         publish(aws, names, id, wanted).await?;
         state.known().has_stage = true;
     }
-    let records = ["tracing", "access_logs"].iter().any(|field| change.touches(field));
     if records || (existed && (change.touches_definition() || change.touches("variables"))) {
         correct(aws, names, id, wanted).await?;
     }

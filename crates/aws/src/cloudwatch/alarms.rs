@@ -5,7 +5,7 @@
 use async_trait::async_trait;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::date_time::{DateTime, Format};
-use aws_smithy_xml::decode::{Document, ScopedDecoder};
+use aws_smithy_xml::decode::ScopedDecoder;
 use mdo_engine::{Alarm, AlarmState, Alarms, Error};
 
 use super::CloudWatch;
@@ -64,22 +64,7 @@ fn form(names: &[String], position: Option<&str>) -> Form {
 }
 
 fn page(text: &str) -> Result<Page, BoxError> {
-    let (mut found, mut next) = (Vec::new(), None);
-    let mut document = Document::new(text);
-    let mut root = document.root_element()?;
-    while let Some(mut result) = root.next_tag() {
-        while let Some(mut tag) = result.next_tag() {
-            match local(&tag).as_str() {
-                "MetricAlarms" | "CompositeAlarms" => {
-                    while let Some(member) = tag.next_tag() {
-                        found.push(one(member)?);
-                    }
-                }
-                "NextToken" => next = Some(data(&mut tag)?),
-                _ => {}
-            }
-        }
-    }
+    let (found, next) = super::members(text, &["MetricAlarms", "CompositeAlarms"], one)?;
     Ok((Some(found), next))
 }
 

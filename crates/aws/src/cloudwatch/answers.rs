@@ -2,7 +2,7 @@
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::date_time::{DateTime, Format};
-use aws_smithy_xml::decode::{Document, ScopedDecoder, XmlDecodeError};
+use aws_smithy_xml::decode::{ScopedDecoder, XmlDecodeError};
 use mdo_engine::logs::Millis;
 use mdo_engine::metrics::{Grid, Percentiles, Series};
 
@@ -96,23 +96,8 @@ impl Answers {
 
 /// Reads a page of answers, and where the next one begins.
 pub(super) fn page(text: &str) -> Result<(Vec<Found>, Option<String>), BoxError> {
-    let (mut found, mut next) = (Vec::new(), None);
-    let mut document = Document::new(text);
-    let mut root = document.root_element()?;
-    while let Some(mut result) = root.next_tag() {
-        while let Some(mut tag) = result.next_tag() {
-            match local(&tag).as_str() {
-                "MetricDataResults" => {
-                    while let Some(member) = tag.next_tag() {
-                        found.extend(one(member)?);
-                    }
-                }
-                "NextToken" => next = Some(data(&mut tag)?).filter(|token| !token.is_empty()),
-                _ => {}
-            }
-        }
-    }
-    Ok((found, next))
+    let (found, next) = super::members(text, &["MetricDataResults"], one)?;
+    Ok((found.into_iter().flatten().collect(), next))
 }
 
 /// The answer to one query; `None` for one that was not asked.

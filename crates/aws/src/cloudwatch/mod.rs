@@ -8,7 +8,9 @@ mod measure;
 
 use std::borrow::Cow;
 
+use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::date_time::{DateTime, Format};
+use aws_smithy_xml::decode::{Document, ScopedDecoder};
 use aws_types::SdkConfig;
 use futures::future::try_join_all;
 use mdo_engine::Error;
@@ -17,7 +19,7 @@ use mdo_engine::logs::Millis;
 use self::answers::{Answers, Found};
 use self::asked::{Asked, MetricQuery};
 use crate::client::Aws;
-use crate::query::{Answer, Form, Query, Service};
+use crate::query::{Answer, Form, Query, Service, data, local};
 use crate::watch::Watch;
 
 const CLOUDWATCH: Service =
@@ -78,6 +80,31 @@ async fn read(aws: &Aws, asked: &Asked, span: (Millis, Millis)) -> Result<Answer
         }
     });
     Ok(try_join_all(each).await?.into_iter().fold(Answers::of(0), Answers::and))
+}
+
+/// The members of the lists of these names in a page of an answer, and where the next page begins.
+fn members<T>(
+    text: &str,
+    lists: &[&str],
+    read: impl Fn(ScopedDecoder<'_, '_>) -> Result<T, BoxError>,
+) -> Result<(Vec<T>, Option<String>), BoxError> {
+    let (mut found, mut next) = (Vec::new(), None);
+    let mut document = Document::new(text);
+    let mut root = document.root_element()?;
+    while let Some(mut result) = root.next_tag() {
+        while let Some(mut tag) = result.next_tag() {
+            match local(&tag).as_str() {
+                "NextToken" => next = Some(data(&mut tag)?).filter(|token| !token.is_empty()),
+                list if lists.contains(&list) => {
+                    while let Some(member) = tag.next_tag() {
+                        found.push(read(member)?);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok((found, next))
 }
 
 fn moment(at: Millis) -> String {

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mdo_model::project::{
-    DerivativeId, FunctionConfiguration, FunctionName, Names, Permissions, Tracing, Vpc,
-};
+use mdo_model::project::{DerivativeId, FunctionConfiguration, FunctionName, Names, Permissions, Vpc};
 use mdo_model::stack::{
     ApiStage, Derivative, Function, Invoker, Key, LogGroup, Recording, Role, Stack, WarmRule,
 };
@@ -12,10 +10,10 @@ use serde_json::{Map, Value, json};
 
 use super::ids::{Ids, camel};
 use super::text::{self, ACCOUNT, ANYWHERE, PARTITION, REGION};
-use super::{Export, access_log_arn, set, shared_variables};
+use super::{Export, access_log_arn, input, set, shared_variables};
 use crate::api_gateway::ACCESS_LINE;
 use crate::api_gateway::definition::{self, Integrations};
-use crate::{events, iam};
+use crate::{events, iam, lambda};
 
 const ROLE: &str = "LambdaRole";
 const API: &str = "RestApi";
@@ -190,12 +188,10 @@ impl<'a> Template<'a> {
         properties["Role"] = if own_role { json!({"Fn::GetAtt": [ROLE, "Arn"]}) } else { json!(role) };
         properties["Code"] = json!({"S3Bucket": {"Ref": BUCKET}, "S3Key": {"Ref": code_key}});
         set(&mut properties, "ReservedConcurrentExecutions", *concurrency);
-        let FunctionConfiguration { layers, runtime, architecture, .. } = configuration;
+        let layers = &configuration.layers;
         let mut all: Vec<Value> = layers.iter().map(|arn| json!(arn)).collect();
         for derivative in derivatives.keys() {
-            let (name, runtime) = (derivative.clone(), runtime.clone());
-            let id = DerivativeId { name, runtime, architecture: *architecture };
-            all.push(json!({"Ref": self.layers_of(&id)}));
+            all.push(json!({"Ref": self.layers_of(&configuration.derivative_id(derivative))}));
         }
         if !derivatives.is_empty() {
             // A parameter stands for as many layers as its derivative has parts.
@@ -232,10 +228,7 @@ impl<'a> Template<'a> {
             deadletter_arn,
             kms_arn,
         } = configuration;
-        let mode = match tracing {
-            Tracing::Passthrough => "PassThrough",
-            Tracing::Active => "Active",
-        };
+        let mode = lambda::tracing_mode(*tracing);
         let mut properties = json!({
             "Runtime": runtime,
             "Handler": handler,
@@ -243,7 +236,7 @@ impl<'a> Template<'a> {
             "MemorySize": memory,
             "Timeout": timeout,
             "EphemeralStorage": {"Size": ephemeral_storage},
-            "TracingConfig": {"Mode": mode},
+            "TracingConfig": {"Mode": mode.as_str()},
         });
         set(&mut properties, "Description", (!description.is_empty()).then_some(description));
         set(&mut properties, "KmsKeyArn", kms_arn.as_ref());
@@ -267,12 +260,9 @@ impl<'a> Template<'a> {
 
     /// The parameter of an environment variable.
     fn variable(&mut self, function: &FunctionName, key: &str) -> String {
-        let (words, whose) = match self.shared.contains(key) {
-            true => (vec!["environment", key], "the functions".to_owned()),
-            false => (vec![function.as_str(), "environment", key], function.to_string()),
-        };
+        let (words, what) = input(&self.shared, function, key);
         let parameter = self.id(&words);
-        self.secret(&parameter, &format!("The value of {key} in the environment of {whose}"), None);
+        self.secret(&parameter, &what, None);
         parameter
     }
 

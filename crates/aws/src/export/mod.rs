@@ -44,6 +44,15 @@ fn shared_variables(functions: &BTreeMap<FunctionName, Function>) -> BTreeSet<&s
     values.into_iter().filter(|(_, values)| values.len() == 1).map(|(key, _)| key).collect()
 }
 
+/// The words that the input for a variable of a function is named by, and what it is.
+fn input<'a>(shared: &BTreeSet<&str>, function: &'a FunctionName, key: &'a str) -> (Vec<&'a str>, String) {
+    let (words, whose) = match shared.contains(key) {
+        true => (vec!["environment", key], "the functions"),
+        false => (vec![function.as_str(), "environment", key], function.as_str()),
+    };
+    (words, format!("The value of {key} in the environment of {whose}"))
+}
+
 /// Sets a property that is there.
 fn set(properties: &mut Value, key: &str, value: Option<impl Serialize>) {
     if let Some(value) = value {

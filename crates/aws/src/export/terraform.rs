@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mdo_model::project::{
-    DerivativeId, FunctionConfiguration, FunctionName, Names, Permissions, Tracing, Vpc,
-};
+use mdo_model::project::{DerivativeId, FunctionConfiguration, FunctionName, Names, Permissions, Vpc};
 use mdo_model::stack::{
     ApiStage, Derivative, Function, Invoker, Key, LogGroup, Recording, Role, Stack, WarmRule,
 };
@@ -12,10 +10,10 @@ use serde_json::{Map, Value, json};
 
 use super::ids::Ids;
 use super::text::{self, ACCOUNT, ANYWHERE, PARTITION, REGION};
-use super::{Export, access_log_arn, set, shared_variables};
+use super::{Export, access_log_arn, input, set, shared_variables};
 use crate::api_gateway::ACCESS_LINE;
 use crate::api_gateway::definition::{self, Integrations};
-use crate::{events, iam};
+use crate::{events, iam, lambda};
 
 /// The name of what a stage has one of.
 const ONE: &str = "this";
@@ -189,13 +187,11 @@ impl<'a> Configuration<'a> {
         properties["source_code_hash"] = json!(format!("${{filebase64sha256(var.{zip})}}"));
         properties["publish"] = json!(true);
         set(&mut properties, "reserved_concurrent_executions", *concurrency);
-        let FunctionConfiguration { layers, runtime, architecture, .. } = configuration;
+        let layers = &configuration.layers;
         let own: Vec<String> = layers.iter().map(|arn| literal(arn)).collect();
         let mut lists = vec![json!(own).to_string()];
         for derivative in derivatives.keys() {
-            let (name, runtime) = (derivative.clone(), runtime.clone());
-            let id = DerivativeId { name, runtime, architecture: *architecture };
-            lists.push(format!("var.{}", self.layers_of(&id)));
+            lists.push(format!("var.{}", self.layers_of(&configuration.derivative_id(derivative))));
         }
         if !derivatives.is_empty() {
             properties["layers"] = json!(format!("${{concat({})}}", lists.join(", ")));
@@ -234,10 +230,7 @@ impl<'a> Configuration<'a> {
             deadletter_arn,
             kms_arn,
         } = configuration;
-        let mode = match tracing {
-            Tracing::Passthrough => "PassThrough",
-            Tracing::Active => "Active",
-        };
+        let mode = lambda::tracing_mode(*tracing);
         let mut properties = json!({
             "runtime": literal(runtime),
             "handler": literal(handler),
@@ -245,7 +238,7 @@ impl<'a> Configuration<'a> {
             "memory_size": memory,
             "timeout": timeout,
             "ephemeral_storage": {"size": ephemeral_storage},
-            "tracing_config": {"mode": mode},
+            "tracing_config": {"mode": mode.as_str()},
         });
         set(&mut properties, "description", (!description.is_empty()).then(|| literal(description)));
         set(&mut properties, "kms_key_arn", kms_arn.as_deref().map(literal));
@@ -266,12 +259,8 @@ impl<'a> Configuration<'a> {
 
     /// The variable of the configuration for one of a function's environment.
     fn input(&mut self, function: &FunctionName, key: &str) -> String {
-        let (words, whose) = match self.shared.contains(key) {
-            true => (vec!["environment", key], "the functions".to_owned()),
-            false => (vec![function.as_str(), "environment", key], function.to_string()),
-        };
+        let (words, what) = input(&self.shared, function, key);
         let variable = self.id(&words);
-        let what = format!("The value of {key} in the environment of {whose}");
         self.variable(&variable, json!({"type": "string", "description": what, "sensitive": true}));
         variable
     }
@@ -330,7 +319,7 @@ impl<'a> Configuration<'a> {
         });
         set(&mut properties, "xray_tracing_enabled", tracing.map(Value::from));
         let logs = access_log_arn(access_logs.as_ref());
-        let logs = logs.map(|arn| json!({"destination_arn": arn, "format": ACCESS_LINE}));
+        let logs = logs.map(|arn| json!({"destination_arn": literal(arn), "format": ACCESS_LINE}));
         set(&mut properties, "access_log_settings", logs);
         self.resource("aws_api_gateway_stage", ONE, properties);
         let mut properties = json!({

@@ -290,11 +290,7 @@ impl AwsProvider {
         let mut whole = function.clone();
         let state = self.state();
         for (name, inputs) in &function.derivatives {
-            let id = DerivativeId {
-                name: name.clone(),
-                runtime: function.configuration.runtime.clone(),
-                architecture: function.configuration.architecture,
-            };
+            let id = function.configuration.derivative_id(name);
             let arns = inputs.and_then(|inputs| state.layers.whole.get(&(id, inputs)));
             let arns = arns.ok_or_else(|| lost(name))?;
             whole.configuration.layers.extend(arns.iter().cloned());

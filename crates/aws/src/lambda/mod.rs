@@ -22,4 +22,5 @@ pub(crate) use read::{
     CONCURRENCY_TAG, Live, Lookup, account_in, idle, is_busy, list, look_up, read_tags, reserved,
     settled_soon,
 };
+pub(crate) use request::tracing_mode;
 pub(crate) use versions::StageVersions;

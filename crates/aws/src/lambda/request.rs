@@ -54,11 +54,15 @@ pub(super) fn environment(wanted: &FunctionConfiguration) -> Environment {
 }
 
 pub(super) fn tracing(wanted: &FunctionConfiguration) -> TracingConfig {
-    let mode = match wanted.tracing {
+    TracingConfig::builder().mode(tracing_mode(wanted.tracing)).build()
+}
+
+/// Lambda's word for a way of tracing.
+pub(crate) fn tracing_mode(tracing: Tracing) -> TracingMode {
+    match tracing {
         Tracing::Passthrough => TracingMode::PassThrough,
         Tracing::Active => TracingMode::Active,
-    };
-    TracingConfig::builder().mode(mode).build()
+    }
 }
 
 pub(super) fn network(wanted: &FunctionConfiguration, clear: bool) -> Option<VpcConfig> {

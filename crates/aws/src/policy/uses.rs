@@ -1,8 +1,7 @@
 //! What a project asks of AWS at its stages, as the plans tell that bring them up from nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use mdo_model::Sha256;
 use mdo_model::project::{Names, Settings, ZipSource};
 use mdo_model::stack::{self, Function, Kind, Plan, Resource, Selection, Stack};
 
@@ -81,16 +80,7 @@ impl Uses {
 
 /// The plan of a first deploy, whatever the code of the functions is.
 fn plan(settings: &Settings) -> Plan {
-    let any = Sha256::of(b"");
-    let code = settings.functions.keys().map(|name| (name.clone(), any)).collect();
-    let inputs: BTreeMap<_, _> = settings
-        .functions
-        .values()
-        .flat_map(|function| function.derivative_ids().collect::<Vec<_>>())
-        .map(|id| (id, any))
-        .collect();
-    let desired =
-        stack::hosted(settings, "image").unwrap_or_else(|| stack::desired(settings, &code, &inputs));
+    let desired = stack::hosted(settings, "image").unwrap_or_else(|| stack::desired_of_any_code(settings));
     let nothing = (Stack::default(), BTreeSet::new(), BTreeSet::new());
     stack::plan(&settings.names(), desired, &nothing.0, &Selection::All, &nothing.1, &nothing.2)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::runtime::DEFAULT_RUNTIME;
-use super::{Architecture, Secret, Tracing, Vpc};
+use super::{Architecture, DerivativeId, DerivativeName, Secret, Tracing, Vpc};
 
 /// The configuration of a function that a version freezes, its code and its role apart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,13 @@ pub struct FunctionConfiguration {
     pub deadletter_arn: Option<String>,
     /// The ARN of the key that encrypts the environment.
     pub kms_arn: Option<String>,
+}
+
+impl FunctionConfiguration {
+    /// What a derivative is for a function that is configured so.
+    pub fn derivative_id(&self, name: &DerivativeName) -> DerivativeId {
+        DerivativeId { name: name.clone(), runtime: self.runtime.clone(), architecture: self.architecture }
+    }
 }
 
 impl Default for FunctionConfiguration {

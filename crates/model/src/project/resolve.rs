@@ -332,8 +332,7 @@ fn api_settings(base: &ApiTable, stage: &ApiTable) -> ApiSettings {
             tracing: stage.tracing.or(base.tracing),
             access_logs: access_logs.map(|logs| match logs {
                 OrOff::Off(_) => AccessLogs::Off,
-                // API Gateway leaves out what stands for the streams of the group.
-                OrOff::On(arn) => AccessLogs::To(arn.0.trim_end_matches(":*").to_owned()),
+                OrOff::On(arn) => AccessLogs::to(&arn.0),
             }),
         },
         throttle: throttle(base.throttle, stage.throttle),

@@ -152,13 +152,7 @@ pub struct FunctionSettings {
 impl FunctionSettings {
     /// What each of its derivatives is for it.
     pub fn derivative_ids(&self) -> impl Iterator<Item = DerivativeId> {
-        let FunctionConfiguration { runtime, architecture, .. } = &self.configuration;
-        let id = |name: &DerivativeName| DerivativeId {
-            name: name.clone(),
-            runtime: runtime.clone(),
-            architecture: *architecture,
-        };
-        self.derivatives.iter().map(id)
+        self.derivatives.iter().map(|name| self.configuration.derivative_id(name))
     }
 }
 

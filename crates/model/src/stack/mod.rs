@@ -20,7 +20,7 @@ pub use cost::{
     function_cost,
 };
 pub use desired::{
-    DEFAULT_KEY, Selection, WARM_HOLD_MS, definition, desired, warm_rule,
+    DEFAULT_KEY, Selection, WARM_HOLD_MS, definition, desired, desired_of_any_code, warm_rule,
 };
 pub use diff::{FieldChange, HIDDEN};
 pub use hosted::{

@@ -35,6 +35,13 @@ pub enum AccessLogs {
     To(String),
 }
 
+impl AccessLogs {
+    /// To what has an ARN. API Gateway leaves out what stands for the streams of a log group.
+    pub fn to(arn: &str) -> Self {
+        Self::To(arn.trim_end_matches(":*").to_owned())
+    }
+}
+
 /// What stands for no access logs.
 const OFF: &str = "off";
 
