@@ -11,16 +11,21 @@ use crate::output::{Failure, exit_code};
 
 /// Replaces a file that is there.
 pub(super) fn replace(path: &Path, content: &str) -> Result<(), Failure> {
-    let replaced = fs::metadata(path).and_then(|_| write_whole(path, content));
+    let replaced = fs::metadata(path).and_then(|_| write_whole(path, content, None));
     replaced.map_err(|error| failed(path, &error))
 }
 
 /// Writes a file, whether or not there is one.
 pub(super) fn write(path: &Path, content: &str) -> Result<(), Failure> {
-    write_whole(path, content).map_err(|error| failed(path, &error))
+    write_whole(path, content, None).map_err(|error| failed(path, &error))
 }
 
-fn write_whole(path: &Path, content: &str) -> io::Result<()> {
+/// Writes a file whole or not at all; into a pipe or a device as it comes. It gets the permissions that are given, or keeps those that it has.
+pub(super) fn write_whole(
+    path: &Path,
+    content: &str,
+    permissions: Option<fs::Permissions>,
+) -> io::Result<()> {
     // A link stays one.
     let there = fs::canonicalize(path);
     let present = there.as_deref().ok().map(fs::metadata).transpose()?;
@@ -31,8 +36,8 @@ fn write_whole(path: &Path, content: &str) -> io::Result<()> {
     let path = there.as_deref().unwrap_or(path);
     let mut file = beside(path)?;
     file.write_all(content.as_bytes())?;
-    if let Some(present) = present {
-        file.as_file().set_permissions(present.permissions())?;
+    if let Some(permissions) = permissions.or_else(|| present.map(|present| present.permissions())) {
+        file.as_file().set_permissions(permissions)?;
     }
     file.persist(path).map_err(|error| error.error).map(drop)
 }

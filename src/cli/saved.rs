@@ -1,6 +1,8 @@
 //! A plan in a file: what was reviewed, so that a deploy makes just that, or nothing. No secret is in it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use mdo_model::project::{Secret, StageName};
@@ -9,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::replace;
 use super::session::Session;
 use crate::output::{self, Failure, exit_code};
 
@@ -76,15 +79,8 @@ impl SavedPlan {
                 "name a file in a folder that is there, with some space left",
             )
         };
-        let text = format!("{text}\n");
-        // A device or a pipe is written to; to put a file in its place would take it away.
-        if std::fs::metadata(file).is_ok_and(|data| !data.is_file()) {
-            return std::fs::write(file, text).map_err(cannot);
-        }
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut new = tempfile::NamedTempFile::new_in(folder).map_err(cannot)?;
-        std::io::Write::write_all(&mut new, text.as_bytes()).map_err(cannot)?;
-        new.persist(file).map_err(|error| cannot(error.error)).map(drop)
+        // It is for who planned, though no secret is in it.
+        replace::write_whole(file, &format!("{text}\n"), Some(Permissions::from_mode(0o600))).map_err(cannot)
     }
 
     /// Reads a plan from a file.
