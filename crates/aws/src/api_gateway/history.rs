@@ -59,8 +59,16 @@ async fn of_api(aws: &Aws, names: &Names, id: &str) -> Result<Vec<ApiDeployment>
     };
     let all = async { Ok::<_, Error>(found(deployments(aws, names, id).await)?.unwrap_or_default()) };
     let (mut all, stages): (Vec<Deployment>, Vec<Stage>) = futures::try_join!(all, stages)?;
-    all.sort_by_key(|deployment| Reverse(deployment.created_date().map(|date| date.as_nanos())));
+    // The service dates to the second: of several in one second, the one that a stage serves is the newest.
+    all.sort_by_key(|deployment| {
+        let created = deployment.created_date().map(|date| date.as_nanos());
+        Reverse((created, is_served(deployment, &stages)))
+    });
     Ok(all.iter().filter_map(|deployment| told(deployment, &stages)).collect())
+}
+
+fn is_served(deployment: &Deployment, stages: &[Stage]) -> bool {
+    stages.iter().any(|stage| stage.deployment_id() == deployment.id())
 }
 
 fn told(deployment: &Deployment, stages: &[Stage]) -> Option<ApiDeployment> {
