@@ -80,7 +80,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     }
     let session = Session::open_live(&args.place).await?;
     let alarms = args.alarms.watched(&session)?;
-    let observed = session.provider.observe(&session.scope(false)).await?;
+    let observed = session.observe(&session.scope(false)).await?;
     let tried = tried(&observed);
     if let Some(alarms) = alarms {
         if tried.is_empty() {

@@ -26,7 +26,7 @@ pub(super) async fn check_closed_runtimes(
     if suspects.is_empty() || session.is_local() {
         return Ok(());
     }
-    let all = session.provider.observe(&Scope { thorough: true, ..scope.clone() }).await?;
+    let all = session.observe(&Scope { thorough: true, ..scope.clone() }).await?;
     let is_new = |name: &&&FunctionName| {
         !all.stack.functions.contains_key(**name)
             && !all.shared.contains(&ResourceId::new(Kind::Function, **name))

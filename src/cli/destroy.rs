@@ -92,7 +92,7 @@ async fn destroy(
     interrupt: &Interrupt,
 ) -> Result<bool, Failure> {
     let start = Instant::now();
-    let observed = session.provider.observe(&Scope { thorough: true, ..session.scope(false) }).await?;
+    let observed = session.observe(&Scope { thorough: true, ..session.scope(false) }).await?;
     let names = session.settings.names();
     let plan = stack::destroy(&names, &observed.stack, &observed.shared);
     let plan = if args.keep_logs { plan.keeping_logs() } else { plan };

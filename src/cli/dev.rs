@@ -77,6 +77,9 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     say_what_is_left_out(&own);
     let mut pinned = PinnedStage::new(&session, &mut target);
     // Before anything is changed: a port that is taken is most often that of another `mdo dev`.
+    if let Some(url) = session.connection.local.as_ref().and_then(|local| local.served_at()) {
+        output::message(&format!("note: another mdo dev serves stage {}, at {url}", session.settings.stage));
+    }
     let listener = Server::bind(args.port).await?;
     schema::write_for_editors(session.project.root())?;
     let watched = [std::slice::from_ref(&own), &target.environment.env_file[..]].concat();

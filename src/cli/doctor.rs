@@ -157,7 +157,7 @@ async fn look_at_account(place: &StackArgs, checks: &mut Checks) {
             return checks.failed("credentials", &error.into(), CheckState::Failed, exit_code::FAILED);
         }
     }
-    match session.provider.observe(&session.scope(false)).await {
+    match session.observe(&session.scope(false)).await {
         Ok(observed) => {
             let live = observed.stack.resources(&session.settings.names()).len();
             checks.ok(
@@ -165,7 +165,7 @@ async fn look_at_account(place: &StackArgs, checks: &mut Checks) {
                 format!("everything at the stage can be read, {}", output::count(live, "resource")),
             );
         }
-        Err(error) => checks.failed("permissions", &error.into(), CheckState::Failed, exit_code::FAILED),
+        Err(error) => checks.failed("permissions", &error, CheckState::Failed, exit_code::FAILED),
     }
     if let Some(permissions) = &session.connection.permissions {
         look_at_permissions(permissions.lacking(&session.settings).await, checks);

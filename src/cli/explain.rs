@@ -13,11 +13,18 @@ use crate::output::{self, ErrorCode};
   mdo explain denied")]
 pub(super) struct Args {
     /// The code
-    #[arg(hide_possible_values = true)]
+    #[arg(hide_possible_values = true, ignore_case = true)]
     code: Option<ErrorCode>,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 pub(super) fn run(args: &Args) {
+    if args.json {
+        let codes = args.code.map_or_else(|| ErrorCode::value_variants().to_vec(), |code| vec![code]);
+        return output::json(&output::ExplainDocument::new(&codes));
+    }
     match args.code {
         Some(code) => output::data(&code.explained()),
         None => {

@@ -38,7 +38,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let session = Session::open_live(&args.place).await?;
     let selection = planning::select(&session.settings, &args.functions)?;
-    let observed = session.provider.observe(&session.scope(false)).await?;
+    let observed = session.observe(&session.scope(false)).await?;
     let names = session.settings.names();
     if observed.stack.server.is_some() {
         return hosted(&session, &args).await;

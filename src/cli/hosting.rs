@@ -48,13 +48,12 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let start = Instant::now();
     check_whole(session, target)?;
     let scope = session.scope(target.adopt);
-    let observing = session.provider.observe(&scope);
+    let observing = session.observe(&scope);
     let making = make_image(session, target);
     let selection = Selection::All;
     let nothing = Observed::default();
     let (image, observed) =
         if planning::check_required_environment(session, target, &selection, &nothing).is_ok() {
-            let observing = async { Ok(observing.await?) };
             tokio::try_join!(making, observing)?
         } else {
             // Whether it is live and kept has to be known before a build that may take minutes.

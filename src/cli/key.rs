@@ -265,7 +265,7 @@ async fn list(place: &StackArgs, json: bool) -> Result<(), Failure> {
 
 /// What is live; a failure when the stage has no API yet.
 async fn observe(session: &Session) -> Result<Stack, Failure> {
-    let observed = session.provider.observe(&session.scope(false)).await?;
+    let observed = session.observe(&session.scope(false)).await?;
     if observed.stack.served().is_none() {
         let stage = &session.settings.stage;
         let others = session.other_stages().await?;

@@ -21,7 +21,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let session = Session::open_live(&args.place).await?;
-    let observed = session.provider.observe(&session.scope(false)).await?;
+    let observed = session.observe(&session.scope(false)).await?;
     let endpoint = session.provider.endpoint();
     let names = session.settings.names();
     let location = session.provider.location().await?;

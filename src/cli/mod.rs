@@ -154,14 +154,18 @@ pub(crate) fn main() -> ExitCode {
             failure.code
         }
     };
+    ExitCode::from(ended(code))
+}
+
+/// Tells whoever follows the command that it is over, and answers with what code.
+fn ended(mut code: u8) -> u8 {
     if let Some(error) = output::lost() {
         output::message(&format!("error: cannot write {error}"));
-        let code = if code == exit_code::DONE { exit_code::FAILED } else { code };
-        output::events::ended(code);
-        return ExitCode::from(code);
+        code = if code == exit_code::DONE { exit_code::FAILED } else { code };
     }
+    output::log_end(code);
     output::events::ended(code);
-    ExitCode::from(code)
+    code
 }
 
 fn run(cli: Cli) -> u8 {
@@ -190,6 +194,7 @@ fn unparsed(mut error: clap::Error) -> ExitCode {
     hide_assigned_value(&mut error);
     if error.use_stderr() {
         let failure = unparsed_failure(&assigned::hide(&error.render().to_string()), advice.clone());
+        output::follow_unparsed(typed::command);
         let is_json = std::env::args_os().any(|argument| argument == "--json");
         if let Some(document) = output::FailureDocument::new(&failure).filter(|_| is_json) {
             output::json(&document);
@@ -199,7 +204,7 @@ fn unparsed(mut error: clap::Error) -> ExitCode {
             output::message(&format!("\n  help: {advice}"));
         }
         output::annotate_failure(&failure);
-        return ExitCode::from(exit_code::USAGE);
+        return ExitCode::from(ended(exit_code::USAGE));
     }
     match error.print() {
         // Whoever does not listen any more needs no answer.
@@ -307,12 +312,12 @@ impl Verb {
             Self::Rollback(args) => args.json,
             Self::Prune(args) => args.json,
             Self::Doctor(args) => args.json,
+            Self::Explain(args) => args.json,
             Self::Policy(args) => args.json,
             Self::Destroy(args) => args.json,
             Self::Init(_)
             | Self::Add(_)
             | Self::Dev(_)
-            | Self::Explain(_)
             | Self::Export(_)
             | Self::Invoke(_)
             | Self::Schema(_)

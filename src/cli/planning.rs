@@ -64,7 +64,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
         destination: destination(session),
         may_be_elsewhere: false,
     });
-    let observing = session.provider.observe(&scope);
+    let observing = session.observe(&scope);
     let nothing = Observed::default();
     let (packages, observed) = if check_required_environment(session, target, &selection, &nothing).is_ok() {
         let packaging = async {
@@ -74,7 +74,6 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
             }
             packaging.await
         };
-        let observing = async { Ok(observing.await?) };
         tokio::try_join!(packaging, observing)?
     } else {
         // Whether it is live and kept has to be known before a build that may take minutes.
@@ -158,7 +157,7 @@ pub(super) async fn shared(
         return Ok(BTreeSet::new());
     }
     let all = Scope { thorough: true, ..scope.clone() };
-    Ok(session.provider.observe(&all).await?.shared)
+    Ok(session.observe(&all).await?.shared)
 }
 
 /// A deploy of some functions completes the others' routes from what the stage serves, which has to be known.

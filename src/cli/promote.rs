@@ -85,12 +85,12 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     let session = Session::open(&target.place, &target.overrides()).await?;
     check_hosting(&source, &session)?;
     let selection = planning::select(&session.settings, &target.functions)?;
-    let from = source.provider.observe(&source.scope(false)).await?;
+    let from = source.observe(&source.scope(false)).await?;
     check_place(&source, &session).await?;
     let served = served(&source, &session, &from, &selection)?;
     let inputs = inputs(&session, &from, &served)?;
     let scope = Scope { derivatives: inputs.clone(), ..session.scope(false) };
-    let observed = session.provider.observe(&scope).await?;
+    let observed = session.observe(&scope).await?;
     planning::check_required_environment(&session, &target, &selection, &observed)?;
     let code = served.iter().map(|(name, (_, code))| (name.clone(), *code)).collect();
     let desired = stack::desired(&session.settings, &code, &inputs);

@@ -53,7 +53,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
     let start = Instant::now();
     let session = Session::open_live(&args.place).await?;
-    let observed = session.provider.observe(&session.scope(false)).await?;
+    let observed = session.observe(&session.scope(false)).await?;
     if observed.stack.server.is_some() {
         return hosted::run(&args, &session, &observed, (start, interrupt)).await;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mdo_engine::{Provider, Scope};
+use mdo_engine::{Observed, Provider, Scope};
 use mdo_model::project::{Overrides, Problems, Project, Settings, StageName};
 use time::{Date, OffsetDateTime};
 
@@ -48,6 +48,12 @@ impl Session {
     pub(super) fn scope(&self, adopt: bool) -> Scope {
         let functions: BTreeSet<_> = self.settings.functions.keys().cloned().collect();
         Scope { functions, adopt, ..Scope::default() }
+    }
+
+    /// What is live at the stage.
+    pub(super) async fn observe(&self, scope: &Scope) -> Result<Observed, Failure> {
+        let what = format!("reading what is live at stage {}", self.settings.stage);
+        Ok(output::patiently(&what, self.provider.observe(scope)).await?)
     }
 
     /// The other stages at which the project has anything, as the end of a sentence: `; the project has dev, prod`. Empty where

@@ -112,8 +112,8 @@ fn span(args: &Args) -> Result<(Millis, Millis), Failure> {
 /// Measures once and shows what came of it.
 async fn show(session: &Session, args: &Args, chosen: &BTreeSet<FunctionName>) -> Result<(), Failure> {
     let (since, until) = span(args)?;
-    let measured =
-        session.connection.metrics.measure(chosen, Grid::covering(since, until), Extent::Whole).await?;
+    let measuring = session.connection.metrics.measure(chosen, Grid::covering(since, until), Extent::Whole);
+    let measured = output::patiently("reading what was measured", measuring).await?;
     for note in &measured.notes {
         output::once(&format!("warning: {note}"));
     }

@@ -66,7 +66,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
 }
 
 async fn show(session: &Session, selection: &Selection, as_json: bool) -> Result<(), Failure> {
-    let observed = session.provider.observe(&session.scope(false)).await?;
+    let observed = session.observe(&session.scope(false)).await?;
     let names = session.settings.names();
     let chosen = session.settings.functions.keys().filter(|name| selection.contains(name));
     let chosen: BTreeSet<FunctionName> = chosen.cloned().collect();
@@ -164,7 +164,7 @@ async fn change(
         session.settings.functions.keys().filter(|name| selection.contains(name)).cloned().collect();
     check_files_agree(session, &chosen, args)?;
     let edits = edits(session, &chosen, args)?;
-    let observed = session.provider.observe(&session.scope(false)).await?;
+    let observed = session.observe(&session.scope(false)).await?;
     if args.off && args.functions.is_empty() {
         // Where all are meant, one that is not deployed here has no rule to lose.
         chosen.retain(|name| observed.stack.functions.contains_key(name));

@@ -88,7 +88,10 @@ fn in_checkout(file: &str) -> Option<String> {
     let root = Project::find(&here).unwrap_or_else(|_| here.clone());
     let path = [root, here].iter().map(|folder| folder.join(file)).find(|path| path.is_file())?;
     let path = path.canonicalize().ok()?;
-    let checkout = Path::new(&env::var_os("GITHUB_WORKSPACE")?).canonicalize().ok()?;
+    let named = env::var_os("GITHUB_WORKSPACE").and_then(|folder| Path::new(&folder).canonicalize().ok());
+    // A container of a job may not know it.
+    let checkout =
+        named.or_else(|| path.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_owned))?;
     Some(path.strip_prefix(checkout).ok()?.display().to_string())
 }
 

@@ -27,7 +27,7 @@ impl ErrorCode {
     }
 
     /// What leads to it, and what to do.
-    fn explanation(self) -> (&'static str, &'static str) {
+    pub(super) fn explanation(self) -> (&'static str, &'static str) {
         match self {
             Self::Usage => (
                 "A flag or a command is misspelt, two flags contradict each other, or what is asked for does not fit: a function that \

@@ -19,9 +19,9 @@ pub(crate) use annotation::{Severity, annotate, annotate_failure, annotate_repor
 pub(crate) use documents::{
     Check, CheckState, DerivativeBuildDocument, DerivativeCreateDocument, DerivativeEntry,
     DerivativeListDocument, DerivativeListEntry, DerivativeLockDocument, DerivativePinDocument,
-    DestroyAllDocument, DoctorDocument, FailureDocument, HistoryDocument, ImageDocument, KeysDocument,
-    ListDocument, LockEntry, PartPolicy, PlanDocument, PolicyDocument, PolicyPart, StatusDocument,
-    TrialDocument, TrialOutcome, UsageDocument, WarmDocument, WarmEntry, ZipState, schema,
+    DestroyAllDocument, DoctorDocument, ExplainDocument, FailureDocument, HistoryDocument, ImageDocument,
+    KeysDocument, ListDocument, LockEntry, PartPolicy, PlanDocument, PolicyDocument, PolicyPart,
+    StatusDocument, TrialDocument, TrialOutcome, UsageDocument, WarmDocument, WarmEntry, ZipState, schema,
 };
 pub(crate) use failure::{Complaint, ErrorCode, Failure};
 pub(crate) use hosted::{cost, moves, notes, size as server_size};
@@ -30,9 +30,9 @@ pub(crate) use human::{
 };
 pub(crate) use logs::LogPrinter;
 pub(crate) use mdo_model::thousands;
-pub(crate) use progress::{Progress, Steps};
+pub(crate) use progress::{Progress, Steps, patiently};
 pub(crate) use status::{evidence, status};
-pub(crate) use talk::{TalkArgs, set_talk, trace};
+pub(crate) use talk::{TalkArgs, follow_unparsed, log_end, set_talk, trace};
 use text::utc_now;
 pub(crate) use text::{count, table, utc, utc_seconds};
 
@@ -109,7 +109,7 @@ pub(crate) fn prompt(text: &str) {
 
 /// Says on standard error what is being waited for.
 pub(crate) fn notice(text: &str) {
-    progress::above_lines(|| message(&format!("  {text}")));
+    message(&format!("  {text}"));
 }
 
 /// What [`once`] has said.
@@ -139,6 +139,8 @@ pub(crate) fn message(text: &str) {
 
 /// Writes a message to standard error.
 fn write_message(text: &str) {
-    let mut stderr = anstream::stderr().lock();
-    let _ = writeln!(stderr, "{text}");
+    progress::above_lines(|| {
+        let mut stderr = anstream::stderr().lock();
+        let _ = writeln!(stderr, "{text}");
+    });
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use mdo_engine::RunEvent;
+use mdo_engine::{Finished, Outcome, RunEvent};
 use mdo_model::project::Names;
 use mdo_model::stack::{Action, ResourceId};
 use mdo_package::Bytes;
@@ -19,6 +19,50 @@ pub(super) fn above_lines(print: impl FnOnce()) {
     match lock(&LIVE).clone() {
         Some(lines) => lines.suspend(print),
         None => print(),
+    }
+}
+
+/// How long a person waits without a word.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Waits for `work`, and says on a terminal what it is about when it takes more than a second.
+pub(crate) async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    if !std::io::stderr().is_terminal() {
+        return work.await;
+    }
+    tokio::select! {
+        done = &mut work => return done,
+        () = tokio::time::sleep(PATIENCE) => {}
+    }
+    let lines = MultiProgress::new();
+    let bar = lines.add(ProgressBar::new_spinner().with_style(style("  {spinner} {msg}  {elapsed}")));
+    bar.set_message(what.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let display = Display::show(lines);
+    let done = work.await;
+    bar.finish_and_clear();
+    drop(display);
+    done
+}
+
+/// The display while it is on the terminal, unless another one is there.
+struct Display(bool);
+
+impl Display {
+    fn show(lines: MultiProgress) -> Self {
+        let mut live = lock(&LIVE);
+        let is_first = live.is_none();
+        live.get_or_insert(lines);
+        Self(is_first)
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        if self.0 {
+            lock(&LIVE).take();
+        }
     }
 }
 
@@ -43,6 +87,9 @@ impl Progress {
     /// Takes one event.
     pub(crate) fn on(&self, event: RunEvent<'_>) {
         super::events::happened(&event, &self.names);
+        if let RunEvent::Finished(finished) = event {
+            super::talk::note_down(&told(finished, &self.names));
+        }
         let Some(lines) = &self.lines else {
             if let RunEvent::Waiting(id, what) = event
                 && lock(&self.said).insert((id.clone(), what.clone()))
@@ -85,6 +132,22 @@ impl Progress {
             }
         }
     }
+}
+
+/// What came of a change, for the log.
+fn told(finished: &Finished, names: &Names) -> String {
+    let outcome = match &finished.outcome {
+        Outcome::Done(_) => "done".to_owned(),
+        Outcome::Failed(error) => format!("failed, {error}"),
+        Outcome::Skipped(needed) => format!("skipped, {needed} is not there"),
+        Outcome::Interrupted => "interrupted".to_owned(),
+    };
+    format!(
+        "{} {}  {:.0} ms  {outcome}",
+        finished.id.kind,
+        finished.id.full_name(names),
+        finished.took.as_secs_f64() * 1e3
+    )
 }
 
 /// The steps of one piece of work, on standard error: a line that changes on a terminal, a line for each elsewhere.

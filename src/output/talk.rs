@@ -80,11 +80,44 @@ pub(crate) fn set_talk(args: &TalkArgs, command: impl Fn() -> String, json: bool
     }
 }
 
+/// As [`set_talk`], for a command line that could not be read: who follows events or the log is told why.
+pub(crate) fn follow_unparsed(command: impl Fn() -> String) {
+    let args = TalkArgs {
+        verbose: false,
+        quiet: false,
+        log_file: given("--log-file"),
+        events: given("--events"),
+        color: ColorChoice::Auto,
+    };
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    if let Err(failure) = set_talk(&args, command, json) {
+        super::message(&failure.text());
+    }
+}
+
+/// The value of a flag as it stands in the command line.
+fn given(flag: &str) -> Option<PathBuf> {
+    let mut arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    while let Some(argument) = arguments.next() {
+        match argument.strip_prefix(flag) {
+            Some("") => return arguments.next().map(PathBuf::from),
+            Some(value) if value.starts_with('=') => return Some(PathBuf::from(&value[1..])),
+            _ => {}
+        }
+    }
+    None
+}
+
 fn open(path: &Path) -> Result<File, Failure> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(|error| {
         let text = format!("cannot write the log {}: {error}", path.display());
         Failure::with_help(exit_code::USAGE, text, "name a file that you may write to")
     })
+}
+
+/// Writes down how the command ended.
+pub(crate) fn log_end(exit_code: u8) {
+    note_down(&format!("exit code {exit_code}"));
 }
 
 /// Says one call, where that is asked for.
@@ -97,7 +130,7 @@ pub(crate) fn trace(call: &CallTrace<'_>) {
     note_down(&line);
     if talk.is_verbose {
         let dim = Style::new().dimmed();
-        super::progress::above_lines(|| super::write_message(&format!("  {dim}{line}{dim:#}")));
+        super::write_message(&format!("  {dim}{line}{dim:#}"));
     }
 }
 

@@ -28,6 +28,13 @@ error: `memory` must be a whole number, not a string
 ::error file=shop/functions/echo/function.json,line=2,col=13::`memory` must be a whole number, not a string%0Ahelp: write the value without quotes
 ";
     project.mdo("plan --local").exits(2).complains(said);
+    // A job in a container may not know where its checkout is.
+    std::fs::create_dir(project.folder().parent().unwrap().join(".git")).unwrap();
+    project
+        .mdo("plan --local")
+        .env("GITHUB_ACTIONS", "true")
+        .exits(2)
+        .complains(&format!("{said}{annotations}"));
     project.mdo("plan --local").env("GITHUB_ACTIONS", "false").exits(2).complains(said);
     on_github(&project, "plan --local").exits(2).prints("").complains(&format!("{said}{annotations}"));
     // Below the project's folder it is the same file, and a document is the same document.

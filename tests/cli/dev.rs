@@ -183,7 +183,8 @@ fn a_port_that_is_taken_changes_nothing() {
     let serving = project.mdo("dev --port 0 -s GREETING=first").serves();
     let port = serving.address().port();
     project.mdo(&format!("dev --port {port} -s GREETING=second")).exits(1).prints("").complains(&format!(
-        "error: port {port} on 127.0.0.1 is taken by another process
+        "note: another mdo dev serves stage dev, at http://127.0.0.1:{port}/dev
+error: port {port} on 127.0.0.1 is taken by another process
   help: choose another one with --port, or any free one with --port 0
 "
     ));

@@ -57,6 +57,16 @@ fn a_deploy_tells_its_plan_each_change_and_its_end() {
     );
     assert!(failed[1]["text"].as_str().unwrap().starts_with("error: no function matches `nope`"));
     assert_eq!(failed[2]["exit_code"], 2);
+    // So is that of a command line that cannot be read.
+    project.mdo("deploy --lokal -s TOKEN=hush-hush-hush --events=events.jsonl").exits(2);
+    let text = project.read("events.jsonl");
+    assert!(!text.contains("hush-hush-hush"), "{text}");
+    let failed = events(&text);
+    assert!(
+        failed[1]["text"].as_str().unwrap().starts_with("error: unexpected argument '--lokal'"),
+        "{text}"
+    );
+    assert_eq!(failed.last().unwrap(), &json!({"event": "ended", "exit_code": 2}));
 }
 
 #[test]

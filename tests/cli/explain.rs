@@ -38,6 +38,9 @@ fn an_error_says_its_code_where_more_is_asked_for() {
   Wait a moment and run the same command again: it goes on where it stopped.
 ",
     );
+    let told = project.mdo("explain BUSY --json").json();
+    assert_eq!(told["codes"][0]["code"], "busy");
+    assert!(told["codes"][0]["way_out"].as_str().unwrap().starts_with("Wait a moment"), "{told}");
     project.mdo("explain buzy").exits(2).says("\n\n  tip: a similar value exists: 'busy'\n");
     project.mdo("logs nope --local -v").exits(2).complains(
         "error: no function matches `nope`

@@ -70,6 +70,12 @@ impl std::fmt::Debug for Invoked {
 }
 
 impl LocalProvider {
+    /// The base URL of the stage, where a process serves it now.
+    pub fn served_at(&self) -> Option<String> {
+        let port = self.store.port().filter(|port| server::answers(*port))?;
+        Some(format!("http://127.0.0.1:{port}/{}", self.names.stage))
+    }
+
     /// Forgets how much of its quota each key of the stage has used, for servers that are started from now on.
     ///
     /// # Errors
@@ -400,8 +406,8 @@ impl Provider for LocalProvider {
     }
 
     fn endpoint(&self) -> Option<String> {
-        let port = self.store.port().filter(|port| server::answers(*port)).unwrap_or(DEFAULT_PORT);
-        Some(format!("http://127.0.0.1:{port}/{}", self.names.stage))
+        let here = || format!("http://127.0.0.1:{DEFAULT_PORT}/{}", self.names.stage);
+        Some(self.served_at().unwrap_or_else(here))
     }
 
     fn calls(&self) -> usize {

@@ -119,7 +119,7 @@ impl Watching<'_> {
     }
 
     async fn end(&self, how: End) -> Result<(), Failure> {
-        let observed = self.session.provider.observe(&self.session.scope(false)).await?;
+        let observed = self.session.observe(&self.session.scope(false)).await?;
         let mut tried = tried(&observed);
         tried.retain(|name, _| self.functions.as_ref().is_none_or(|functions| functions.contains(name)));
         let documents = Some(&self.documents);

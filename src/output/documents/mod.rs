@@ -5,6 +5,7 @@
 mod derivative;
 mod doctor;
 mod event;
+mod explain;
 mod failure;
 mod history;
 mod image;
@@ -27,6 +28,7 @@ pub(crate) use derivative::{
 };
 pub(crate) use doctor::{Check, CheckState, DoctorDocument};
 pub(crate) use event::EventDocument;
+pub(crate) use explain::ExplainDocument;
 pub(crate) use failure::{DestroyAllDocument, FailureDocument};
 pub(crate) use history::HistoryDocument;
 pub(crate) use image::ImageDocument;
@@ -98,6 +100,7 @@ enum AnyDocument {
     Status(StatusDocument),
     History(HistoryDocument),
     Doctor(DoctorDocument),
+    Explain(ExplainDocument),
     Policy(PolicyDocument),
     DestroyAll(DestroyAllDocument),
     Trial(TrialDocument),
