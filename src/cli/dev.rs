@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use clap_complete::ArgValueCandidates;
-use mdo_local::{Activity, DEFAULT_PORT, HostName, Observer, Server, Teller};
+use mdo_local::{Activity, DEFAULT_PORT, HostName, Observer, ServeOptions, Server, Teller};
 use mdo_model::project::{FunctionName, KeyName, Names, Project, StageName, left_out};
-use mdo_model::stack::Kind;
+use mdo_model::stack::{Action, Change, Kind};
 use mdo_package::Package;
 
 use super::applying::{self, RunOptions};
 use super::arguments::{Environment, StackArgs, Target};
+use super::consulting;
 use super::derivative;
 use super::interrupt::Interrupt;
 use super::names;
@@ -100,12 +101,13 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     if args.reset_usage {
         provider.reset_usage()?;
     }
-    let server = Server::serve(provider, listener, args.host, observer()).await?;
+    let options = ServeOptions { hosts: args.host, planner: Some(consulting::planner(&session)) };
+    let server = Server::serve(provider, listener, options, observer()).await?;
     output::data(&format!("\nServing {} until Ctrl-C.\n", server.url()));
     output::data(&deploy::closing(&session, &planned, &server.url()));
-    output::data(&format!("  page  http://{}/\n{}\n", server.address(), used(&server)));
+    output::data(&format!("  page  {}\n{}\n", server.console_url(), used(&server)));
     if args.open
-        && let Err(error) = open::that_detached(format!("http://{}/", server.address()))
+        && let Err(error) = open::that_detached(server.console_url())
     {
         output::message(&format!("warning: cannot open a browser: {error}"));
     }
@@ -212,11 +214,13 @@ async fn follow(
             Ok(Reloaded::Stopped) => {}
             Err(failure) => {
                 is_mistaken = true;
+                server.edited(Some(failure.text()));
                 if !failure.is_reported() {
                     output::message(&format!("{}\n  still serving the last good version", failure.text()));
                 }
             }
             Ok(reloaded) => {
+                server.edited(None);
                 if is_mistaken && reloaded == Reloaded::Unchanged {
                     output::message("files are valid again; nothing to reload");
                 }
@@ -282,7 +286,19 @@ async fn reload(
     keeps_keys(&session, &planned)?;
     apply(&session, &planned, start, interrupt).await?;
     server.reload().await?;
+    server.reloaded(planned.plan.changes.iter().map(|change| told(change, &planned.plan.names)).collect());
     Ok(Reloaded::Changed)
+}
+
+/// A change in a line.
+fn told(change: &Change, names: &Names) -> String {
+    let (sign, fields) = match change.action {
+        Action::Create => ('+', Vec::new()),
+        Action::Update => ('~', change.fields.iter().map(|field| field.path.as_str()).collect()),
+        Action::Delete => ('-', Vec::new()),
+    };
+    let what = format!("{sign} {} {}", change.id.kind, change.id.full_name(names));
+    if fields.is_empty() { what } else { format!("{what}: {}", fields.join(", ")) }
 }
 
 /// A failure when keys would go. Files come back when a branch is switched; the values of keys do not.

@@ -4,14 +4,14 @@ pub(super) mod moment;
 mod request;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap_complete::ArgValueCandidates;
 use mdo_engine::logs::{
-    Fold, Follower, Level, LogEntry, LogEntryBody, LogQuery, LogSource, Logs, Millis, Reading,
+    Fold, Following, Level, LogEntry, LogEntryBody, LogQuery, LogSource, Logs, Millis, Reading, now,
 };
 use mdo_model::project::FunctionName;
 use regex_lite::Regex;
@@ -23,9 +23,6 @@ use super::names;
 use super::planning;
 use super::session::Session;
 use crate::output::{self, Failure, LogPrinter, exit_code};
-
-/// How long an entry waits for what may join it while its log is followed, in milliseconds.
-const SETTLES_WITHIN: Millis = 300;
 
 /// Show what functions have logged, all of them in order of time
 ///
@@ -204,38 +201,24 @@ impl View {
         printer: &mut LogPrinter,
         interrupt: &Interrupt,
     ) -> Result<(), Failure> {
-        let mut follower = Follower::new(query.since, self.logs.lateness());
-        let mut fold = Fold::default();
+        let mut following = Following::new(Arc::clone(&self.logs), self.sources.clone(), query);
         while !output::is_unread() {
-            let now = now();
-            let mut reading =
-                self.reading(LogQuery { since: follower.look(now), until: now, ..query.clone() });
-            loop {
-                let batch = tokio::select! {
-                    () = interrupt.token.cancelled() => return Ok(()),
-                    batch = reading.next() => batch?,
-                };
-                if batch.is_empty() {
-                    break;
-                }
-                batch.into_iter().filter(|event| follower.is_new(event)).for_each(|event| fold.push(event));
-                self.show(fold.ready(now - SETTLES_WITHIN), printer);
+            let look = following.look(now(), |entries| {
+                self.show(entries, printer);
+                if output::is_unread() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            tokio::select! {
+                () = interrupt.token.cancelled() => return Ok(()),
+                looked = look => looked?,
             }
-            self.show(fold.ready(now - SETTLES_WITHIN), printer);
             tokio::select! {
                 () = interrupt.token.cancelled() => break,
                 () = tokio::time::sleep(self.logs.rhythm()) => {}
             }
         }
-        self.show(fold.finish(), printer);
+        self.show(following.finish(), printer);
         Ok(())
     }
-}
-
-/// The present moment.
-pub(super) fn now() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }
 
 /// A moment as RFC 3339 in UTC.

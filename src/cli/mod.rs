@@ -14,6 +14,7 @@ mod closed_runtimes;
 mod completions;
 mod connect;
 mod consent;
+mod consulting;
 mod convert;
 mod deploy;
 mod derivative;

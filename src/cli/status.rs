@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use clap_complete::ArgValueCandidates;
-use mdo_engine::logs::Millis;
+use mdo_engine::logs::{Millis, now};
 use mdo_engine::metrics::{Extent, Grid, Measurement};
 use mdo_model::project::FunctionName;
 
 use super::arguments::StackArgs;
 use super::interrupt::Interrupt;
-use super::logs::{Moment, moment, now};
+use super::logs::{Moment, moment};
 use super::names;
 use super::planning;
 use super::replace;

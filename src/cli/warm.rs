@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use clap_complete::ArgValueCandidates;
-use mdo_engine::logs::Millis;
+use mdo_engine::logs::{Millis, now};
 use mdo_engine::metrics::{Extent, Grid, Measurement};
 use mdo_engine::{Observed, Packages, Ping, Recent};
 use mdo_model::project::{self, FunctionName, Rate, Warm};
@@ -17,7 +17,6 @@ use super::applying::{self, Execution, RunOptions};
 use super::arguments::StackArgs;
 use super::consent::Consent;
 use super::interrupt::Interrupt;
-use super::logs::now;
 use super::names;
 use super::planning;
 use super::replace::replace;

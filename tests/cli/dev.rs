@@ -357,7 +357,7 @@ For more information, try '--help'.
 ",
     );
     let serving = project.mdo("dev --host shop.test --host LOCALHOST:8080 --port 0").serves();
-    for (host, status) in [("shop.test", 200), ("localhost:8080", 200), ("evil.example", 403)] {
+    for (host, status) in [("shop.test", 401), ("localhost:8080", 401), ("evil.example", 403)] {
         let page =
             crate::support::http::request(serving.address(), "GET", "/", &[("Host", host)], b"").unwrap();
         assert_eq!(page.status(), status, "{host}");

@@ -9,6 +9,7 @@ mod builds;
 mod check;
 mod completions;
 mod consent;
+mod console;
 mod container;
 mod contract;
 mod deploy_local;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::support::project::TestProject;
+use crate::support::serving::Serving;
 
 /// Removes the file that the hook makes, unless it was there before.
 struct Made(Option<PathBuf>);
@@ -19,11 +20,18 @@ impl Drop for Made {
     }
 }
 
-#[test]
-fn the_reference_project_is_built_by_its_hook_and_answers_the_guides_sample() {
+/// The reference project while it is served.
+pub(crate) struct Reference {
+    pub(crate) serving: Serving,
+    pub(crate) project: TestProject,
+    _made: Made,
+}
+
+/// Serves the reference project, which is built by its hook.
+pub(crate) fn served() -> Reference {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let bootstrap = repository.join("functions/sample_producer/bootstrap");
-    let _made = Made((!bootstrap.exists()).then_some(bootstrap));
+    let made = Made((!bootstrap.exists()).then_some(bootstrap));
     // The functions are those of the repository, so cargo finds what it built for mdo itself; the state is ours.
     let project = TestProject::local();
     fs::copy(repository.join("project.toml"), project.path("project.toml")).unwrap();
@@ -34,7 +42,12 @@ fn the_reference_project_is_built_by_its_hook_and_answers_the_guides_sample() {
             dev = dev.env(name, &value);
         }
     }
-    let serving = dev.serves();
+    Reference { serving: dev.serves(), project, _made: made }
+}
+
+#[test]
+fn the_reference_project_is_built_by_its_hook_and_answers_the_guides_sample() {
+    let Reference { serving, project, _made } = served();
     let sample = serving.get("/sample_producer", Some(&project.key("default")));
     assert_eq!(
         format!("{:x}", Sha256::digest(&sample.body)),

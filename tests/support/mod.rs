@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod autoscaling;
+pub mod browser;
 pub mod client;
 pub mod command;
 pub mod contract;

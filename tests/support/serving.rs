@@ -19,6 +19,7 @@ pub struct Serving {
     lines: Receiver<String>,
     heard: Vec<String>,
     url: String,
+    page: String,
 }
 
 impl Serving {
@@ -36,10 +37,11 @@ impl Serving {
                 }
             });
         }
-        let mut serving = Serving { child, shown, lines, heard: Vec::new(), url: String::new() };
+        let mut serving =
+            Serving { child, shown, lines, heard: Vec::new(), url: String::new(), page: String::new() };
         let line = serving.says("Serving ");
         serving.url = line.split(' ').nth(1).unwrap().to_owned();
-        serving.says("  page  ");
+        serving.page = serving.says("  page  ").split_whitespace().nth(1).unwrap().to_owned();
         serving
     }
 
@@ -53,6 +55,11 @@ impl Serving {
                 return line;
             }
         }
+    }
+
+    /// The address of the console, with its token.
+    pub fn page(&self) -> &str {
+        &self.page
     }
 
     /// Where it listens.

@@ -6,12 +6,12 @@
 use std::str::FromStr;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode, Uri};
 
-use super::console;
+use super::console::{self, Answer};
 
 /// The names of this machine, as every system resolves them.
 const OWN_NAMES: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
@@ -105,12 +105,12 @@ impl Unwelcome {
 }
 
 /// The answer to a request that is refused: a page in place of the page, and JSON in place of the API's.
-pub(super) fn refusal(reason: &str, part: Part) -> Response<Full<Bytes>> {
+pub(super) fn refusal(reason: &str, part: Part) -> Answer {
     if part == Part::Page {
         return console::refusal(reason);
     }
     let body = serde_json::json!({ "message": reason }).to_string();
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Either::Left(Full::new(Bytes::from(body))));
     *response.status_mut() = StatusCode::FORBIDDEN;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -35,6 +35,8 @@ pub(super) struct ServedStack {
     pub(super) front: Arc<Front>,
     pub(super) functions: Arc<ServedFunctions>,
     pub(super) warm_rules: Arc<BTreeMap<FunctionName, WarmRule>>,
+    /// What all of it was made of.
+    pub(super) state: Arc<StoredStack>,
 }
 
 /// What a running server serves.
@@ -100,7 +102,7 @@ impl Live {
         }
         let (functions, reloaded) = self.functions(&state, &before);
         let front = self.front(&state);
-        let warm_rules = Arc::new(state.warm_rules);
+        let warm_rules = Arc::new(state.warm_rules.clone());
         if let Some(stage) = &state.stage {
             let keys = state.keys.keys().cloned().collect();
             self.lock_meter().set(stage.throttle, stage.quota, &keys);
@@ -111,6 +113,7 @@ impl Live {
             front: Arc::new(front),
             functions: Arc::new(ServedFunctions(functions)),
             warm_rules,
+            state: Arc::new(state),
         }));
         for Reloaded { function, version } in &reloaded {
             (self.observer)(Activity::Reloaded { function: function.clone(), version: version.clone() });
@@ -169,6 +172,11 @@ impl Live {
         self.schedule.set(&BTreeMap::new());
         let last = self.stack.swap(Arc::default());
         join_all(last.functions.0.values().map(|function| function.runtime.clone().retire())).await;
+    }
+
+    /// How long it is until each warm rule fires next; nothing where another server fires them.
+    pub(super) fn due(&self) -> BTreeMap<FunctionName, Duration> {
+        if self.has_clock() { self.schedule.due() } else { BTreeMap::new() }
     }
 
     pub(super) fn lock_meter(&self) -> std::sync::MutexGuard<'_, Meter> {

@@ -22,6 +22,8 @@ pub(super) struct Schedule {
 
 struct Running {
     rule: WarmRule,
+    began: Instant,
+    period: Duration,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -41,12 +43,23 @@ impl Schedule {
             };
             let period = Duration::from_secs(60 * u64::from(rate.minutes()));
             // The time is taken here, not when the task gets its turn.
-            let ticks = interval_at(Instant::now() + period, period);
+            let began = Instant::now();
+            let ticks = interval_at(began + period, period);
             let task =
                 tokio::spawn(keep_firing(Arc::clone(&self.fire), function.clone(), rule.clone(), ticks));
-            let task = Running { rule: rule.clone(), _task: AbortOnDropHandle::new(task) };
+            let task = Running { rule: rule.clone(), began, period, _task: AbortOnDropHandle::new(task) };
             running.insert(function.clone(), task);
         }
+    }
+
+    /// How long it is until each rule fires next.
+    pub(super) fn due(&self) -> BTreeMap<FunctionName, Duration> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = |running: &Running| {
+            let gone = running.began.elapsed().as_millis() % running.period.as_millis().max(1);
+            running.period - Duration::from_millis(u64::try_from(gone).unwrap_or_default())
+        };
+        running.iter().map(|(function, running)| (function.clone(), due(running))).collect()
     }
 }
 
@@ -100,6 +113,8 @@ mod tests {
         let mut clock = clock();
         clock.schedule.set(&rules(&[("a", rule("5m", true)), ("off", rule("1m", false))]));
         assert_eq!(until(&mut clock, 4, start).await, []);
+        let due = clock.schedule.due();
+        assert_eq!(due.into_iter().collect::<Vec<_>>(), [("a".parse().unwrap(), Duration::from_secs(59))]);
         assert_eq!(until(&mut clock, 11, start).await, [("a".to_owned(), 300), ("a".to_owned(), 600)]);
     }
 

@@ -6,10 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::Either;
+use hyper::Request;
 use hyper::body::Incoming;
-use hyper::{Method, Request, Response};
 use mdo_engine::{Cause, Error};
 use mdo_model::project::{FunctionName, KeyName, Quota};
 use mdo_server::gateway::{Gateway, Source, today};
@@ -20,8 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Observer};
 use super::admission::{Admission, HostName, Part};
+use super::console::{Answer, Console, Notices, Planner};
 use super::live::Live;
-use super::{LAST_LINES, LocalProvider, admission, console};
+use super::{LAST_LINES, LocalProvider, admission};
 
 /// The port of a server when none is asked for.
 pub const DEFAULT_PORT: u16 = 3000;
@@ -46,11 +46,11 @@ struct Entrance {
     live: Arc<Live>,
     gateway: Gateway,
     admission: Admission,
-    port: u16,
+    console: Arc<Console>,
 }
 
 impl Entrance {
-    fn new(live: &Arc<Live>, port: u16, hosts: Vec<HostName>) -> Self {
+    fn new(live: &Arc<Live>, console: Arc<Console>, port: u16, hosts: Vec<HostName>) -> Self {
         let (observer, book) = (Arc::clone(&live.observer), live.provider.book.clone());
         let observer = Arc::new(move |activity| {
             if let mdo_server::Activity::Request(request) = &activity {
@@ -61,7 +61,7 @@ impl Entrance {
         let source = Arc::clone(live) as Arc<dyn Source>;
         let (names, meter) = (live.provider.names.clone(), Arc::clone(&live.meter));
         let gateway = Gateway::new(source, names, meter, observer, port);
-        Self { live: Arc::clone(live), gateway, admission: Admission::new(port, hosts), port }
+        Self { live: Arc::clone(live), gateway, admission: Admission::new(port, hosts), console }
     }
 }
 
@@ -69,8 +69,19 @@ impl Entrance {
 pub struct Server {
     address: SocketAddr,
     live: Arc<Live>,
+    console: Arc<Console>,
+    notices: Arc<Notices>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
+}
+
+/// What a server is told beside its stack.
+#[derive(Clone, Default)]
+pub struct ServeOptions {
+    /// Names that it goes by, beside those of this machine.
+    pub hosts: Vec<HostName>,
+    /// What plans a deploy for the console; without it nobody does.
+    pub planner: Option<Planner>,
 }
 
 impl Server {
@@ -85,7 +96,7 @@ impl Server {
         observer: Observer,
     ) -> Result<Self, Error> {
         let listener = Self::bind(port.unwrap_or(DEFAULT_PORT)).await?;
-        Self::serve(provider, listener, Vec::new(), observer).await
+        Self::serve(provider, listener, ServeOptions::default(), observer).await
     }
 
     /// Takes a port and lets requests wait; 0 lets the system choose.
@@ -98,23 +109,26 @@ impl Server {
         listener.map_err(|error| cannot_listen(port, &error))
     }
 
-    /// As [`Server::start`], on a port that was taken before; it goes by the names `hosts` too.
+    /// As [`Server::start`], on a port that was taken before.
     ///
     /// # Errors
     /// When the state cannot be read.
     pub async fn serve(
         provider: &LocalProvider,
         listener: TcpListener,
-        hosts: Vec<HostName>,
+        options: ServeOptions,
         observer: Observer,
     ) -> Result<Self, Error> {
         let address = listener.local_addr()?;
         // What a killed server has left may still run, and hold files and ports.
         let _ = tokio::task::spawn_blocking(mdo_server::runtime::sweep).await;
-        let live = Live::start(provider.clone(), observer).await?;
+        let notices = Arc::new(Notices::default());
+        let live = Live::start(provider.clone(), noting(&notices, observer)).await?;
         provider.store.save_port(address.port())?;
         let stop = CancellationToken::new();
-        let entrance = Arc::new(Entrance::new(&live, address.port(), hosts));
+        let ServeOptions { hosts, planner } = options;
+        let console = Console::new(&live, Arc::clone(&notices), planner, address.port(), stop.clone())?;
+        let entrance = Arc::new(Entrance::new(&live, Arc::clone(&console), address.port(), hosts));
         let handler = move |request, peer| {
             let entrance = Arc::clone(&entrance);
             async move { answer(&entrance, request, peer).await }
@@ -123,7 +137,7 @@ impl Server {
             tokio::spawn(accept(listener, handler, stop.clone().cancelled_owned())),
             tokio::spawn(keep_up(Arc::clone(&live), stop.clone())),
         ];
-        Ok(Self { address, live, stop, tasks })
+        Ok(Self { address, live, console, notices, stop, tasks })
     }
 
     /// Where it listens.
@@ -134,6 +148,21 @@ impl Server {
     /// The base URL of the stage, without a slash at its end.
     pub fn url(&self) -> String {
         format!("http://{}/{}", self.address, self.live.provider.names.stage)
+    }
+
+    /// Where the console is opened, with its token: a secret of the user's.
+    pub fn console_url(&self) -> String {
+        format!("http://{}{}", self.address, self.console.path())
+    }
+
+    /// Tells the console whether the files as they are now are served: `mistake` says why not.
+    pub fn edited(&self, mistake: Option<String>) {
+        self.notices.edited(mistake);
+    }
+
+    /// Tells the console what a reload has changed, a line for each change.
+    pub fn reloaded(&self, changes: Vec<String>) {
+        self.notices.reloaded(changes);
     }
 
     /// The quota of the usage plan, and how much of it each key has used today, this week or this month.
@@ -186,12 +215,15 @@ fn cannot_listen(port: u16, error: &io::Error) -> Error {
     }
 }
 
-/// The page at `/`, and the stage below its name, for whom they are meant.
-async fn answer(entrance: &Entrance, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
-    let is_page = request.uri().path() == "/" && matches!(*request.method(), Method::GET | Method::HEAD);
-    let stack = entrance.live.current().await;
-    let part = if is_page { Part::Page } else { Part::Api { cors: stack.front.allows_cors() } };
+/// The console, and the stage below its name, for whom they are meant.
+async fn answer(entrance: &Entrance, request: Request<Incoming>, peer: SocketAddr) -> Answer {
     let (head, body) = request.into_parts();
+    let is_console = Console::is_asked(&head);
+    let part = if is_console {
+        Part::Page
+    } else {
+        Part::Api { cors: entrance.live.current().await.front.allows_cors() }
+    };
     if let Err(unwelcome) = entrance.admission.check(&head, part) {
         let reason = unwelcome.reason(part);
         (entrance.live.observer)(Activity::problem(format!(
@@ -201,10 +233,19 @@ async fn answer(entrance: &Entrance, request: Request<Incoming>, peer: SocketAdd
         )));
         return admission::refusal(&reason, part);
     }
-    if is_page {
-        return console::page(&entrance.live.provider.names, &stack, entrance.port);
+    if is_console {
+        return entrance.console.answer(&head, body).await;
     }
-    entrance.gateway.handle(Request::from_parts(head, body), peer).await
+    entrance.gateway.handle(Request::from_parts(head, body), peer).await.map(Either::Left)
+}
+
+/// An observer that lets the console know as well.
+fn noting(notices: &Arc<Notices>, observer: Observer) -> Observer {
+    let notices = Arc::clone(notices);
+    Arc::new(move |activity| {
+        notices.note(&activity);
+        observer(activity);
+    })
 }
 
 /// Sees changes by other processes, and writes usage down, also when no request asks.

@@ -154,7 +154,7 @@ impl StoredKey {
 }
 
 /// Random letters and digits, from the operating system's source.
-fn random(length: usize) -> Result<String, Error> {
+pub(super) fn random(length: usize) -> Result<String, Error> {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut text = String::with_capacity(length);
     while text.len() < length {

@@ -28,6 +28,9 @@ const STAGES: &str = "stages";
 /// The file that keeps a stack, in the folder of its stage.
 const STATE: &str = "state.json";
 
+/// The file that keeps the token of the console, in the folder of its stage.
+const CONSOLE: &str = "console.json";
+
 /// The store of one stage.
 #[derive(Clone, Debug)]
 pub(super) struct Store {
@@ -41,6 +44,11 @@ pub(super) struct Store {
 struct StoredPing {
     at: String,
     outcome: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ConsoleToken {
+    token: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -160,6 +168,18 @@ impl Store {
         } else {
             Ok(())
         }
+    }
+
+    /// The token of the console that serves, or last served, the stage.
+    pub(super) fn console_token(&self) -> Option<String> {
+        let content = files::read(&self.own, &self.folder.join(CONSOLE)).ok()??;
+        Some(serde_json::from_slice::<ConsoleToken>(&content).ok()?.token)
+    }
+
+    /// Writes down the token of the console.
+    pub(super) fn save_console_token(&self, token: &str) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        write(&self.own, &self.folder.join(CONSOLE), &ConsoleToken { token: token.to_owned() })
     }
 
     /// Takes the clock of the stage's warm rules; `None` while another process has it.

@@ -1,14 +1,14 @@
 //! Accepts connections and hands each request to a handler, until it is told to stop.
 
 use std::convert::Infallible;
+use std::error::Error as StdError;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -63,23 +63,25 @@ impl ServerEnd {
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves connections until `stop` resolves; requests in flight then have [`GRACE`] to end.
-pub async fn accept<H, Answer>(listener: TcpListener, handler: H, stop: impl Future<Output = ()>)
+pub async fn accept<H, Answer, B>(listener: TcpListener, handler: H, stop: impl Future<Output = ()>)
 where
     H: Fn(Request<Incoming>, SocketAddr) -> Answer + Clone + Send + 'static,
-    Answer: Future<Output = Response<Full<Bytes>>> + Send,
+    Answer: Future<Output = Response<B>> + Send,
+    B: Body<Data = Bytes, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
 {
     accept_with(Patience::default(), listener, handler, stop).await;
 }
 
 /// As [`accept`], with a patience of one's own.
-pub async fn accept_with<H, Answer>(
+pub async fn accept_with<H, Answer, B>(
     patience: Patience,
     listener: TcpListener,
     handler: H,
     stop: impl Future<Output = ()>,
 ) where
     H: Fn(Request<Incoming>, SocketAddr) -> Answer + Clone + Send + 'static,
-    Answer: Future<Output = Response<Full<Bytes>>> + Send,
+    Answer: Future<Output = Response<B>> + Send,
+    B: Body<Data = Bytes, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
 {
     let graceful = GracefulShutdown::new();
     let end = ServerEnd::default();
@@ -126,6 +128,7 @@ fn protocol(patience: Patience) -> http1::Builder {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::Full;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
     use super::*;

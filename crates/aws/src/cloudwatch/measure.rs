@@ -7,11 +7,11 @@
 //! <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html>.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use mdo_engine::logs::Millis;
+use mdo_engine::logs::{Millis, now};
 use mdo_engine::metrics::{
     ApiMeasure, ColdStarts, Extent, FunctionMeasure, FunctionSize, Grid, KeyMeasure, Measurement, Metrics,
     Payee, Percentiles, ServerMeasure, Used, WarmState,
@@ -354,11 +354,6 @@ fn of_api(places: &ApiPlaces, found: &Answers, grid: Grid) -> ApiMeasure {
         latency: found.percentiles(places.latency),
         month: None,
     }
-}
-
-fn now() -> Millis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }
 
 /// When the month of a moment began.

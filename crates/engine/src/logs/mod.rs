@@ -6,6 +6,7 @@
 
 mod fold;
 mod follow;
+mod following;
 mod level;
 mod line;
 mod reading;
@@ -14,7 +15,7 @@ mod sample;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use mdo_model::project::FunctionName;
@@ -24,12 +25,19 @@ use crate::Error;
 
 pub use fold::{Fold, LogEntry, LogEntryBody};
 pub use follow::{Follower, Lateness};
+pub use following::Following;
 pub use level::Level;
 pub use line::{platform_line, report_field};
 pub use reading::Reading;
 
 /// Milliseconds since 1970 in UTC, as logs count time.
 pub type Millis = i64;
+
+/// The present moment.
+pub fn now() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+}
 
 /// What knows what the stage's functions have logged.
 #[async_trait]

@@ -39,7 +39,7 @@ async fn a_rebound_name_reaches_neither_the_page_nor_the_api() {
     }
     for host in ["127.0.0.1", "localhost", "LOCALHOST", "[::1]"] {
         let host = format!("{host}:{port}");
-        assert_eq!(running.send("GET", "/", &[("Host", &host)], b"").await.status, 200, "{host}");
+        assert_eq!(running.send("GET", "/", &[("Host", &host)], b"").await.status, 401, "{host}");
         assert_eq!(running.send("GET", "/dev/open", &[("Host", &host)], b"").await.status, 200, "{host}");
     }
 }
@@ -84,7 +84,8 @@ async fn a_page_of_another_origin_reaches_the_api_of_the_stage_with_cors_alone()
         let reason = format!("the console page does not answer pages of another origin (here {EVIL})");
         is_refused_page(&running.send("GET", "/", &from(EVIL), b"").await, &reason);
         let own = format!("http://localhost:{}", running.server.address().port());
-        assert_eq!(running.send("GET", "/", &from(&own), b"").await.status, 200);
+        // It is let in, and asked for its token.
+        assert_eq!(running.send("GET", "/", &from(&own), b"").await.status, 401);
     }
     let image =
         [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")];

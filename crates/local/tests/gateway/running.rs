@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mdo_local::{Activity, Observer, Server};
+use mdo_local::{Activity, Observer, ServeOptions, Server};
 use mdo_model::project::Security;
 use tokio::sync::Notify;
 
@@ -40,7 +40,8 @@ impl Running {
         };
         let listener = Server::bind(0).await.unwrap();
         let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
-        let server = Server::serve(&fixture.provider(), listener, hosts, observer).await.unwrap();
+        let options = ServeOptions { hosts, ..ServeOptions::default() };
+        let server = Server::serve(&fixture.provider(), listener, options, observer).await.unwrap();
         Self { fixture, server, lines, news }
     }
 

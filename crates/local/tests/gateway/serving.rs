@@ -106,17 +106,20 @@ async fn a_warm_rule_pings_on_time_and_every_firing_is_recorded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_root_is_a_page_that_shows_what_is_served_and_no_secret() {
-    let running = Running::start(keyed().warm("sample", "5m")).await;
-    let page = running.get("/").await;
+async fn the_root_is_the_console_for_who_has_its_token_and_tells_no_secret() {
+    let running =
+        Running::start(keyed().environment("sample", "PASSWORD", "hush-hush").warm("sample", "5m")).await;
+    let url = running.server.console_url();
+    let opened =
+        running.get(url.split_once("/?").map(|(_, query)| format!("/?{query}")).unwrap().as_str()).await;
+    let cookie = opened.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let page = running.send("GET", "/", &[("Cookie", &cookie)], b"").await;
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
-    for text in [
-        "ml_api · dev",
-        &format!("{}/keyed", running.server.url()),
-        "mdo key show default --local",
-        "every 5 minutes",
-    ] {
-        assert!(page.text().contains(text), "{text}");
+    assert!(page.text().contains("<title>ml_api · dev</title>"), "{}", page.text());
+    let served = running.send("GET", "/_mdo/configuration", &[("Cookie", &cookie)], b"").await;
+    assert!(served.text().contains("PASSWORD") && served.text().contains("GET /keyed"), "{}", served.text());
+    for answer in [page, served] {
+        assert!(!answer.text().contains(&running.fixture.key_value("default").await));
+        assert!(!answer.text().contains("hush-hush"));
     }
-    assert!(!page.text().contains(&running.fixture.key_value("default").await));
 }
