@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use clap_complete::ArgValueCandidates;
-use mdo_local::{Activity, DEFAULT_PORT, HostName, Observer, ServeOptions, Server, Teller};
+use mdo_local::{Activity, DEFAULT_PORT, HostName, Limits, Observer, ServeOptions, Server, Teller};
 use mdo_model::project::{FunctionName, KeyName, Names, Project, StageName, left_out};
 use mdo_model::stack::{Action, Change, Kind};
 use mdo_package::Package;
@@ -44,6 +44,12 @@ pub(super) struct Args {
     /// A further name that the server goes by, and whose pages may call the API; may be repeated
     #[arg(long, value_name = "NAME[:PORT]")]
     host: Vec<HostName>,
+    /// End a sandbox that has had no event for so long, so that the next event starts cold, as on AWS after some minutes
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
+    idle: Duration,
+    /// Let a sandbox stand still between events, as Lambda does: what it does in the background waits for the next event
+    #[arg(long)]
+    freeze: bool,
     /// Forget how much of its quota each key has used
     #[arg(long)]
     reset_usage: bool,
@@ -101,7 +107,8 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     if args.reset_usage {
         provider.reset_usage()?;
     }
-    let options = ServeOptions { hosts: args.host, planner: Some(consulting::planner(&session)) };
+    let limits = Limits { idle: args.idle, freezes: args.freeze, ..Limits::default() };
+    let options = ServeOptions { hosts: args.host, planner: Some(consulting::planner(&session)), limits };
     let server = Server::serve(provider, listener, options, observer()).await?;
     output::data(&format!("\nServing {} until Ctrl-C.\n", server.url()));
     output::data(&deploy::closing(&session, &planned, &server.url()));

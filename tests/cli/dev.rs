@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -175,6 +176,21 @@ fn a_quota_that_is_used_up_is_shown_and_can_be_reset() {
     assert_eq!(refused, [429; 3]);
     assert!(said.contains("2 of 2 requests a month by key default; --reset-usage begins anew"), "{said}");
     assert_eq!(statuses("--reset-usage").0, [200, 200, 429]);
+}
+
+#[test]
+fn a_sandbox_ends_when_it_has_been_idle_for_as_long_as_it_may() {
+    let project = TestProject::local_with_echo();
+    let mut serving = project.mdo("dev --port 0 --idle 50ms --freeze").serves();
+    let key = project.key("default");
+    let mut cold = 0;
+    while cold < 2 {
+        assert_eq!(serving.get("/echo", Some(&key)).status(), 200);
+        cold += u32::from(serving.says(" REPORT ").contains("Init Duration: "));
+        // Nothing tells of the end of a sandbox: the next event does.
+        thread::sleep(Duration::from_millis(100));
+    }
+    project.mdo("dev --idle soon").exits(2).says("invalid value 'soon' for '--idle <TIME>'");
 }
 
 #[test]

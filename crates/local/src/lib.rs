@@ -26,13 +26,14 @@ use async_trait::async_trait;
 use mdo_engine::{Applied, Cause, Error, LiveFunction as LiveFacts, Observed, Provider, Run, Scope};
 use mdo_model::project::{DERIVATIVES, DerivativeId, FunctionName, Interpreter, KeyName, Names, StageName};
 use mdo_model::stack::{Change, Function, Kind, Resource};
-use mdo_server::runtime::{Launcher, LogSink};
+use mdo_server::runtime::{Launcher, LogSink, Surroundings};
 use mdo_server::{FunctionSite, ServedFunction, obstacle};
 
 pub use activity::{Activity, Observer};
 pub use admission::{HostName, InvalidHostName};
 pub use console::Planner;
 pub use mdo_server::Teller;
+pub use mdo_server::runtime::Limits;
 pub use server::{DEFAULT_PORT, Reloaded, ServeOptions, Server};
 pub use store::is_build_named;
 
@@ -147,13 +148,19 @@ impl LocalProvider {
             invoked.get(name).and_then(|function| function.carry_on(stored.alias, &version.function));
         let (book, function) = (self.book.clone(), name.clone());
         let logs: LogSink = Arc::new(move |line| book.line(&function, &line));
-        let live = present.or_else(|| self.start(name, stored, logs))?;
+        let live = present.or_else(|| self.start(name, stored, logs, Limits::default()))?;
         invoked.insert(name.clone(), live.clone());
         Some(live)
     }
 
     /// Starts the version that a function's alias points at; its sandboxes begin with the first event.
-    fn start(&self, name: &FunctionName, stored: &StoredFunction, logs: LogSink) -> Option<ServedFunction> {
+    fn start(
+        &self,
+        name: &FunctionName,
+        stored: &StoredFunction,
+        logs: LogSink,
+        limits: Limits,
+    ) -> Option<ServedFunction> {
         let function = &stored.live()?.function;
         let code = self.code.folder(function.code?);
         let site = FunctionSite {
@@ -163,7 +170,7 @@ impl LocalProvider {
             version: stored.alias,
             shown: Some(Path::new("functions").join(name.as_str())),
             launcher: self.launcher(function, &code),
-            surroundings: Default::default(),
+            surroundings: Surroundings { limits, ..Surroundings::default() },
             code,
         };
         Some(ServedFunction::start(site, function, logs))

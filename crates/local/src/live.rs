@@ -15,7 +15,7 @@ use mdo_model::project::FunctionName;
 use mdo_model::stack::{Invoker, WarmRule};
 use mdo_package::derivative::missing_module_help;
 use mdo_server::gateway::{Front, KeyRing, Meter, Served, Source};
-use mdo_server::runtime::{InvokeContext, LogSink};
+use mdo_server::runtime::{InvokeContext, Limits, LogSink};
 use mdo_server::{Milliseconds, ServedFunction, ServedFunctions};
 
 use super::activity::{Activity, Observer};
@@ -43,6 +43,8 @@ pub(super) struct ServedStack {
 pub(super) struct Live {
     pub(super) provider: LocalProvider,
     pub(super) observer: Observer,
+    /// How sandboxes are kept.
+    limits: Limits,
     pub(super) meter: Arc<Mutex<Meter>>,
     stack: ArcSwap<ServedStack>,
     following: tokio::sync::Mutex<()>,
@@ -53,11 +55,16 @@ pub(super) struct Live {
 
 impl Live {
     /// Begins to serve what the store holds.
-    pub(super) async fn start(provider: LocalProvider, observer: Observer) -> Result<Arc<Self>, Error> {
+    pub(super) async fn start(
+        provider: LocalProvider,
+        observer: Observer,
+        limits: Limits,
+    ) -> Result<Arc<Self>, Error> {
         let usage = provider.store.usage()?;
         let live = Arc::new_cyclic(|weak: &Weak<Self>| Self {
             provider,
             observer,
+            limits,
             meter: Arc::new(Mutex::new(Meter::new(usage))),
             stack: ArcSwap::default(),
             following: tokio::sync::Mutex::default(),
@@ -138,7 +145,7 @@ impl Live {
                 continue;
             }
             let logs = told(name, Arc::clone(&self.observer), self.provider.book.clone());
-            if let Some(function) = self.provider.start(name, stored, logs) {
+            if let Some(function) = self.provider.start(name, stored, logs, self.limits) {
                 if present.is_some() {
                     reloaded.push(Reloaded { function: name.clone(), version: function.version.to_string() });
                 }

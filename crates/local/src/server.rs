@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use mdo_engine::{Cause, Error};
 use mdo_model::project::{FunctionName, KeyName, Quota};
 use mdo_server::gateway::{Gateway, Source, today};
+use mdo_server::runtime::Limits;
 use mdo_server::{GRACE, accept};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -82,6 +83,8 @@ pub struct ServeOptions {
     pub hosts: Vec<HostName>,
     /// What plans a deploy for the console; without it nobody does.
     pub planner: Option<Planner>,
+    /// How sandboxes are kept while they have no event.
+    pub limits: Limits,
 }
 
 impl Server {
@@ -123,10 +126,10 @@ impl Server {
         // What a killed server has left may still run, and hold files and ports.
         let _ = tokio::task::spawn_blocking(mdo_server::runtime::sweep).await;
         let notices = Arc::new(Notices::default());
-        let live = Live::start(provider.clone(), noting(&notices, observer)).await?;
+        let live = Live::start(provider.clone(), noting(&notices, observer), options.limits).await?;
         provider.store.save_port(address.port())?;
         let stop = CancellationToken::new();
-        let ServeOptions { hosts, planner } = options;
+        let ServeOptions { hosts, planner, limits: _ } = options;
         let console = Console::new(&live, Arc::clone(&notices), planner, address.port(), stop.clone())?;
         let entrance = Arc::new(Entrance::new(&live, Arc::clone(&console), address.port(), hosts));
         let handler = move |request, peer| {

@@ -33,7 +33,9 @@ async fn what_is_not_served_is_refused_as_api_gateway_does() {
     refused(&running.send("POST", "/", &[], b"").await, 403, "ForbiddenException", "Forbidden");
     let signed =
         running.send("GET", "/dev/signed", &[("Authorization", "AWS4-HMAC-SHA256 Credential=x")], b"");
-    assert_eq!(signed.await.status, 200);
+    let signed = signed.await;
+    assert_eq!((signed.status, signed.header("x-mdo-note")), (200, Some("the signature was not verified")));
+    assert!(running.said("GET /dev/signed 200 the signature was not verified · "));
     let basic = running.send("GET", "/dev/signed", &[("Authorization", "Basic x")], b"").await;
     refused(&basic, 403, "MissingAuthenticationTokenException", token);
 }

@@ -50,6 +50,9 @@ use self::router::Resource;
 use crate::activity::Observer;
 use crate::runtime::{InvokeContext, InvokeResult, MAX_REQUEST, Refused};
 
+/// What is said of an answer to who signed the request.
+const UNCHECKED: &str = "the signature was not verified";
+
 /// What the front calls: the functions of a stage at one moment.
 #[async_trait]
 pub trait Functions: Send + Sync {
@@ -234,8 +237,8 @@ impl Gateway {
         let key = self.admit(call, route, record)?;
         let body = self.bodies.collect(&call.parts.headers, body).await?;
         let is_binary = binary::is_request_binary(front.binary_media_types(), &call.parts.headers);
-        if !is_binary {
-            record.why = binary::loss(&call.parts.headers, &body.bytes).map(Cow::from);
+        if !is_binary && let Some(loss) = binary::loss(&call.parts.headers, &body.bytes) {
+            record.why = Some(loss.into());
         }
         let event = Facts {
             api_id: &front.api_id,
@@ -262,7 +265,11 @@ impl Gateway {
             return Err(Refusal::RequestTooLong.because(format!("the event is above {MAX_REQUEST} bytes")))?;
         }
         // What the body took stays taken: the event is as large, and waits as long as there is no answer.
-        Ok(self.invoke(call, route, event, record).await?)
+        let mut response = self.invoke(call, route, event, record).await?;
+        if route.security == Security::Iam {
+            put(response.headers_mut(), "x-mdo-note", UNCHECKED);
+        }
+        Ok(response)
     }
 
     /// The key that lets the request in, on a route that needs one.
@@ -278,7 +285,10 @@ impl Gateway {
             Security::Iam => {
                 let authorization = call.parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
                 match authorization {
-                    Some(value) if event::is_signature(value) => Ok(None),
+                    Some(value) if event::is_signature(value) => {
+                        record.why = Some(Cow::Borrowed(UNCHECKED));
+                        Ok(None)
+                    }
                     _ => Err(Refusal::MissingAuthenticationToken.because("no signature")),
                 }
             }

@@ -20,7 +20,7 @@ use super::stop::Asked;
 use crate::functions::{FunctionSite, ServedFunction, ServedFunctions};
 use crate::gateway::{Front, Gateway, KeyRing, Meter, Served, Source};
 use crate::listen::{Patience, accept_with};
-use crate::runtime::{Launcher, MemoryBudget, Surroundings, on_path};
+use crate::runtime::{Launcher, Limits, MemoryBudget, Surroundings, on_path};
 
 /// What the end of the slowest function leaves to its answer.
 const AFTERWARDS: Duration = Duration::from_secs(1);
@@ -79,6 +79,7 @@ impl Hosted {
             inherited: self.inherited(),
             memory: self.memory_of_functions().map(MemoryBudget::new),
             is_terse: true,
+            limits: Limits::default(),
         };
         let start = |(name, frozen): (&FunctionName, &FrozenFunction)| {
             let site = FunctionSite {

@@ -1,12 +1,13 @@
 //! Where a sandbox's Runtime API and the one who gives it events meet: one event at a time, each answered once.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use hyper::HeaderMap;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+use super::freezer::Freezer;
 use super::lock;
 
 /// An event that waits for the function to fetch it. It cannot be printed: its payload holds the caller's key.
@@ -65,14 +66,15 @@ struct Running {
 pub(super) struct Mailbox {
     exchange: Mutex<Exchange>,
     offered: Notify,
+    freezer: Arc<Freezer>,
 }
 
 impl Mailbox {
     /// A mailbox, and the end of the initialisation: the first call for an event, or an error.
-    pub(super) fn new() -> (Self, oneshot::Receiver<Result<(), Report>>) {
+    pub(super) fn new(freezer: Arc<Freezer>) -> (Self, oneshot::Receiver<Result<(), Report>>) {
         let (started, start) = oneshot::channel();
         let exchange = Exchange { starting: Some(started), ..Exchange::default() };
-        (Self { exchange: Mutex::new(exchange), offered: Notify::new() }, start)
+        (Self { exchange: Mutex::new(exchange), offered: Notify::new(), freezer }, start)
     }
 
     /// Puts an event down for the function to fetch.
@@ -98,6 +100,7 @@ impl Mailbox {
             if let Some(event) = self.deliver()? {
                 return Ok(event);
             }
+            self.freezer.asks();
             offered.await;
         }
     }

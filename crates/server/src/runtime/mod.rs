@@ -8,6 +8,7 @@ mod confine;
 mod descendants;
 mod environment;
 mod failure;
+mod freezer;
 mod invocation;
 mod launcher;
 mod leftovers;
@@ -53,7 +54,8 @@ pub struct FunctionRuntime {
 impl FunctionRuntime {
     /// A runtime without a sandbox yet: the first event starts one. Needs a tokio runtime around it.
     pub fn start(spec: FunctionSpec, logs: LogSink) -> Self {
-        Self::start_with(spec, logs, Limits::default())
+        let limits = spec.surroundings.limits;
+        Self::start_with(spec, logs, limits)
     }
 
     /// The same, with limits of one's own.

@@ -1,7 +1,7 @@
 //! The sandboxes of a function: who is idle, how many there may be, and when one has been idle for too long.
 
 use std::sync::{Arc, Mutex, Weak};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -16,6 +16,9 @@ use super::sandbox::Sandbox;
 use super::shown::Shown;
 use super::slots::{Slot, Slots};
 use super::spec::{FunctionSpec, Limits, Occupancy, Refused, Sandboxes};
+
+/// How long the reaper rests at least, however short sandboxes may be idle.
+const REAP_PAUSE: Duration = Duration::from_millis(10);
 
 /// The sandboxes of one function.
 pub(super) struct Pool {
@@ -163,6 +166,7 @@ impl Pool {
             if idle.retired || sandbox.has_ended() {
                 Some(sandbox)
             } else {
+                sandbox.rests();
                 idle.sandboxes.push(Idle { sandbox, since: Instant::now() });
                 self.slots.free_one();
                 None
@@ -256,6 +260,6 @@ async fn reap(pool: Weak<Pool>, limits: Limits) {
             drop(idle.sandbox.end().await);
         }
         let oldest = lock(&pool.idle).sandboxes.first().map_or(now, |idle| idle.since);
-        wake = oldest + limits.idle;
+        wake = (oldest + limits.idle).max(now + REAP_PAUSE);
     }
 }

@@ -29,6 +29,32 @@ use super::lock;
 const BUSY_TRIES: usize = 20;
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
+/// The processes of a group, to be stopped for a while.
+pub(super) struct Group {
+    pid: Pid,
+    /// Whether the pid is still ours, so that a signal cannot hit a stranger.
+    owned: Arc<Mutex<bool>>,
+}
+
+impl Group {
+    /// Stops them.
+    pub(super) fn stop(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets them go on.
+    pub(super) fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if *lock(&self.owned) {
+            // A failure means that nobody is left.
+            let _ = kill_process_group(self.pid, signal);
+        }
+    }
+}
+
 /// A running process group. It is killed when this is dropped.
 pub(super) struct Process {
     pid: Pid,
@@ -88,6 +114,11 @@ impl Process {
     /// The process id, for people and for `/proc`.
     pub(super) fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Its processes.
+    pub(super) fn group(&self) -> Group {
+        Group { pid: self.pid, owned: Arc::clone(&self.owned) }
     }
 
     /// Whether it is over.

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::environment::{Placement, environment};
 use super::failure::{Failure, entrypoint};
+use super::freezer::Freezer;
 use super::leftovers::TemporaryFolder;
 use super::logs::SandboxLog;
 use super::mailbox::{Answered, Mailbox, PendingEvent, Report};
@@ -34,6 +35,7 @@ pub(super) struct Sandbox {
     process: Process,
     mailbox: Arc<Mailbox>,
     log: Arc<SandboxLog>,
+    freezer: Arc<Freezer>,
     memory_kb: u64,
     peak_kb: u64,
     /// When the peak is read again; `None` where it is at each event.
@@ -105,7 +107,8 @@ impl Sandbox {
         let temporary = temporary.map_err(|error| host("no temporary folder", error))?;
         let (reader, writer) = std::io::pipe().map_err(|error| host("no pipe for the log", error))?;
 
-        let (mailbox, ready) = Mailbox::new();
+        let freezer = Freezer::new(limits.freezes);
+        let (mailbox, ready) = Mailbox::new(Arc::clone(&freezer));
         let mailbox = Arc::new(mailbox);
         let mut tasks = JoinSet::new();
         tasks.spawn(log.follow(reader).map_err(|error| host("no pipe for the log", error))?);
@@ -116,12 +119,14 @@ impl Sandbox {
         let variables = environment(spec, &placement, |name| std::env::var_os(name));
         let process = Process::start(&spec.launcher, &spec.code, variables, writer).await;
         let process = process.map_err(|error| entrypoint(&spec.launcher.program, &error))?;
+        freezer.holds(process.group());
         // Whoever serves lives as long as the sandbox, so somebody hears it.
         let _ = started.send(process.pid());
         let sandbox = Self {
             process,
             mailbox,
             log,
+            freezer,
             memory_kb: u64::from(spec.memory) * 1024,
             peak_kb: 0,
             next_peak: spec.surroundings.is_terse.then_some(begun),
@@ -137,6 +142,7 @@ impl Sandbox {
 
     /// Gives an event to the function and waits for what comes of it. After a failure the processes are gone.
     pub(super) async fn handle(&mut self, event: PendingEvent, deadline: Instant, limit: Duration) -> Ending {
+        self.freezer.wakes();
         let answer = self.mailbox.offer(event);
         let failure = match self.watch(answer, deadline).await {
             Watched::Came(answered) => return Ending::Answered(answered),
@@ -190,6 +196,11 @@ impl Sandbox {
             self.next_peak = self.next_peak.map(|_| now + PEAK_INTERVAL);
         }
         self.peak_kb.div_ceil(1024)
+    }
+
+    /// It waits for its next event.
+    pub(super) fn rests(&self) {
+        self.freezer.rests();
     }
 
     /// The sandbox's log.

@@ -65,6 +65,8 @@ pub struct Surroundings {
     pub memory: Option<Arc<MemoryBudget>>,
     /// Whether the log goes without Lambda's START, END and REPORT: another log has what they say.
     pub is_terse: bool,
+    /// How sandboxes are kept while they have no event.
+    pub limits: Limits,
 }
 
 /// How many sandboxes a function may have, and what becomes of an event beyond.
@@ -76,18 +78,20 @@ pub enum Sandboxes {
     Shared(usize),
 }
 
-/// How long sandboxes are given for what is not an event.
+/// How sandboxes are kept while they have no event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// A sandbox without an event for this long is ended.
     pub idle: Duration,
     /// The initialisation that is free; what takes longer counts against the first event's timeout.
     pub init: Duration,
+    /// Whether a sandbox stands still while it has no event, as on Lambda.
+    pub freezes: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { idle: Duration::from_secs(600), init: Duration::from_secs(10) }
+        Self { idle: Duration::from_secs(600), init: Duration::from_secs(10), freezes: false }
     }
 }
 

@@ -142,6 +142,52 @@ async fn idle_sandboxes_are_ended() {
     eventually("its process is gone", || !is_alive(pid)).await;
 }
 
+/// Whether a process is stopped.
+fn is_stopped(pid: u64) -> bool {
+    let state = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output().unwrap().stdout;
+    state.starts_with(b"T")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_stands_still_between_events_where_that_is_wanted() {
+    const COUNTS: &str = r#"
+import threading
+count = 0
+def work():
+    global count
+    while True:
+        count += 1
+        time.sleep(0.001)
+threading.Thread(target=work, daemon=True).start()
+while True:
+    id, headers, event = next()
+    time.sleep(event.get("busy", 0))
+    respond(id, {"pid": os.getpid(), "count": count})
+"#;
+    let mut fixture = Fixture::python(COUNTS);
+    fixture.limits.freezes = true;
+    let runtime = fixture.start();
+    let mut before = 0;
+    for _ in 0..3 {
+        let answer = payload(&invoke(&runtime, json!({"busy": 0.05})).await);
+        let (pid, count) = (answer["pid"].as_u64().unwrap(), answer["count"].as_u64().unwrap());
+        // It works while it has an event.
+        assert!(count > before, "{count} after {before}");
+        before = count;
+        eventually("it stands still", || is_stopped(pid)).await;
+    }
+    let pid = payload(&invoke(&runtime, json!({})).await)["pid"].as_u64().unwrap();
+    eventually("it stands still", || is_stopped(pid)).await;
+    runtime.retire().await;
+    assert!(!is_alive(pid));
+
+    let fixture = Fixture::python(ECHO);
+    let moving = fixture.start();
+    let pid = payload(&invoke(&moving, json!({})).await)["pid"].as_u64().unwrap();
+    eventually("it is idle", || moving.occupancy() == Occupancy { idle: 1, busy: 0 }).await;
+    assert!(!is_stopped(pid));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sandboxes_end_with_the_last_handle() {
     let fixture = Fixture::python(ECHO);
