@@ -40,6 +40,9 @@ fn a_function_is_tested_and_its_sample_is_plotted() {
         browser.script("return document.querySelector('svg.plot').getAttribute('aria-label')"),
         "vec_1 against vec_0, 100 points, coloured by target"
     );
+    browser.comes_to(
+        "return / · cold start [\\d.]+ ms · \\d+ MB$/.test(document.querySelector('#outcome').textContent)",
+    );
     // What was logged of that very request comes by itself.
     browser.shows("sample_producer · GET /dev/sample_producer 200 · ");
     has_no_barriers(&browser, "function");

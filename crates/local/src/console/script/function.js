@@ -27,9 +27,12 @@ const headersOf = (text) => text.split("\n").map((line) => line.trim()).filter(B
   return [line.slice(0, colon).trim(), line.slice(colon + 1).trim()];
 });
 
+/// Whether a run was a cold start, and the memory of its sandbox.
+const detailsOf = ({ init_ms: init, max_memory_mb: memory }) =>
+  [typeof init === "number" ? `cold start ${ms(init)}` : "warm", memory ? `${memory} MB` : null].filter(Boolean);
+
 /// Sends an event and answers what came of it: through the API as any client does, or straight to the function.
 async function send(name, event, base) {
-  const start = performance.now();
   if (event.kind === "api") {
     const headers = new Headers(headersOf(event.headers));
     if (event.key) headers.set("x-api-key", await keyValue(event.key));
@@ -40,8 +43,7 @@ async function send(name, event, base) {
     return { isGood: answer.ok, status: `${answer.status} ${answer.statusText}`, text, took: performance.now() - begun, id: answer.headers.get("x-amzn-requestid") };
   }
   const ran = await ask("run", { function: name, event: event.kind === "ping" ? null : JSON.parse(event.text) });
-  const details = [ran.init_ms === null ? "warm" : `cold start ${ms(ran.init_ms)}`, ran.max_memory_mb ? `${ran.max_memory_mb} MB` : null].filter(Boolean);
-  return { isGood: ran.error === null, status: ran.error ?? "done", text: ran.payload, took: ran.duration_ms, total: performance.now() - start, id: ran.request_id, details };
+  return { isGood: ran.error === null, status: ran.error ?? "done", text: ran.payload, took: ran.duration_ms, id: ran.request_id, details: detailsOf(ran) };
 }
 
 const requestOf = (event, base) => ({
@@ -72,14 +74,19 @@ function pretty(document) {
 function answerView(answer) {
   const { document, plotted } = documentOf(answer.text);
   const log = h("pre", {}, "…");
+  const outcome = h("p", { class: answer.isGood ? "good" : "bad", id: "outcome" });
   const update = () => {
     const lines = logOf(answer.id);
     log.textContent = lines.length === 0 ? "nothing yet" : lines.join("\n");
+    // Of a request through the API, the log alone knows how the function ran.
+    const run = entries.find((entry) => entry.request_id === answer.id && entry.run !== null)?.run;
+    const details = answer.details ?? (run ? detailsOf(run) : []);
+    outcome.textContent = [answer.status, ms(answer.took), ...details].join(" · ");
   };
   update();
   const rows = plotted === null ? [] : plotted[0][1].slice(0, 20).map((_, row) => plotted.map(([, values]) => String(values[row])));
   const element = h("div", {},
-    h("p", { class: answer.isGood ? "good" : "bad", id: "outcome" }, [answer.status, ms(answer.took), ...(answer.details ?? [])].join(" · ")),
+    outcome,
     plotted === null ? null : h("div", {}, scatter(plotted),
       h("div", { class: "rows", tabindex: 0, role: "region", "aria-label": "Rows" }, table(plotted.map(([name]) => name), rows, plotted.map((_, column) => column)),
         plotted[0][1].length > rows.length ? h("p", { class: "note" }, `the first ${rows.length} of ${plotted[0][1].length} rows`) : null)),
