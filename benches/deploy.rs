@@ -1,4 +1,4 @@
-//! What a deploy costs, run for run: calls, writes, dependent rounds, wall time and memory of the real `mdo`.
+//! What a deploy, and a look at how it is doing, cost, run for run: calls, writes, dependent rounds, wall time and memory of the real `mdo`.
 //!
 //!     cargo bench --bench deploy
 //!
@@ -72,6 +72,7 @@ fn main() {
     let project = many(emulator.account());
     row(&format!("{MANY} functions, first deploy"), std::iter::once(measure(&project, "deploy")));
     row(&format!("{MANY} functions, nothing changed"), (0..RUNS).map(|_| measure(&project, "deploy")));
+    row(&format!("{MANY} functions, status"), (0..RUNS).map(|_| measure(&project, "status")));
 }
 
 /// The guide's project: one function of a megabyte with a keyed route and a warm rule.

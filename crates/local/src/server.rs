@@ -225,7 +225,7 @@ async fn answer(entrance: &Entrance, request: Request<Incoming>, peer: SocketAdd
     let part = if is_console {
         Part::Page
     } else {
-        Part::Api { cors: entrance.live.current().await.front.allows_cors() }
+        Part::Api { cors: entrance.live.last_seen().front.allows_cors() }
     };
     if let Err(unwelcome) = entrance.admission.check(&head, part) {
         let reason = unwelcome.reason(part);
