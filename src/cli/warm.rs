@@ -10,7 +10,7 @@ use mdo_engine::logs::{Millis, now};
 use mdo_engine::metrics::{Extent, Grid, Measurement};
 use mdo_engine::{Observed, Packages, Ping, Recent};
 use mdo_model::project::{self, FunctionName, Rate, Warm};
-use mdo_model::stack::{self, Invoker, Selection, Stack};
+use mdo_model::stack::{self, Invoker, Selection, Stack, WarmRule};
 use serde_json::{Value, json};
 
 use super::applying::{self, Execution, RunOptions};
@@ -291,7 +291,11 @@ fn desired(session: &Session, observed: &Observed, chosen: &[FunctionName], args
     for name in chosen {
         let warm = wanted(session, name, args);
         match warm {
-            Some(warm) => desired.warm_rules.insert(name.clone(), stack::warm_rule(&names, name, warm)),
+            Some(warm) => {
+                let tags = session.settings.stage_tags.clone();
+                let rule = WarmRule { tags, ..stack::warm_rule(&names, name, warm) };
+                desired.warm_rules.insert(name.clone(), rule)
+            }
             None => desired.warm_rules.remove(name),
         };
         if let Some(function) = desired.functions.get_mut(name) {

@@ -34,4 +34,5 @@ mod recording;
 mod smoke;
 mod stages;
 mod status;
+mod tags;
 mod trouble;

@@ -86,9 +86,10 @@ fn every_call_is_allowed_by_the_policy_of_its_part_and_nothing_else_is_allowed()
     project.set("echo", "routes", json!(["GET /echo", "POST /echo"]));
     let manifest = project.read("project.toml");
     let throttle = "\n[api]\nthrottle = { rate = 3, burst = 7 }\n\n[logs]\nretention_days = 7\n";
-    project.write("project.toml", &format!("{manifest}{throttle}"));
+    project.write("project.toml", &format!("{manifest}{throttle}[tags]\nteam = \"ml\"\n"));
     run("deploy -s GREETING=bye", "--deployer");
     project.set("echo", "concurrency", Value::Null);
+    project.write("project.toml", &format!("{manifest}{throttle}"));
     run("deploy", "--deployer");
     run("rollback echo --keep-routes", "--deployer");
     // Somebody has been at the role, at the rule and at the stage.
@@ -182,7 +183,7 @@ fn every_call_of_a_hosted_stage_is_allowed_and_nothing_else_is_but_what_drift_ne
 const NEEDED_ELSEWHERE: [&str; 1] = ["DeployLogGroups logs:DeleteRetentionPolicy"];
 
 /// What the calls of a hosted stage do not need as long as nobody but mdo has been at it.
-const NOT_NEEDED_HERE: [&str; 30] = [
+const NOT_NEEDED_HERE: [&str; 31] = [
     // It is looked whether the stage has been a serverless one.
     "LookFunctions lambda:GetFunctionConcurrency",
     "LookFunctions lambda:GetPolicy",
@@ -200,6 +201,7 @@ const NOT_NEEDED_HERE: [&str; 30] = [
     // The rest is for what somebody has changed, and for failures; with `:*` some of Logs' actions are asked about.
     "LookRepository ecr:ListTagsForResource",
     "DeployLogGroups logs:DeleteRetentionPolicy",
+    "DeployLogGroups logs:UntagResource",
     "DeployLogGroups arn:aws:logs:eu-west-1:ACCOUNT:log-group:/mdo/shop/prod:*",
     "DeployServerLogs logs:GetLogEvents",
     "DeployServerLogs arn:aws:logs:eu-west-1:ACCOUNT:log-group:/mdo/shop/prod",

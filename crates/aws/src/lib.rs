@@ -35,7 +35,7 @@ use async_trait::async_trait;
 use mdo_engine::{
     Applied, Cause, Error, FindOrigin, Observed, Origin, Provider, Redactor, Run, Scope, Signals, Site,
 };
-use mdo_model::project::{Artifacts, DerivativeId, FunctionName, Names, Settings, StageName};
+use mdo_model::project::{Artifacts, DerivativeId, FunctionName, Names, Settings, StageName, Tags};
 use mdo_model::stack::{Action, Change, Function, Kind, Plan, Resource};
 
 use self::api_gateway::ApiGatewayState;
@@ -54,6 +54,8 @@ pub struct AwsProvider {
     regions: BTreeSet<String>,
     /// Whether the project's file bounds what the role may do, so that its boundary has to be known.
     bounds_role: bool,
+    /// Whether the project's file has tags for the stage, so that those of everything have to be known.
+    has_tags: bool,
     /// Where a deploy comes from; recorded with every version.
     origin: LazyLock<Origin, FindOrigin>,
     gateway: ApiGatewayState,
@@ -94,6 +96,8 @@ struct KnownFunction {
     version: Option<String>,
     /// What its tags say of the stage.
     marks: lambda::Marks,
+    /// The tags of the project's own that it bears.
+    tags: Tags,
 }
 
 impl AwsProvider {
@@ -112,8 +116,9 @@ impl AwsProvider {
             artifacts: settings.artifacts.clone(),
             regions: settings.regions.clone(),
             bounds_role: settings.permissions_boundary.is_some(),
+            has_tags: !settings.stage_tags.is_empty(),
             origin: LazyLock::new(origin),
-            gateway: ApiGatewayState::new(settings.knows_hosting),
+            gateway: ApiGatewayState::new(settings),
             rules: EventsState::default(),
             hosted: HostedState::new(settings),
             last_look: LastLook::default(),

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use futures::future::{try_join, try_join_all};
 use mdo_engine::{Error, LiveFunction, Observed, Scope};
-use mdo_model::project::{FunctionName, Permissions};
+use mdo_model::project::{FunctionName, Permissions, Tags};
 use mdo_model::stack::{Canary, Function, Kind, LogGroup, ResourceId, Stack, WarmRule};
 use tokio::sync::oneshot;
 
@@ -51,19 +51,28 @@ impl AwsProvider {
     }
 
     async fn observe_serverless(&self, scope: &Scope) -> Result<Observed, Error> {
-        let (found, listed, (role, boundary), layers) = futures::try_join!(
+        let (found, listed, (role, apart), layers) = futures::try_join!(
             self.read_functions(&scope.functions, scope),
             lambda::list(&self.aws, &self.names),
             self.read_role(scope),
             self.read_layers(scope),
         )?;
         self.identify().await?;
-        let rest = self.read_rest(scope, &found, &listed);
-        let (rest, permissions) = try_join(rest, self.read_permissions(&role)).await?;
+        let reads_tags = self.has_tags || found.values().any(|live| !live.function.tags.is_empty());
+        let rest = self.read_rest(scope, &found, &listed, reads_tags);
+        let apart = async {
+            match apart {
+                Some(apart) => Ok(apart),
+                None if reads_tags => iam::read_apart(&self.aws, &self.names).await,
+                None => Ok(iam::Apart::default()),
+            }
+        };
+        let (rest, permissions, apart) = futures::try_join!(rest, self.read_permissions(&role), apart)?;
         let mut observed = self.assemble(scope, found, &listed, rest, role).await?;
         observed.stack.permissions = permissions;
         if let Some(role) = &mut observed.stack.role {
-            role.boundary = boundary;
+            role.boundary = apart.boundary.filter(|_| self.bounds_role);
+            role.tags = apart.tags;
         }
         observed.stack.derivatives.extend(layers.derivatives);
         observed.unzipped = layers.unzipped;
@@ -71,11 +80,15 @@ impl AwsProvider {
         Ok(observed)
     }
 
-    /// The role, and what bounds it, where the files say what should.
-    async fn read_role(&self, scope: &Scope) -> Result<(RoleFound, Option<String>), Error> {
-        let boundary =
-            async { if self.bounds_role { iam::boundary(&self.aws, &self.names).await } else { Ok(None) } };
-        try_join(iam::observe(&self.aws, &self.names, scope), boundary).await
+    /// The role, with what its policy does not tell where the files say something about that.
+    async fn read_role(&self, scope: &Scope) -> Result<(RoleFound, Option<iam::Apart>), Error> {
+        let apart = async {
+            match self.bounds_role || self.has_tags {
+                true => iam::read_apart(&self.aws, &self.names).await.map(Some),
+                false => Ok(None),
+            }
+        };
+        try_join(iam::observe(&self.aws, &self.names, scope), apart).await
     }
 
     /// What the stage's functions may do by the role, where that is there.
@@ -137,7 +150,10 @@ impl AwsProvider {
             let number = version.to_string();
             let tried = lambda::look_up(&self.aws, &self.names, name, Some(&number)).await?;
             if let Lookup::Found(tried) = tried {
-                live.function.canary = Some(Box::new(Canary { percent, next: tried.function }));
+                live.function.canary = Some(Box::new(Canary {
+                    percent,
+                    next: Function { tags: Tags::default(), ..tried.function },
+                }));
             }
         }
         Ok(live)
@@ -148,6 +164,7 @@ impl AwsProvider {
         scope: &Scope,
         found: &Functions,
         listed: &BTreeSet<FunctionName>,
+        reads_tags: bool,
     ) -> Result<Rest, Error> {
         let (send, receive) = oneshot::channel();
         let send = Mutex::new(Some(send));
@@ -161,11 +178,30 @@ impl AwsProvider {
         let hint = async { receive.await.ok().flatten() };
         let is_begun = !found.is_empty();
         let (rest, api) = try_join(
-            self.read_rest_but_api(scope, found, listed, tell),
-            api_gateway::observe(&self.aws, &self.names, &self.gateway, hint, is_begun, scope),
+            self.read_rest_but_api(scope, found, listed, reads_tags, tell),
+            api_gateway::observe(&self.aws, &self.names, &self.gateway, hint, (is_begun, reads_tags), scope),
         )
         .await?;
-        Ok(Rest { api, ..rest })
+        let mut rest = Rest { api, ..rest };
+        // Tags that were the stage's alone, and have left the files: nothing that is read before tells of them.
+        if !reads_tags && rest.api.bears_tags() {
+            for rule in rest.rules.values_mut() {
+                rule.tags = events::own_tags(&self.aws, &rule.name).await?;
+            }
+        }
+        Ok(rest)
+    }
+
+    /// The tags of the project's own on the log groups of the functions that are there.
+    async fn read_log_group_tags(
+        &self,
+        functions: impl Iterator<Item = &FunctionName>,
+    ) -> Result<BTreeMap<FunctionName, Tags>, Error> {
+        let each = functions.map(|name| async move {
+            let tags = logs::group::own_tags(&self.aws, &self.names.log_group(name)).await?;
+            Ok::<_, Error>((name.clone(), tags))
+        });
+        Ok(try_join_all(each).await?.into_iter().collect())
     }
 
     async fn read_rest_but_api(
@@ -173,6 +209,7 @@ impl AwsProvider {
         scope: &Scope,
         found: &Functions,
         listed: &BTreeSet<FunctionName>,
+        reads_tags: bool,
         tell_api: impl Fn(Option<String>),
     ) -> Result<Rest, Error> {
         let statements = async {
@@ -187,11 +224,22 @@ impl AwsProvider {
             tell_api(None);
             all
         };
-        let rules = events::observe(&self.aws, &self.names, &self.rules, scope);
+        let rules = events::observe(&self.aws, &self.names, &self.rules, scope, reads_tags);
         let logs = async {
             // A first deploy is told of a log group that is there when it makes it.
             let is_first = listed.is_empty() && !scope.thorough && !self.hosted.hosts();
-            if is_first { Ok(BTreeMap::new()) } else { logs::observe(&self.aws, &self.names).await }
+            if is_first {
+                return Ok(BTreeMap::new());
+            }
+            let tagged = scope.functions.intersection(listed).filter(|_| reads_tags);
+            let groups = logs::observe(&self.aws, &self.names);
+            let (mut groups, tags) = try_join(groups, self.read_log_group_tags(tagged)).await?;
+            for (name, tags) in tags {
+                if let Some(group) = groups.get_mut(&name) {
+                    group.tags = tags;
+                }
+            }
+            Ok(groups)
         };
         let unnamed: BTreeSet<_> = listed.difference(&scope.functions).cloned().collect();
         let unnamed = self.read_unnamed(&unnamed);
@@ -271,6 +319,10 @@ impl AwsProvider {
             let function = KnownFunction {
                 exists: live.is_some() || rest.elsewhere.contains_key(name),
                 is_ours: live.is_some_and(|live| live.owner == Owner::Us),
+                tags: live
+                    .or(rest.elsewhere.get(name))
+                    .map(|live| live.function.tags.clone())
+                    .unwrap_or_default(),
                 version: live.map(|live| live.version.clone()),
                 marks: live.map(|live| live.marks.clone()).unwrap_or_default(),
             };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use mdo_engine::{Cause, Error, Scope};
-use mdo_model::project::{Names, ProjectName};
+use mdo_model::project::{Names, ProjectName, Tags};
 
 use crate::errors;
 
@@ -57,9 +57,24 @@ where
     }
 }
 
-/// The tags of [`project_tags`], as most services take them.
-pub(crate) fn tag_map(names: &Names) -> HashMap<String, String> {
-    project_tags(names).into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+/// The tags of [`project_tags`] with the project's own, as most services take them.
+pub(crate) fn tag_map(names: &Names, own: &Tags) -> HashMap<String, String> {
+    project_tags(names).into_iter().map(|(key, value)| (key.to_owned(), value)).chain(own.written()).collect()
+}
+
+/// What to do about tags that are not the ones that are wanted.
+pub(crate) struct Retagging {
+    /// What to put on.
+    pub on: HashMap<String, String>,
+    /// What to take off, by name.
+    pub off: Vec<String>,
+}
+
+/// What makes a resource with these tags of the project's own have those; nothing where it has them.
+pub(crate) fn retagging(live: &Tags, wanted: &Tags) -> Option<Retagging> {
+    let (before, after) = (live.written(), wanted.written());
+    let off = before.into_keys().filter(|name| !after.contains_key(name)).collect();
+    (live != wanted).then(|| Retagging { on: after.into_iter().collect(), off })
 }
 
 /// The tags of what every stage of the project shares.

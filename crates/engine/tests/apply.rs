@@ -32,6 +32,7 @@ fn function() -> Function {
         invokers: BTreeSet::from([Invoker::Api, Invoker::WarmRule]),
         owned: true,
         canary: None,
+        tags: Default::default(),
     }
 }
 
@@ -45,11 +46,15 @@ fn stack() -> Stack {
             log_groups: "/aws/lambda/ml_api_*".into(),
             grants: BTreeSet::new(),
             boundary: None,
+            tags: Default::default(),
         }),
         derivatives: BTreeMap::new(),
-        log_groups: BTreeMap::from([(sample.clone(), LogGroup { retention_days: Some(30) })]),
+        log_groups: BTreeMap::from([(
+            sample.clone(),
+            LogGroup { retention_days: Some(30), tags: Default::default() },
+        )]),
         functions: BTreeMap::from([(sample.clone(), function())]),
-        api: Some(Api { owned: true }),
+        api: Some(Api { owned: true, tags: Default::default() }),
         stage: Some(ApiStage {
             definition: Definition { routes, ..Definition::default() },
             deployed_by_mdo: true,
@@ -57,6 +62,7 @@ fn stack() -> Stack {
             throttle: None,
             quota: None,
             recording: Recording::default(),
+            tags: Default::default(),
         }),
         keys: BTreeMap::from([("default".parse().unwrap(), Key::open(true))]),
         warm_rules: BTreeMap::from([(
@@ -67,6 +73,7 @@ fn stack() -> Stack {
                 concurrency: 1,
                 enabled: true,
                 input: serde_json::json!({}),
+                tags: Default::default(),
             },
         )]),
         ..Stack::default()

@@ -73,6 +73,7 @@ async fn keep_firing(fire: Fire, function: FunctionName, rule: WarmRule, mut tic
 
 #[cfg(test)]
 mod tests {
+    use mdo_model::project::Tags;
     use serde_json::json;
     use tokio::sync::mpsc;
 
@@ -80,7 +81,8 @@ mod tests {
 
     fn rule(rate: &str, enabled: bool) -> WarmRule {
         let name = "r".to_owned();
-        WarmRule { name, rate: Some(rate.parse().unwrap()), concurrency: 1, enabled, input: json!({}) }
+        let rate = Some(rate.parse().unwrap());
+        WarmRule { name, rate, concurrency: 1, enabled, input: json!({}), tags: Tags::default() }
     }
 
     fn rules(entries: &[(&str, WarmRule)]) -> BTreeMap<FunctionName, WarmRule> {

@@ -218,6 +218,7 @@ impl StoredFunction {
 fn take_unversioned(function: &mut Function, from: &Function) {
     function.concurrency = from.concurrency;
     function.invokers.clone_from(&from.invokers);
+    function.tags.clone_from(&from.tags);
 }
 
 /// The present moment as RFC 3339 in UTC, to the millisecond.
@@ -277,6 +278,7 @@ mod tests {
             invokers: Default::default(),
             owned: true,
             canary: None,
+            tags: Default::default(),
         };
         stored.publish(&"sample".parse().unwrap(), function, None);
         let key = StoredKey::new(Key::open(true)).unwrap();

@@ -158,7 +158,7 @@ impl Place<'_> {
         let group = format!("log-group:{}", asked.text("logGroupName"));
         match self.name {
             "DescribeLogGroups" => vec![self.own("logs", "*")],
-            "TagResource" | "ListTagsForResource" => {
+            "TagResource" | "UntagResource" | "ListTagsForResource" => {
                 vec![Demand::new(format!("logs:{}", self.name), asked.text("resourceArn"))]
             }
             "GetLogEvents" => {
@@ -177,7 +177,7 @@ impl Place<'_> {
         let rule = format!("rule/{name}");
         match self.name {
             "ListRules" => vec![self.own("events", "*")],
-            "TagResource" | "ListTagsForResource" => {
+            "TagResource" | "UntagResource" | "ListTagsForResource" => {
                 vec![Demand::new(format!("events:{}", self.name), asked.text("ResourceARN"))]
             }
             "PutRule" if asked.has("Tags") => {

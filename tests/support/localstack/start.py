@@ -22,25 +22,52 @@ def end_with_the_pipe(state: str) -> None:
 
 
 def show_the_tags_of_apis() -> None:
-    """Makes the answers about APIs hold their tags, as on AWS: LocalStack keeps those that came by TagResource apart."""
+    """Makes the answers about APIs, stages, usage plans and keys hold their tags, as on AWS: LocalStack keeps those that came by TagResource
+    apart, and takes none off that were there from the start."""
     from localstack.services.apigateway.helpers import get_apigateway_store
     from localstack.services.apigateway.legacy.provider import ApigatewayProvider as Provider
 
-    def tagged(context, api):
-        arn = f"arn:{context.partition}:apigateway:{context.region}::/restapis/{api['id']}"
-        tags = {**(api.get("tags") or {}), **get_apigateway_store(context=context).TAGS.get(arn, {})}
-        return {**api, "tags": tags} if tags else api
+    taken_off = {}
 
-    get_one, get_all = Provider.get_rest_api, Provider.get_rest_apis
+    def place(context, arn):
+        return taken_off.setdefault((context.account_id, arn), set())
 
-    def get_rest_api(self, context, rest_api_id, **kwargs):
-        return tagged(context, get_one(self, context, rest_api_id, **kwargs))
+    def tagged(context, path, item):
+        arn = f"arn:{context.partition}:apigateway:{context.region}::{path}"
+        tags = {**(item.get("tags") or {}), **get_apigateway_store(context=context).TAGS.get(arn, {})}
+        tags = {name: value for name, value in tags.items() if name not in place(context, arn)}
+        return {**item, "tags": tags} if tags or item.get("tags") else item
 
-    def get_rest_apis(self, context, position=None, limit=None, **kwargs):
-        answer = get_all(self, context, position, limit, **kwargs)
-        return {**answer, "items": [tagged(context, api) for api in answer["items"]]}
+    def wrap(one, many, path):
+        get_one, get_all = getattr(Provider, one), getattr(Provider, many) if many else None
 
-    Provider.get_rest_api, Provider.get_rest_apis = get_rest_api, get_rest_apis
+        def wrapped_one(self, context, *args, **kwargs):
+            answer = get_one(self, context, *args, **kwargs)
+            return tagged(context, path(answer, kwargs), answer)
+
+        def wrapped_all(self, context, *args, **kwargs):
+            answer = get_all(self, context, *args, **kwargs)
+            return {**answer, "items": [tagged(context, path(item, kwargs), item) for item in answer.get("items") or []]}
+
+        setattr(Provider, one, wrapped_one)
+        if many:
+            setattr(Provider, many, wrapped_all)
+
+    wrap("get_rest_api", "get_rest_apis", lambda api, _: f"/restapis/{api['id']}")
+    wrap("get_stage", None, lambda stage, asked: f"/restapis/{asked['rest_api_id']}/stages/{stage['stageName']}")
+    wrap("get_usage_plan", "get_usage_plans", lambda plan, _: f"/usageplans/{plan['id']}")
+    wrap("get_api_key", "get_api_keys", lambda key, _: f"/apikeys/{key['id']}")
+    put, take = Provider.tag_resource, Provider.untag_resource
+
+    def tag_resource(self, context, resource_arn, tags, **kwargs):
+        place(context, resource_arn).difference_update(tags)
+        return put(self, context, resource_arn, tags, **kwargs)
+
+    def untag_resource(self, context, resource_arn, tag_keys, **kwargs):
+        place(context, resource_arn).update(tag_keys)
+        return take(self, context, resource_arn, tag_keys, **kwargs)
+
+    Provider.tag_resource, Provider.untag_resource = tag_resource, untag_resource
 
 
 def list_layers_as_aws_does() -> None:

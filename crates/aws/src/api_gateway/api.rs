@@ -7,7 +7,7 @@ use mdo_model::project::Names;
 use mdo_model::stack::{Action, Change, Definition, Kind, Resource, ResourceId};
 
 use super::observe::{all_of_ours, stage_names};
-use super::{ApiGatewayState, found, integrations, tag_resource, unexpected, when_settled};
+use super::{ApiGatewayState, found, integrations, retag, tag_resource, unexpected, when_settled};
 use crate::api_gateway::definition::body;
 use crate::client::Aws;
 use crate::ownership::tag_map;
@@ -28,8 +28,14 @@ pub(super) async fn apply(
             ensure_tag(aws, names, state).await?;
             Ok(Applied::default())
         }
-        (Action::Update, Some(Resource::Api(_))) => {
+        (Action::Update, Some(Resource::Api(wanted))) => {
             ensure_tag(aws, names, state).await?;
+            if let Some(Resource::Api(before)) = &change.before {
+                let path = format!("/restapis/{}", state.require_api(names)?);
+                // One that is tagged for the first time has got them all.
+                let live = if before.owned { &before.tags } else { &wanted.tags };
+                retag(aws, &path, live, &wanted.tags).await?;
+            }
             Ok(Applied::default())
         }
         _ => Err(unexpected(change)),
@@ -54,7 +60,7 @@ pub(super) async fn ensure_tag(aws: &Aws, names: &Names, state: &ApiGatewayState
         known.api.clone().filter(|_| !known.is_tagged)
     };
     if let Some(id) = untagged {
-        tag_resource(aws, &format!("/restapis/{id}"), tag_map(names)).await?;
+        tag_resource(aws, &format!("/restapis/{id}"), tag_map(names, &state.tags)).await?;
         state.known().is_tagged = true;
     }
     Ok(())

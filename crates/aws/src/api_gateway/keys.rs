@@ -6,11 +6,13 @@ use aws_sdk_apigateway::types::{ApiKey, Op};
 use aws_smithy_types::date_time::{DateTime, Format};
 use mdo_engine::{Applied, Cause, Day, DayUsage, Error, Run, Scope};
 use mdo_model::Sha256;
-use mdo_model::project::{KeyName, Names, Secret};
-use mdo_model::stack::{Action, Change, DEFAULT_KEY, Kind, Resource, ResourceId};
+use mdo_model::project::{KeyName, Names, Secret, Tags};
+use mdo_model::stack::{Action, Change, DEFAULT_KEY, Key, Kind, Resource, ResourceId};
 
 use super::usage_plan;
-use super::{ApiGatewayState, LiveKey, Owner, PAGE, found, patch, stage_tags, tag_resource, unexpected};
+use super::{
+    ApiGatewayState, LiveKey, Owner, PAGE, found, patch, retag, stage_tags, tag_resource, unexpected,
+};
 use crate::client::Aws;
 use crate::{pages, written};
 
@@ -35,8 +37,7 @@ pub(crate) async fn apply(
         }
         (_, Some(Resource::Key(wanted))) => {
             run.usable(&ResourceId::new(Kind::Api, &names.project)).await?;
-            let key =
-                ensure(aws, names, state, (&name, run.packages().keys.get(&name)), wanted.enabled).await?;
+            let key = ensure(aws, names, state, (&name, run.packages().keys.get(&name)), wanted).await?;
             run.all_usable(change).await?;
             // A server knows its keys itself: for them there need not be a usage plan.
             let plan = match wanted.linked {
@@ -53,10 +54,13 @@ pub(crate) async fn apply(
                 link(aws, &names.key(&name), &key.id, plan).await?;
             }
             if !key.is_tagged {
-                tag_resource(aws, &format!("/apikeys/{}", key.id), stage_tags(names)).await?;
+                let tags = stage_tags(names, &Tags::default());
+                tag_resource(aws, &format!("/apikeys/{}", key.id), tags).await?;
             }
+            retag(aws, &format!("/apikeys/{}", key.id), &key.tags, &wanted.tags).await?;
             let is_linked = key.is_linked || wanted.linked;
-            let done = LiveKey { is_linked, enabled: wanted.enabled, is_tagged: true, ..key };
+            let (enabled, tags) = (wanted.enabled, wanted.tags.clone());
+            let done = LiveKey { is_linked, enabled, is_tagged: true, tags, ..key };
             state.known().keys.insert(name, done);
         }
         _ => return Err(unexpected(change)),
@@ -70,8 +74,9 @@ async fn ensure(
     names: &Names,
     state: &ApiGatewayState,
     (name, value): (&KeyName, Option<&Secret>),
-    enabled: bool,
+    wanted: &Key,
 ) -> Result<LiveKey, Error> {
+    let enabled = wanted.enabled;
     if let Some(key) = state.known().keys.get(name).cloned() {
         return Ok(key);
     }
@@ -80,7 +85,7 @@ async fn ensure(
         .call(CREATE, &full, || {
             let request = aws.apigateway.create_api_key().name(&full).enabled(enabled);
             let request = request.set_value(value.map(|value| value.reveal().to_owned()));
-            request.set_tags(Some(stage_tags(names))).send()
+            request.set_tags(Some(stage_tags(names, &wanted.tags))).send()
         })
         .await;
     let answer = match made {
@@ -99,6 +104,7 @@ async fn ensure(
         is_linked: false,
         enabled,
         is_tagged: true,
+        tags: wanted.tags.clone(),
         ends: None,
         created: answer.created_date.map(|date| date.secs()),
         sha256: answer.value.as_ref().map(|value| Sha256::of(value.as_bytes())),
@@ -255,6 +261,7 @@ pub(crate) async fn search(
             is_linked: false,
             enabled: key.enabled(),
             is_tagged: owner == Owner::Us,
+            tags: Tags::recorded(key.tags().into_iter().flatten()),
             ends: key.description().and_then(|text| text.strip_prefix(ENDS)).map(str::to_owned),
             created: key.created_date().map(|date| date.secs()),
             sha256: key.value().map(|value| Sha256::of(value.as_bytes())),

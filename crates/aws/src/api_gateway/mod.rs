@@ -18,12 +18,12 @@ use aws_sdk_apigateway::types::{Op, PatchOperation};
 use mdo_engine::{Applied, Cause, Error, Run};
 use mdo_model::Sha256;
 use mdo_model::hosted::FrozenKey;
-use mdo_model::project::{KeyName, Names, Quota, Throttle};
+use mdo_model::project::{KeyName, Names, Quota, Settings, Tags, Throttle};
 use mdo_model::stack::{Api, ApiStage, Change, Key, Kind};
 
 use self::definition::Integrations;
 use crate::client::{Aws, domain};
-use crate::ownership::{PROJECT_TAG, STAGE_TAG};
+use crate::ownership::{PROJECT_TAG, Retagging, STAGE_TAG, retagging, tag_map};
 
 pub(crate) use history::{all as deployments, delete as delete_deployment, history};
 pub(crate) use keys::{key_value, retire as retire_key, usage as key_usage};
@@ -50,11 +50,23 @@ pub(crate) struct LiveApi {
     pub keys: BTreeMap<KeyName, Key>,
 }
 
+impl LiveApi {
+    /// Whether what belongs to the stage bears tags of the project's own.
+    pub(crate) fn bears_tags(&self) -> bool {
+        let stage = self.stage.iter().map(|stage| &stage.tags);
+        stage.chain(self.keys.values().map(|key| &key.tags)).any(|tags| !tags.is_empty())
+    }
+}
+
 /// What changes must know of the API beyond the model: ids, and what hangs on what.
 #[derive(Debug, Default)]
 pub(crate) struct ApiGatewayState {
     /// Whether the values of keys are read too, for the digests that servers are told.
     reads_values: bool,
+    /// The project's own tags of an API that gets tags at all.
+    tags: Tags,
+    /// The same of a usage plan, which whatever needs one first makes.
+    stage_tags: Tags,
     known: Mutex<Known>,
     /// Locked while it is changed, so that a stage and its keys never make two.
     plan: tokio::sync::Mutex<Option<LivePlan>>,
@@ -63,9 +75,13 @@ pub(crate) struct ApiGatewayState {
 }
 
 impl ApiGatewayState {
-    /// `knows_hosting` is whether the project has to do with servers.
-    pub(crate) fn new(knows_hosting: bool) -> Self {
-        Self { reads_values: knows_hosting, ..Self::default() }
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            reads_values: settings.knows_hosting,
+            tags: settings.tags.clone(),
+            stage_tags: settings.stage_tags.clone(),
+            ..Self::default()
+        }
     }
 }
 
@@ -78,6 +94,8 @@ struct Known {
     is_new: bool,
     /// Whether the API's stage exists.
     has_stage: bool,
+    /// The tags of the project's own that the API's stage bears.
+    stage_tags: Tags,
     /// Throttle and quota of the usage plan, as far as they hold for the stage.
     limits: (Option<Throttle>, Option<Quota>),
     keys: BTreeMap<KeyName, LiveKey>,
@@ -101,6 +119,8 @@ struct LiveKey {
     enabled: bool,
     /// Whether it bears our tags.
     is_tagged: bool,
+    /// Its tags of the project's own.
+    tags: Tags,
     /// When it ends, as RFC 3339 in UTC.
     ends: Option<String>,
     /// When it was made, in seconds since 1970-01-01 UTC.
@@ -182,12 +202,11 @@ fn integrations<'a>(aws: &'a Aws, names: &'a Names) -> Result<Integrations<'a>, 
     })
 }
 
-/// The tags of what belongs to one stage.
-fn stage_tags(names: &Names) -> HashMap<String, String> {
-    HashMap::from([
-        (PROJECT_TAG.to_owned(), names.project.to_string()),
-        (STAGE_TAG.to_owned(), names.stage.to_string()),
-    ])
+/// The tags of what belongs to one stage, with the project's own.
+fn stage_tags(names: &Names, own: &Tags) -> HashMap<String, String> {
+    let mut tags = tag_map(names, own);
+    tags.insert(STAGE_TAG.to_owned(), names.stage.to_string());
+    tags
 }
 
 fn tag<'a>(tags: Option<&'a HashMap<String, String>>, name: &str) -> Option<&'a str> {
@@ -224,6 +243,25 @@ async fn tag_resource(aws: &Aws, path: &str, tags: HashMap<String, String>) -> R
     when_settled(aws, || {
         aws.call("apigateway:TagResource", path, || {
             aws.apigateway.tag_resource().resource_arn(&arn).set_tags(Some(tags.clone())).send()
+        })
+    })
+    .await
+    .map(drop)
+}
+
+/// Makes a resource have these tags of the project's own in place of those.
+async fn retag(aws: &Aws, path: &str, live: &Tags, wanted: &Tags) -> Result<(), Error> {
+    let Some(Retagging { on, off }) = retagging(live, wanted) else { return Ok(()) };
+    if !on.is_empty() {
+        tag_resource(aws, path, on).await?;
+    }
+    if off.is_empty() {
+        return Ok(());
+    }
+    let arn = format!("arn:{}:apigateway:{}::{path}", aws.partition, aws.region);
+    when_settled(aws, || {
+        aws.call("apigateway:UntagResource", path, || {
+            aws.apigateway.untag_resource().resource_arn(&arn).set_tag_keys(Some(off.clone())).send()
         })
     })
     .await

@@ -7,7 +7,7 @@ use aws_sdk_apigateway::operation::get_stage::GetStageOutput;
 use aws_sdk_apigateway::types::{Deployment, RestApi};
 use aws_smithy_types::date_time::{DateTime, Format};
 use mdo_engine::{Cause, Error, Scope};
-use mdo_model::project::{KeyName, Names, StageName};
+use mdo_model::project::{KeyName, Names, StageName, Tags};
 use mdo_model::stack::{AccessLogs, Api, ApiStage, Key, KeyEnd, Recording};
 
 use super::definition::{is_mdos, record};
@@ -25,6 +25,8 @@ struct Identity {
     is_tagged: bool,
     /// Whether mdo made it, going by its tag or by the version that only mdo writes.
     is_ours: bool,
+    /// Its tags of the project's own.
+    tags: Tags,
 }
 
 /// What is read of the API at the stage; `None` where there is no such API.
@@ -37,7 +39,7 @@ struct Parts {
 /// Reads what is live of the API at the stage, and notes in `state` what changes need to know.
 ///
 /// `hint` comes to the API's id from a permission statement of ours; without one the API is looked for by name. Where
-/// nothing `is_begun` at the stage, as much as possible is asked at once.
+/// nothing `is_begun` at the stage, as much as possible is asked at once. The API's own tags are asked for where they count.
 ///
 /// # Errors
 /// When a call fails, and when an API, usage plan or key that is needed is not ours and `scope` does not adopt it.
@@ -46,14 +48,17 @@ pub(crate) async fn observe(
     names: &Names,
     state: &ApiGatewayState,
     hint: impl Future<Output = Option<String>>,
-    is_begun: bool,
+    (is_begun, reads_tags): (bool, bool),
     scope: &Scope,
 ) -> Result<LiveApi, Error> {
     let api = async {
-        if let Some(id) = hint.await
-            && let Some(parts) = parts(aws, names, &id).await?
-        {
-            return Ok(Some((Identity { id, is_tagged: true, is_ours: true }, parts)));
+        if let Some(id) = hint.await {
+            let tags =
+                async { if reads_tags { own_tags(aws, names, &id).await } else { Ok(Tags::default()) } };
+            let (parts, tags) = futures::try_join!(parts(aws, names, &id), tags)?;
+            if let Some(parts) = parts {
+                return Ok(Some((Identity { id, is_tagged: true, is_ours: true, tags }, parts)));
+            }
         }
         locate(aws, names, scope).await
     };
@@ -64,15 +69,16 @@ pub(crate) async fn observe(
     let limits =
         plan.as_ref().filter(|_| is_open).map(|plan| (plan.throttle, plan.quota)).unwrap_or_default();
     let live = LiveApi {
-        api: identity.as_ref().map(|api| Api { owned: api.is_tagged }),
+        api: identity.as_ref().map(|api| Api { owned: api.is_tagged, tags: api.tags.clone() }),
         stage: (stage.is_some() || plan.is_some())
-            .then(|| model_stage(names, stage.as_ref(), &deployments, limits)),
+            .then(|| model_stage(names, stage.as_ref(), &deployments, limits, plan.as_ref())),
         keys: keys.iter().map(|(name, key)| (name.clone(), model_key(key, is_open))).collect(),
     };
     *state.known() = Known {
         is_tagged: identity.as_ref().is_some_and(|api| api.is_tagged),
         api: identity.map(|api| api.id),
         has_stage: stage.is_some(),
+        stage_tags: stage.as_ref().map(stage_tags).unwrap_or_default(),
         limits,
         keys,
         ..Known::default()
@@ -87,6 +93,7 @@ fn model_stage(
     stage: Option<&GetStageOutput>,
     deployments: &[Deployment],
     (throttle, quota): Limits,
+    plan: Option<&LivePlan>,
 ) -> ApiStage {
     let variables = stage.and_then(GetStageOutput::variables).cloned().unwrap_or_default();
     let variables: BTreeMap<_, _> = variables.into_iter().collect();
@@ -103,7 +110,13 @@ fn model_stage(
         throttle,
         quota,
         recording: stage.map(recording).unwrap_or_default(),
+        tags: Tags::together(stage.map(stage_tags).into_iter().chain(plan.map(|plan| plan.tags.clone()))),
     }
+}
+
+/// The tags of the project's own that a live stage bears.
+fn stage_tags(stage: &GetStageOutput) -> Tags {
+    Tags::recorded(stage.tags().into_iter().flatten())
 }
 
 /// What is recorded of the requests to a live stage.
@@ -119,7 +132,7 @@ pub(super) fn recording(stage: &GetStageOutput) -> Recording {
 fn model_key(key: &LiveKey, is_open: bool) -> Key {
     let now = || DateTime::from(SystemTime::now()).fmt(Format::DateTime).unwrap_or_default();
     let ends = key.ends.clone().map(|at| KeyEnd::seen(at, &now()));
-    Key { enabled: key.enabled, linked: is_open && key.is_linked, ends }
+    Key { enabled: key.enabled, linked: is_open && key.is_linked, ends, tags: key.tags.clone() }
 }
 
 /// The stages of the API, by name.
@@ -184,7 +197,17 @@ fn identity(api: &RestApi, names: &Names) -> Identity {
         id: api.id().unwrap_or_default().to_owned(),
         is_tagged,
         is_ours: is_tagged || (owner(api).is_none() && api.version().is_some_and(is_mdos)),
+        tags: Tags::recorded(api.tags().into_iter().flatten()),
     }
+}
+
+/// The tags of the project's own that an API bears; none where there is no such API.
+async fn own_tags(aws: &Aws, names: &Names, id: &str) -> Result<Tags, Error> {
+    let name = names.api();
+    let answer =
+        aws.call("apigateway:GetRestApi", &name, || aws.apigateway.get_rest_api().rest_api_id(id).send());
+    let answer = found(answer.await)?;
+    Ok(Tags::recorded(answer.and_then(|api| api.tags).into_iter().flatten()))
 }
 
 /// The ids of every API that is ours: of two first deploys at once, each may have made one.

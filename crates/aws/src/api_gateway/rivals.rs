@@ -75,6 +75,7 @@ pub(crate) async fn give_way(aws: &Aws, names: &Names, state: &ApiGatewayState) 
             is_linked: true,
             enabled: true,
             is_tagged: true,
+            tags: state.stage_tags.clone(),
             ends: None,
             created: None,
             sha256: None,

@@ -11,7 +11,7 @@ use mdo_model::stack::{AccessLogs, Action, ApiStage, Change, Kind, Recording, Re
 
 use super::definition::{record, version};
 use super::observe::{self, get_stage};
-use super::{ApiGatewayState, PAGE, api, found, patch, rivals, unexpected, usage_plan, when_settled};
+use super::{ApiGatewayState, PAGE, api, found, patch, retag, rivals, unexpected, usage_plan, when_settled};
 use crate::client::Aws;
 use crate::pace::jitter;
 use crate::pages;
@@ -54,6 +54,12 @@ async fn bring_up(
     let limits = (wanted.throttle, wanted.quota);
     usage_plan::ensure(aws, names, state, limits).await?;
     state.known().limits = limits;
+    if change.touches("tags") {
+        let live = state.known().stage_tags.clone();
+        let path = format!("/restapis/{}/stages/{}", state.require_api(names)?, names.stage);
+        let stage = retag(aws, &path, &live, &wanted.tags);
+        futures::try_join!(stage, usage_plan::retag(aws, state, &wanted.tags))?;
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use aws_sdk_apigateway::types::{
     ApiStage as Link, Op, PatchOperation, QuotaPeriodType, QuotaSettings, ThrottleSettings, UsagePlan,
 };
 use mdo_engine::{Error, Scope};
-use mdo_model::project::{Names, Period, Quota, Throttle};
+use mdo_model::project::{Names, Period, Quota, Tags, Throttle};
 
 use super::{ApiGatewayState, Owner, PAGE, patch, stage_tags, tag_resource};
 use crate::client::Aws;
@@ -22,6 +22,8 @@ pub(crate) struct LivePlan {
     pub links: Vec<String>,
     /// Whether it bears our tags.
     pub is_tagged: bool,
+    /// Its tags of the project's own.
+    pub tags: Tags,
 }
 
 impl LivePlan {
@@ -43,6 +45,7 @@ impl LivePlan {
                 })
                 .collect(),
             is_tagged: Owner::of(plan.tags(), names) == Owner::Us,
+            tags: Tags::recorded(plan.tags().into_iter().flatten()),
         }
     }
 
@@ -187,10 +190,18 @@ pub(crate) async fn ensure(
     let mut slot = state.plan.lock().await;
     let plan = match slot.as_mut() {
         None => {
-            let id = create(aws, names, &api, limits).await?;
+            let id = create(aws, names, &api, limits, &state.stage_tags).await?;
             state.known().made.plan = Some(id.clone());
             let (throttle, quota) = limits;
-            slot.insert(LivePlan { id, throttle, quota, links: vec![link(&api, names)], is_tagged: true })
+            let tags = state.stage_tags.clone();
+            slot.insert(LivePlan {
+                id,
+                throttle,
+                quota,
+                links: vec![link(&api, names)],
+                is_tagged: true,
+                tags,
+            })
         }
         Some(plan) => {
             let patches = plan.patches(&api, names, limits);
@@ -200,7 +211,8 @@ pub(crate) async fn ensure(
                 plan.links = vec![link(&api, names)];
             }
             if !plan.is_tagged {
-                tag_resource(aws, &format!("/usageplans/{}", plan.id), stage_tags(names)).await?;
+                tag_resource(aws, &format!("/usageplans/{}", plan.id), stage_tags(names, &Tags::default()))
+                    .await?;
                 plan.is_tagged = true;
             }
             plan
@@ -236,7 +248,16 @@ pub(crate) async fn limit(
     ensure(aws, names, state, limits).await.map(drop)
 }
 
-async fn create(aws: &Aws, names: &Names, api: &str, limits: Limits) -> Result<String, Error> {
+/// Makes the stage's usage plan have these tags of the project's own.
+pub(super) async fn retag(aws: &Aws, state: &ApiGatewayState, wanted: &Tags) -> Result<(), Error> {
+    let mut slot = state.plan.lock().await;
+    let Some(plan) = slot.as_mut() else { return Ok(()) };
+    super::retag(aws, &format!("/usageplans/{}", plan.id), &plan.tags, wanted).await?;
+    plan.tags = wanted.clone();
+    Ok(())
+}
+
+async fn create(aws: &Aws, names: &Names, api: &str, limits: Limits, tags: &Tags) -> Result<String, Error> {
     let name = names.usage_plan();
     let (throttle, quota) = limits;
     let clamp = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
@@ -254,7 +275,7 @@ async fn create(aws: &Aws, names: &Names, api: &str, limits: Limits) -> Result<S
                 .api_stages(Link::builder().api_id(api).stage(names.stage.as_str()).build())
                 .set_throttle(throttle.clone())
                 .set_quota(quota.clone())
-                .set_tags(Some(stage_tags(names)))
+                .set_tags(Some(stage_tags(names, tags)))
                 .send()
         })
         .await?;

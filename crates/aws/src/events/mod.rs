@@ -9,14 +9,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_cloudwatchevents::types::{RuleState, Tag, Target};
 use mdo_engine::{Applied, Cause, Error, Redactor, Run};
-use mdo_model::project::{FunctionName, Names};
+use mdo_model::project::{FunctionName, Names, Tags};
 use mdo_model::stack::{Action, Change, Resource, WarmRule};
 
 use self::observe::targets;
 use crate::client::Aws;
-use crate::ownership::{PROJECT_TAG, STAGE_TAG};
+use crate::ownership::{Retagging, STAGE_TAG, retagging, tag_map};
 
-pub(crate) use observe::{live, observe, states};
+pub(crate) use observe::{live, observe, own_tags, states};
 
 /// What changes must know of the rules beyond the model.
 #[derive(Debug, Default)]
@@ -94,7 +94,10 @@ pub(crate) async fn apply(
                 put_rule(aws, names, &function, rule, is_new).await?;
             }
             if !is_new && !state.rule(&function).is_tagged {
-                tag(aws, names, &function).await?;
+                tag(aws, names, &function, tags(names, &Tags::default())?).await?;
+            }
+            if let Some(Resource::WarmRule(before)) = change.before.as_ref().filter(|_| !is_new) {
+                retag(aws, names, &function, &before.tags, &rule.tags).await?;
             }
             run.all_usable(change).await?;
             if is_new || change.touches("input") || change.touches("concurrency") {
@@ -107,12 +110,14 @@ pub(crate) async fn apply(
     Ok(Applied::default())
 }
 
-fn tags(names: &Names) -> Result<Vec<Tag>, Error> {
-    let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
-    [tag(PROJECT_TAG, names.project.as_str()), tag(STAGE_TAG, names.stage.as_str())]
-        .into_iter()
-        .collect::<Result<_, _>>()
-        .map_err(incomplete)
+/// The tags of a rule: whose it is, and the project's own.
+fn tags(names: &Names, own: &Tags) -> Result<Vec<Tag>, Error> {
+    cloud_tags(tag_map(names, own).into_iter().chain([(STAGE_TAG.to_owned(), names.stage.to_string())]))
+}
+
+fn cloud_tags(tags: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Tag>, Error> {
+    let tag = |(key, value)| Tag::builder().key(key).value(value).build();
+    tags.into_iter().map(tag).collect::<Result<_, _>>().map_err(incomplete)
 }
 
 fn incomplete(error: impl std::fmt::Display) -> Error {
@@ -130,7 +135,7 @@ async fn put_rule(
     let name = names.warm_rule(function);
     let rate = rule.rate.ok_or_else(|| Error::new(Cause::Invalid, format!("{name} has no rate")))?;
     let state = if rule.enabled { RuleState::Enabled } else { RuleState::Disabled };
-    let tags = if is_new { Some(tags(names)?) } else { None };
+    let tags = if is_new { Some(tags(names, &rule.tags)?) } else { None };
     aws.call("events:PutRule", &name, || {
         aws.events
             .put_rule()
@@ -145,12 +150,35 @@ async fn put_rule(
     .map(drop)
 }
 
-async fn tag(aws: &Aws, names: &Names, function: &FunctionName) -> Result<(), Error> {
+async fn tag(aws: &Aws, names: &Names, function: &FunctionName, tags: Vec<Tag>) -> Result<(), Error> {
     let name = names.warm_rule(function);
     let arn = aws.arn("events", format_args!("rule/{name}"))?;
-    let tags = tags(names)?;
     aws.call("events:TagResource", &name, || {
         aws.events.tag_resource().resource_arn(&arn).set_tags(Some(tags.clone())).send()
+    })
+    .await
+    .map(drop)
+}
+
+/// Makes a rule have these tags of the project's own in place of those.
+async fn retag(
+    aws: &Aws,
+    names: &Names,
+    function: &FunctionName,
+    live: &Tags,
+    wanted: &Tags,
+) -> Result<(), Error> {
+    let Some(Retagging { on, off }) = retagging(live, wanted) else { return Ok(()) };
+    if !on.is_empty() {
+        tag(aws, names, function, cloud_tags(on)?).await?;
+    }
+    if off.is_empty() {
+        return Ok(());
+    }
+    let name = names.warm_rule(function);
+    let arn = aws.arn("events", format_args!("rule/{name}"))?;
+    aws.call("events:UntagResource", &name, || {
+        aws.events.untag_resource().resource_arn(&arn).set_tag_keys(Some(off.clone())).send()
     })
     .await
     .map(drop)

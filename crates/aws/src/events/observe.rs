@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_cloudwatchevents::types::{Rule, RuleState, Target};
+use aws_sdk_cloudwatchevents::types::{Rule, RuleState, Tag, Target};
 use futures::future::try_join_all;
 use mdo_engine::metrics::WarmState;
 use mdo_engine::{Cause, Error, Scope};
-use mdo_model::project::{FunctionName, Names, Rate};
+use mdo_model::project::{FunctionName, Names, Rate, Tags};
 use mdo_model::stack::WarmRule;
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ use crate::errors;
 use crate::ownership::{PROJECT_TAG, STAGE_TAG};
 use crate::pages;
 
-/// Reads the warm rules of the stage: one call for all of them, and one more for each.
+/// Reads the warm rules of the stage: one call for all of them, one more for each, and one for the tags of each where they count.
 ///
 /// # Errors
 /// When a call fails, and when a rule that `scope` needs is not ours and `scope.adopt` is not set.
@@ -25,6 +25,7 @@ pub(crate) async fn observe(
     names: &Names,
     state: &EventsState,
     scope: &Scope,
+    reads_tags: bool,
 ) -> Result<BTreeMap<FunctionName, WarmRule>, Error> {
     let rules = list(aws, names).await?;
     let reads = rules.iter().filter_map(|rule| Some((names.warm_rule_of(rule.name()?)?, rule))).map(
@@ -32,8 +33,10 @@ pub(crate) async fn observe(
             let Some(is_tagged) = is_ours(aws, names, scope, &function, rule).await? else {
                 return Ok(None);
             };
-            let targets = targets(aws, rule.name().unwrap_or_default()).await?;
-            let model = read(rule, &targets, &alias(aws, names, &function)?);
+            let name = rule.name().unwrap_or_default();
+            let tags = async { if reads_tags { own_tags(aws, name).await } else { Ok(Tags::default()) } };
+            let (targets, tags) = futures::try_join!(targets(aws, name), tags)?;
+            let model = WarmRule { tags, ..read(rule, &targets, &alias(aws, names, &function)?) };
             let targets = targets.into_iter().map(|target| target.id).collect();
             Ok::<_, Error>(Some((function, model, LiveRule { targets, is_tagged, former: None })))
         },
@@ -69,13 +72,8 @@ async fn is_ours(
         return Ok(Some(true));
     }
     let name = rule.name().unwrap_or_default();
-    let arn = rule.arn().unwrap_or_default();
-    let answer = aws
-        .call("events:ListTagsForResource", name, || {
-            aws.events.list_tags_for_resource().resource_arn(arn).send()
-        })
-        .await?;
-    let tag = |key: &str| answer.tags().iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str());
+    let tags = read_tags(aws, name).await?;
+    let tag = |key: &str| tags.iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str());
     let owner = (tag(PROJECT_TAG), tag(STAGE_TAG));
     match owner {
         owner if owner == (Some(names.project.as_str()), Some(names.stage.as_str())) => Ok(Some(true)),
@@ -84,6 +82,21 @@ async fn is_ours(
         _ if scope.adopt => Ok(Some(false)),
         (owner, _) => Err(errors::not_ours("the rule", name, owner)),
     }
+}
+
+async fn read_tags(aws: &Aws, rule: &str) -> Result<Vec<Tag>, Error> {
+    let arn = aws.arn("events", format_args!("rule/{rule}"))?;
+    let answer = aws
+        .call("events:ListTagsForResource", rule, || {
+            aws.events.list_tags_for_resource().resource_arn(&arn).send()
+        })
+        .await?;
+    Ok(answer.tags.unwrap_or_default())
+}
+
+/// The tags of the project's own that a rule bears.
+pub(crate) async fn own_tags(aws: &Aws, rule: &str) -> Result<Tags, Error> {
+    Ok(Tags::recorded(read_tags(aws, rule).await?.iter().map(|tag| (&tag.key, &tag.value))))
 }
 
 async fn list(aws: &Aws, names: &Names) -> Result<Vec<Rule>, Error> {
@@ -165,6 +178,7 @@ pub(super) fn read(rule: &Rule, targets: &[Target], alias: &str) -> WarmRule {
         concurrency: count,
         enabled: rule.state() == Some(&RuleState::Enabled),
         input,
+        tags: Tags::default(),
     }
 }
 

@@ -28,6 +28,7 @@ fn a_rule_as_mdo_writes_it_comes_back() {
             concurrency: 2,
             enabled: true,
             input: json!({"mdo": {"warm": true}}),
+            tags: Tags::default(),
         }
     );
 }

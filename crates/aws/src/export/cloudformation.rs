@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use mdo_model::project::{DerivativeId, FunctionConfiguration, FunctionName, Names, Permissions, Vpc};
+use mdo_model::project::{DerivativeId, FunctionConfiguration, FunctionName, Names, Permissions, Tags, Vpc};
 use mdo_model::stack::{
-    ApiStage, Derivative, Function, Invoker, Key, LogGroup, Recording, Role, Stack, WarmRule,
+    Api, ApiStage, Derivative, Function, Invoker, Key, LogGroup, Recording, Role, Stack, WarmRule,
 };
 use serde_json::{Map, Value, json};
 
@@ -63,8 +63,8 @@ pub fn cloudformation(export: &Export<'_>) -> Value {
         template.parameter(&parameter, &format!("The key of the zip of {name} in the bucket"), Some(&key));
         template.function(name, function, &parameter, log_groups.contains_key(name));
     }
-    if let (Some(_), Some(stage)) = (api, stage) {
-        template.api(stage);
+    if let (Some(Api { owned: _, tags }), Some(stage)) = (api, stage) {
+        template.api(stage, tags);
     }
     for (name, key) in keys {
         template.key(name.as_str(), &names.key(name), key);
@@ -138,7 +138,7 @@ impl<'a> Template<'a> {
     }
 
     fn role(&mut self, role: &Role, permissions: Option<&Permissions>) {
-        let Role { trusted_service, log_groups: _, grants: _, boundary } = role;
+        let Role { trusted_service, log_groups: _, grants: _, boundary, tags } = role;
         let mut policy = iam::role_policy(role, ANYWHERE);
         text::change(&mut policy, text::RESOURCE, &filled_in);
         let mut policies = vec![json!({"PolicyName": iam::POLICY, "PolicyDocument": policy})];
@@ -160,13 +160,15 @@ impl<'a> Template<'a> {
         });
         set(&mut properties, "PermissionsBoundary", boundary.as_ref());
         set(&mut properties, "ManagedPolicyArns", (!managed.is_empty()).then_some(managed));
+        set(&mut properties, "Tags", tag_list(tags));
         self.resource(ROLE, "AWS::IAM::Role", properties);
     }
 
     fn log_group(&mut self, name: &FunctionName, group: &LogGroup) {
-        let LogGroup { retention_days } = group;
+        let LogGroup { retention_days, tags } = group;
         let mut properties = json!({"LogGroupName": self.names.log_group(name)});
         set(&mut properties, "RetentionInDays", *retention_days);
+        set(&mut properties, "Tags", tag_list(tags));
         let id = self.id(&[name.as_str(), "log", "group"]);
         self.resource(&id, "AWS::Logs::LogGroup", properties);
     }
@@ -181,6 +183,7 @@ impl<'a> Template<'a> {
             invokers,
             owned: _,
             canary: _,
+            tags,
         } = function;
         let own_role = *role == self.names.role();
         let mut properties = self.configured(name, configuration);
@@ -188,6 +191,7 @@ impl<'a> Template<'a> {
         properties["Role"] = if own_role { json!({"Fn::GetAtt": [ROLE, "Arn"]}) } else { json!(role) };
         properties["Code"] = json!({"S3Bucket": {"Ref": BUCKET}, "S3Key": {"Ref": code_key}});
         set(&mut properties, "ReservedConcurrentExecutions", *concurrency);
+        set(&mut properties, "Tags", tag_list(tags));
         let layers = &configuration.layers;
         let mut all: Vec<Value> = layers.iter().map(|arn| json!(arn)).collect();
         for derivative in derivatives.keys() {
@@ -301,18 +305,19 @@ impl<'a> Template<'a> {
         self.resource(&id, "AWS::Lambda::Permission", properties);
     }
 
-    fn api(&mut self, stage: &ApiStage) {
-        let ApiStage { definition, deployed_by_mdo: _, variables, throttle, quota, recording } = stage;
+    fn api(&mut self, stage: &ApiStage, api_tags: &Tags) {
+        let ApiStage { definition, deployed_by_mdo: _, variables, throttle, quota, recording, tags } = stage;
         let Recording { tracing, access_logs } = recording;
         let names = self.names;
         let at = Integrations { partition: PARTITION, region: REGION, account: ACCOUNT, names };
         let mut body = definition::body(definition, &at);
         text::change(&mut body, text::URI, &filled_in);
-        let properties = json!({
+        let mut properties = json!({
             "Name": names.api(),
             "EndpointConfiguration": {"Types": ["REGIONAL"]},
             "Body": body,
         });
+        set(&mut properties, "Tags", tag_list(api_tags));
         self.resource(API, "AWS::ApiGateway::RestApi", properties);
         // A deployment freezes the definition: another one is another resource.
         let digest = definition.digest();
@@ -328,6 +333,7 @@ impl<'a> Template<'a> {
         let logs = access_log_arn(access_logs.as_ref());
         let logs = logs.map(|arn| json!({"DestinationArn": arn, "Format": ACCESS_LINE}));
         set(&mut properties, "AccessLogSetting", logs);
+        set(&mut properties, "Tags", tag_list(tags));
         self.resource(STAGE, "AWS::ApiGateway::Stage", properties);
         let mut properties = json!({
             "UsagePlanName": names.usage_plan(),
@@ -339,23 +345,25 @@ impl<'a> Template<'a> {
             |quota| json!({"Limit": quota.limit, "Period": quota.period.to_string().to_ascii_uppercase()}),
         );
         set(&mut properties, "Quota", limit);
+        set(&mut properties, "Tags", tag_list(tags));
         self.resource(USAGE_PLAN, "AWS::ApiGateway::UsagePlan", properties);
     }
 
     fn key(&mut self, name: &str, full: &str, key: &Key) {
         // What the files ask for does not end.
-        let Key { enabled, linked, ends: _ } = key;
+        let Key { enabled, linked, ends: _, tags } = key;
         let value = self.id(&["key", name, "value"]);
         self.secret(&value, &format!("The value of key {name}; without one AWS makes one"), Some(""));
         let has_value = self.id(&["key", name, "has", "value"]);
         let condition = json!({"Fn::Not": [{"Fn::Equals": [{"Ref": value}, ""]}]});
         self.conditions.insert(has_value.clone(), condition);
         let id = self.id(&["key", name]);
-        let properties = json!({
+        let mut properties = json!({
             "Name": full,
             "Enabled": enabled,
             "Value": {"Fn::If": [has_value, {"Ref": value}, {"Ref": "AWS::NoValue"}]},
         });
+        set(&mut properties, "Tags", tag_list(tags));
         self.resource(&id, "AWS::ApiGateway::ApiKey", properties);
         if *linked {
             let link = self.id(&["key", name, "in", "usage", "plan"]);
@@ -366,7 +374,7 @@ impl<'a> Template<'a> {
     }
 
     fn warm_rule(&mut self, function: &FunctionName, rule: &WarmRule) {
-        let WarmRule { name, rate, concurrency, enabled, input } = rule;
+        let WarmRule { name, rate, concurrency, enabled, input, tags } = rule;
         let alias = self.id(&[function.as_str(), "alias"]);
         let target = |index| json!({"Id": events::target_id(index), "Arn": {"Ref": alias}, "Input": input.to_string()});
         let mut properties = json!({
@@ -376,9 +384,16 @@ impl<'a> Template<'a> {
             "Targets": (1..=*concurrency).map(target).collect::<Vec<_>>(),
         });
         set(&mut properties, "ScheduleExpression", rate.map(mdo_model::project::Rate::schedule_expression));
+        set(&mut properties, "Tags", tag_list(tags));
         let id = self.id(&[function.as_str(), "warm", "rule"]);
         self.resource(&id, "AWS::Events::Rule", properties);
     }
+}
+
+/// The project's own tags, where there are any.
+fn tag_list(tags: &Tags) -> Option<Value> {
+    let list = tags.iter().map(|(name, value)| json!({"Key": name, "Value": value}));
+    (!tags.is_empty()).then(|| list.collect())
 }
 
 /// An ARN whose place CloudFormation fills in; API Gateway's own `${…}` are no references of it.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use mdo_model::project::{DerivativeId, FunctionConfiguration, FunctionName, Names, Permissions, Vpc};
+use mdo_model::project::{DerivativeId, FunctionConfiguration, FunctionName, Names, Permissions, Tags, Vpc};
 use mdo_model::stack::{
-    ApiStage, Derivative, Function, Invoker, Key, LogGroup, Recording, Role, Stack, WarmRule,
+    Api, ApiStage, Derivative, Function, Invoker, Key, LogGroup, Recording, Role, Stack, WarmRule,
 };
 use serde_json::{Map, Value, json};
 
@@ -53,8 +53,8 @@ pub fn terraform(export: &Export<'_>) -> Value {
     for (name, function) in functions {
         configuration.function(name, function, log_groups.contains_key(name));
     }
-    if let (Some(_), Some(stage)) = (api, stage) {
-        configuration.api(stage);
+    if let (Some(Api { owned: _, tags }), Some(stage)) = (api, stage) {
+        configuration.api(stage, tags);
     }
     for (name, key) in keys {
         configuration.key(name.as_str(), &names.key(name), key);
@@ -122,13 +122,14 @@ impl<'a> Configuration<'a> {
     }
 
     fn role(&mut self, role: &Role, permissions: Option<&Permissions>) {
-        let Role { trusted_service, log_groups: _, grants: _, boundary } = role;
+        let Role { trusted_service, log_groups: _, grants: _, boundary, tags } = role;
         let mut properties = json!({
             "name": self.names.role(),
             "description": iam::description(self.names),
             "assume_role_policy": literal(&iam::trust(trusted_service).to_string()),
         });
         set(&mut properties, "permissions_boundary", boundary.as_deref().map(literal));
+        set(&mut properties, "tags", tag_map(tags));
         self.resource("aws_iam_role", ONE, properties);
         let mut policy = escaped(iam::role_policy(role, ANYWHERE));
         text::change(&mut policy, text::RESOURCE, &filled_in);
@@ -157,9 +158,10 @@ impl<'a> Configuration<'a> {
     }
 
     fn log_group(&mut self, name: &FunctionName, group: &LogGroup) {
-        let LogGroup { retention_days } = group;
+        let LogGroup { retention_days, tags } = group;
         let mut properties = json!({"name": self.names.log_group(name)});
         set(&mut properties, "retention_in_days", *retention_days);
+        set(&mut properties, "tags", tag_map(tags));
         self.resource("aws_cloudwatch_log_group", name.as_str(), properties);
     }
 
@@ -173,6 +175,7 @@ impl<'a> Configuration<'a> {
             invokers,
             owned: _,
             canary: _,
+            tags,
         } = function;
         let is_own_role = *role == self.names.role();
         let own_role = || reference("aws_iam_role", ONE, "arn");
@@ -187,6 +190,7 @@ impl<'a> Configuration<'a> {
         properties["source_code_hash"] = json!(format!("${{filebase64sha256(var.{zip})}}"));
         properties["publish"] = json!(true);
         set(&mut properties, "reserved_concurrent_executions", *concurrency);
+        set(&mut properties, "tags", tag_map(tags));
         let layers = &configuration.layers;
         let own: Vec<String> = layers.iter().map(|arn| literal(arn)).collect();
         let mut lists = vec![json!(own).to_string()];
@@ -290,18 +294,19 @@ impl<'a> Configuration<'a> {
         self.resource("aws_lambda_permission", &id, properties);
     }
 
-    fn api(&mut self, stage: &ApiStage) {
-        let ApiStage { definition, deployed_by_mdo: _, variables, throttle, quota, recording } = stage;
+    fn api(&mut self, stage: &ApiStage, api_tags: &Tags) {
+        let ApiStage { definition, deployed_by_mdo: _, variables, throttle, quota, recording, tags } = stage;
         let Recording { tracing, access_logs } = recording;
         let names = self.names;
         let at = Integrations { partition: PARTITION, region: REGION, account: ACCOUNT, names };
         let mut body = escaped(definition::body(definition, &at));
         text::change(&mut body, text::URI, &filled_in);
-        let properties = json!({
+        let mut properties = json!({
             "name": names.api(),
             "endpoint_configuration": {"types": ["REGIONAL"]},
             "body": body.to_string(),
         });
+        set(&mut properties, "tags", tag_map(api_tags));
         self.resource("aws_api_gateway_rest_api", ONE, properties);
         let api = reference("aws_api_gateway_rest_api", ONE, "id");
         // A deployment freezes the definition: another one is another deployment.
@@ -321,6 +326,7 @@ impl<'a> Configuration<'a> {
         let logs = access_log_arn(access_logs.as_ref());
         let logs = logs.map(|arn| json!({"destination_arn": literal(arn), "format": ACCESS_LINE}));
         set(&mut properties, "access_log_settings", logs);
+        set(&mut properties, "tags", tag_map(tags));
         self.resource("aws_api_gateway_stage", ONE, properties);
         let mut properties = json!({
             "name": names.usage_plan(),
@@ -332,19 +338,21 @@ impl<'a> Configuration<'a> {
             |quota| json!({"limit": quota.limit, "period": quota.period.to_string().to_ascii_uppercase()}),
         );
         set(&mut properties, "quota_settings", limit);
+        set(&mut properties, "tags", tag_map(tags));
         self.resource("aws_api_gateway_usage_plan", ONE, properties);
     }
 
     fn key(&mut self, name: &str, full: &str, key: &Key) {
         // What the files ask for does not end.
-        let Key { enabled, linked, ends: _ } = key;
+        let Key { enabled, linked, ends: _, tags } = key;
         let id = self.id(&["key", name]);
         let value = self.id(&["key", name, "value"]);
         let what = format!("The value of key {name}; without one AWS makes one");
         let variable = json!({"type": "string", "description": what, "default": null, "sensitive": true});
         self.variable(&value, variable);
-        let properties =
+        let mut properties =
             json!({"name": literal(full), "enabled": enabled, "value": format!("${{var.{value}}}")});
+        set(&mut properties, "tags", tag_map(tags));
         self.resource("aws_api_gateway_api_key", &id, properties);
         if *linked {
             let properties = json!({
@@ -357,13 +365,14 @@ impl<'a> Configuration<'a> {
     }
 
     fn warm_rule(&mut self, function: &FunctionName, rule: &WarmRule) {
-        let WarmRule { name, rate, concurrency, enabled, input } = rule;
+        let WarmRule { name, rate, concurrency, enabled, input, tags } = rule;
         let mut properties = json!({
             "name": name,
             "description": events::description(self.names, function),
             "state": if *enabled { "ENABLED" } else { "DISABLED" },
         });
         set(&mut properties, "schedule_expression", rate.map(mdo_model::project::Rate::schedule_expression));
+        set(&mut properties, "tags", tag_map(tags));
         self.resource("aws_cloudwatch_event_rule", function.as_str(), properties);
         for target in (1..=*concurrency).map(events::target_id) {
             let properties = json!({
@@ -381,6 +390,11 @@ impl<'a> Configuration<'a> {
 /// What refers to an attribute of a resource.
 fn reference(kind: &str, id: &str, attribute: &str) -> String {
     format!("${{{kind}.{id}.{attribute}}}")
+}
+
+/// The project's own tags, where there are any.
+fn tag_map(tags: &Tags) -> Option<Value> {
+    (!tags.is_empty()).then(|| escaped(json!(tags)))
 }
 
 /// A text that stands for itself.

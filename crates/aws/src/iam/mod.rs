@@ -7,8 +7,8 @@ mod stage_policy;
 use std::collections::BTreeSet;
 
 use mdo_engine::{Applied, Cause, Error, Run, Scope};
-use mdo_model::project::Names;
-use mdo_model::stack::{Change, Role};
+use mdo_model::project::{Names, Tags};
+use mdo_model::stack::{Change, Resource, Role};
 use serde_json::Value;
 
 use self::elsewhere::REGIONS_TAG;
@@ -18,7 +18,8 @@ pub(crate) use self::stage_policy::{
     allowed, apply as apply_permissions, name as stage_policy_name, observe as permissions,
 };
 use crate::client::Aws;
-use crate::ownership::{self, Owner, project_tags};
+use crate::ownership::{self, Owner, Retagging, retagging, tag_map};
+use aws_sdk_iam::types::Tag;
 
 /// The name of the inline policy, by which a role is known to be mdo's without reading its tags.
 pub(crate) const POLICY: &str = "mdo";
@@ -76,10 +77,20 @@ async fn owner(aws: &Aws, names: &Names) -> Result<Option<Owner>, Error> {
     Ok(role.as_ref().map(tags))
 }
 
-/// The ARN of the policy that bounds what the role may do, if one does.
-pub(crate) async fn boundary(aws: &Aws, names: &Names) -> Result<Option<String>, Error> {
-    let role = get(aws, names).await?;
-    Ok(role.and_then(|role| role.permissions_boundary?.permissions_boundary_arn))
+/// What of the role its policy does not tell.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Apart {
+    /// The ARN of the policy that bounds what it may do, if one does.
+    pub boundary: Option<String>,
+    /// Its tags of the project's own.
+    pub tags: Tags,
+}
+
+/// Reads what of the role its policy does not tell.
+pub(crate) async fn read_apart(aws: &Aws, names: &Names) -> Result<Apart, Error> {
+    let Some(role) = get(aws, names).await? else { return Ok(Apart::default()) };
+    let tags = Tags::recorded(role.tags().iter().map(|tag| (tag.key(), tag.value())));
+    Ok(Apart { tags, boundary: role.permissions_boundary.and_then(|one| one.permissions_boundary_arn) })
 }
 
 async fn get(aws: &Aws, names: &Names) -> Result<Option<aws_sdk_iam::types::Role>, Error> {
@@ -122,7 +133,7 @@ pub(crate) async fn create(
 ) -> Result<Applied, Error> {
     let role = names.role();
     let trust = trust(&wanted.trusted_service).to_string();
-    let tags: Vec<_> = tags(aws, names, Regions::new())?;
+    let tags: Vec<_> = tags(aws, names, Regions::new(), &wanted.tags)?;
     let created = aws
         .call("iam:CreateRole", &role, || {
             aws.iam
@@ -170,7 +181,7 @@ pub(crate) async fn update(
     }
     if change.touches("trusted_service") || change.touches("log_groups") {
         let trust = trust(&wanted.trusted_service).to_string();
-        let tags = tags(aws, names, regions)?;
+        let tags = tags(aws, names, regions, &wanted.tags)?;
         aws.call("iam:UpdateAssumeRolePolicy", &role, || {
             aws.iam.update_assume_role_policy().role_name(&role).policy_document(&trust).send()
         })
@@ -179,6 +190,9 @@ pub(crate) async fn update(
             aws.iam.tag_role().role_name(&role).set_tags(Some(tags.clone())).send()
         })
         .await?;
+    }
+    if let Some(Resource::Role(before)) = &change.before {
+        retag(aws, &role, &before.tags, &wanted.tags).await?;
     }
     Ok(Applied::default())
 }
@@ -256,13 +270,35 @@ async fn put_policy(aws: &Aws, names: &Names, wanted: &Role) -> Result<(), Error
 }
 
 /// The tags of the role, with the regions that it is known to be used in.
-fn tags(aws: &Aws, names: &Names, mut regions: Regions) -> Result<Vec<aws_sdk_iam::types::Tag>, Error> {
+fn tags(aws: &Aws, names: &Names, mut regions: Regions, own: &Tags) -> Result<Vec<Tag>, Error> {
     regions.insert(aws.region.clone());
     let regions = regions.into_iter().collect::<Vec<_>>().join(" ");
-    let tag = |(key, value): (&str, String)| aws_sdk_iam::types::Tag::builder().key(key).value(value).build();
-    let tags: Result<_, _> =
-        project_tags(names).into_iter().chain([(REGIONS_TAG, regions)]).map(tag).collect();
+    cloud_tags(tag_map(names, own).into_iter().chain([(REGIONS_TAG.to_owned(), regions)]))
+}
+
+fn cloud_tags(tags: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Tag>, Error> {
+    let tag = |(key, value)| Tag::builder().key(key).value(value).build();
+    let tags: Result<_, _> = tags.into_iter().map(tag).collect();
     tags.map_err(|error| Error::new(Cause::Other, error.to_string()))
+}
+
+/// Makes a role have these tags of the project's own in place of those.
+async fn retag(aws: &Aws, role: &str, live: &Tags, wanted: &Tags) -> Result<(), Error> {
+    let Some(Retagging { on, off }) = retagging(live, wanted) else { return Ok(()) };
+    let on = cloud_tags(on)?;
+    if !on.is_empty() {
+        aws.call("iam:TagRole", role, || {
+            aws.iam.tag_role().role_name(role).set_tags(Some(on.clone())).send()
+        })
+        .await?;
+    }
+    if !off.is_empty() {
+        aws.call("iam:UntagRole", role, || {
+            aws.iam.untag_role().role_name(role).set_tag_keys(Some(off.clone())).send()
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 fn ignore_absent<T>(answer: Result<T, Error>) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use mdo_model::project::Tags;
 use mdo_model::stack::Role;
 use serde_json::{Value, json};
 
@@ -109,6 +110,7 @@ pub(crate) fn edited() -> Role {
         log_groups: EDITED.to_owned(),
         grants: BTreeSet::new(),
         boundary: None,
+        tags: Tags::default(),
     }
 }
 
@@ -148,6 +150,7 @@ mod tests {
             log_groups: "/aws/lambda/ml_api_*".to_owned(),
             grants: grants.iter().map(|grant| (*grant).to_owned()).collect(),
             boundary: None,
+            tags: Tags::default(),
         }
     }
 

@@ -45,6 +45,9 @@ impl AwsProvider {
         let known = self.known(name);
         self.wait_for_what_it_runs_with(wanted, change, run).await?;
         let published = self.first_version(name, wanted, known.exists, change, run).await?;
+        if known.exists {
+            self.retag(name, &known.tags, &wanted.tags).await?;
+        }
         if self.point_alias(name, &published.version, false).await? == Pointed::AnothersAlias {
             self.note_rival(name, run);
         }
@@ -122,6 +125,7 @@ impl AwsProvider {
         if change.touches("concurrency") {
             self.reserve(name, wanted.concurrency).await?;
         }
+        self.retag(name, &before.tags, &wanted.tags).await?;
         Ok(applied)
     }
 

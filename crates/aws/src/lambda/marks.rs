@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 
 use mdo_engine::Error;
-use mdo_model::project::{FunctionName, Names};
+use mdo_model::project::{FunctionName, Names, Tags};
 
 use crate::AwsProvider;
+use crate::ownership::{Retagging, retagging};
 
 /// What the tags say of one stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,16 +74,7 @@ impl AwsProvider {
         let (before, after) = (before.tags(&self.names), after.tags(&self.names));
         let new: HashMap<String, String> =
             after.into_iter().filter(|(key, value)| before.get(key) != Some(value)).collect();
-        if new.is_empty() {
-            return Ok(());
-        }
-        let (aws, full) = (&self.aws, self.names.function(name));
-        let arn = aws.arn("lambda", format_args!("function:{full}"))?;
-        aws.call("lambda:TagResource", &full, || {
-            aws.lambda.tag_resource().resource(&arn).set_tags(Some(new.clone())).send()
-        })
-        .await
-        .map(drop)
+        self.tag(name, new).await
     }
 
     /// Takes from a function's tags what is so no longer, after it has ended.
@@ -94,13 +86,37 @@ impl AwsProvider {
     ) -> Result<(), Error> {
         let (before, after) = (before.tags(&self.names), after.tags(&self.names));
         let gone: Vec<String> = before.keys().filter(|key| !after.contains_key(*key)).cloned().collect();
-        if gone.is_empty() {
+        self.untag(name, gone).await
+    }
+
+    /// Makes a function have these tags of the project's own in place of those.
+    pub(super) async fn retag(&self, name: &FunctionName, live: &Tags, wanted: &Tags) -> Result<(), Error> {
+        let Some(Retagging { on, off }) = retagging(live, wanted) else { return Ok(()) };
+        self.tag(name, on).await?;
+        self.untag(name, off).await
+    }
+
+    async fn tag(&self, name: &FunctionName, tags: HashMap<String, String>) -> Result<(), Error> {
+        if tags.is_empty() {
+            return Ok(());
+        }
+        let (aws, full) = (&self.aws, self.names.function(name));
+        let arn = aws.arn("lambda", format_args!("function:{full}"))?;
+        aws.call("lambda:TagResource", &full, || {
+            aws.lambda.tag_resource().resource(&arn).set_tags(Some(tags.clone())).send()
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn untag(&self, name: &FunctionName, keys: Vec<String>) -> Result<(), Error> {
+        if keys.is_empty() {
             return Ok(());
         }
         let (aws, full) = (&self.aws, self.names.function(name));
         let arn = aws.arn("lambda", format_args!("function:{full}"))?;
         aws.call("lambda:UntagResource", &full, || {
-            aws.lambda.untag_resource().resource(&arn).set_tag_keys(Some(gone.clone())).send()
+            aws.lambda.untag_resource().resource(&arn).set_tag_keys(Some(keys.clone())).send()
         })
         .await
         .map(drop)

@@ -68,7 +68,7 @@ impl AwsProvider {
         let code = code::prepare(aws, self.artifacts.as_ref(), zip, id, run).await?;
         let text = self.describe(&wanted.configuration);
         let role = self.role_arn(wanted)?;
-        let tags = tag_map(&self.names);
+        let tags = tag_map(&self.names, &wanted.tags);
         let create = || {
             aws.send("lambda:CreateFunction", &full, code.bytes(), || async {
                 configure!(aws.lambda.create_function(), &wanted.configuration, &text, &role, false)

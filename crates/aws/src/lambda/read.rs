@@ -10,7 +10,7 @@ use aws_sdk_lambda::types::{
 use mdo_engine::{Cause, Error, Redactor};
 use mdo_model::Sha256;
 use mdo_model::project::{
-    AccountId, Architecture, FunctionConfiguration, FunctionName, Names, Secret, Tracing, Vpc,
+    AccountId, Architecture, FunctionConfiguration, FunctionName, Names, Secret, Tags, Tracing, Vpc,
 };
 use mdo_model::stack::Function;
 
@@ -126,6 +126,7 @@ pub(crate) async fn read_tags(aws: &Aws, names: &Names, live: &mut Live) -> Resu
     let tags = answer.tags();
     live.owner = ownership::of(tags.into_iter().flatten(), &names.project);
     live.function.owned = live.owner == Owner::Us;
+    live.function.tags = Tags::recorded(tags.into_iter().flatten());
     live.reserves = tags.is_some_and(|tags| tags.contains_key(CONCURRENCY_TAG));
     live.marks = Marks::of(tags, names);
     Ok(())
@@ -249,6 +250,7 @@ fn read(
         function.code = None;
     }
     function.owned = owner == Owner::Us;
+    function.tags = Tags::recorded(answer.tags().into_iter().flatten());
     Ok(Live {
         function,
         reserves: answer.tags().is_some_and(|tags| tags.contains_key(CONCURRENCY_TAG)),
@@ -283,6 +285,7 @@ fn read_configuration(names: &Names, configuration: &LiveConfiguration) -> Funct
         invokers: Default::default(),
         owned: true,
         canary: None,
+        tags: Tags::default(),
     }
 }
 

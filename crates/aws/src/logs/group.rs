@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use mdo_engine::{Cause, Error};
-use mdo_model::project::Names;
+use mdo_model::project::{Names, Tags};
 
 use crate::client::Aws;
-use crate::ownership::{self, Owner};
+use crate::ownership::{self, Owner, Retagging, retagging};
 
 /// Creates a log group. False when there is one already.
 pub(crate) async fn create(aws: &Aws, group: &str, tags: &HashMap<String, String>) -> Result<bool, Error> {
@@ -24,13 +24,42 @@ pub(crate) async fn create(aws: &Aws, group: &str, tags: &HashMap<String, String
 
 /// Whose a log group is.
 pub(crate) async fn owner(aws: &Aws, names: &Names, group: &str) -> Result<Owner, Error> {
+    Ok(ownership::of(read_tags(aws, group).await?, &names.project))
+}
+
+/// The tags of the project's own that a log group bears; none where there is none.
+pub(crate) async fn own_tags(aws: &Aws, group: &str) -> Result<Tags, Error> {
+    match read_tags(aws, group).await {
+        Err(error) if error.is(&Cause::Gone) => Ok(Tags::default()),
+        tags => tags.map(Tags::recorded),
+    }
+}
+
+async fn read_tags(aws: &Aws, group: &str) -> Result<HashMap<String, String>, Error> {
     let arn = aws.arn("logs", format_args!("log-group:{group}"))?;
     let answer = aws
         .call("logs:ListTagsForResource", group, || {
             aws.logs.list_tags_for_resource().resource_arn(&arn).send()
         })
         .await?;
-    Ok(ownership::of(answer.tags().into_iter().flatten(), &names.project))
+    Ok(answer.tags.unwrap_or_default())
+}
+
+/// Makes a log group have these tags of the project's own in place of those.
+pub(crate) async fn retag(aws: &Aws, group: &str, live: &Tags, wanted: &Tags) -> Result<(), Error> {
+    let Some(Retagging { on, off }) = retagging(live, wanted) else { return Ok(()) };
+    if !on.is_empty() {
+        tag(aws, group, &on).await?;
+    }
+    if off.is_empty() {
+        return Ok(());
+    }
+    let arn = aws.arn("logs", format_args!("log-group:{group}"))?;
+    aws.call("logs:UntagResource", group, || {
+        aws.logs.untag_resource().resource_arn(&arn).set_tag_keys(Some(off.clone())).send()
+    })
+    .await
+    .map(drop)
 }
 
 /// Takes a log group over.

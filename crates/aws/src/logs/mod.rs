@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_cloudwatchlogs::types::LogGroup as CloudLogGroup;
 use mdo_engine::{Applied, Cause, Error, Run};
-use mdo_model::project::{FunctionName, Names};
+use mdo_model::project::{FunctionName, Names, Tags};
 use mdo_model::stack::{Action, Change, LogGroup, Resource};
 
 use crate::client::Aws;
@@ -39,7 +39,7 @@ pub(crate) async fn observe(aws: &Aws, names: &Names) -> Result<BTreeMap<Functio
     let of_a_function = |group: CloudLogGroup| {
         let function = names.function_of(group.log_group_name()?.strip_prefix("/aws/lambda/")?)?;
         let retention_days = group.retention_in_days().and_then(|days| u16::try_from(days).ok());
-        Some((function, LogGroup { retention_days }))
+        Some((function, LogGroup { retention_days, tags: Tags::default() }))
     };
     Ok(found.into_iter().filter_map(of_a_function).collect())
 }
@@ -67,11 +67,20 @@ pub(crate) async fn apply(
             Ok(Applied { warnings, ..Applied::default() })
         }
         (action, Some(Resource::LogGroup(wanted))) => {
-            let is_new = action == Action::Create && group::create(aws, &group, &tag_map(names)).await?;
+            let tags = tag_map(names, &wanted.tags);
+            let is_new = action == Action::Create && group::create(aws, &group, &tags).await?;
             let warnings = if is_new { Vec::new() } else { claim(aws, names, &group, adopts).await? };
             // A new one keeps logs for ever by itself.
-            if !is_new || wanted.retention_days.is_some() {
+            let retains = action == Action::Create || change.touches("retention_days");
+            if retains && (!is_new || wanted.retention_days.is_some()) {
                 group::retain(aws, &group, wanted.retention_days).await?;
+            }
+            if !is_new {
+                let live = match &change.before {
+                    Some(Resource::LogGroup(before)) => before.tags.clone(),
+                    _ => Tags::default(),
+                };
+                group::retag(aws, &group, &live, &wanted.tags).await?;
             }
             Ok(Applied { warnings, ..Applied::default() })
         }
@@ -86,7 +95,7 @@ async fn claim(aws: &Aws, names: &Names, group: &str, adopts: bool) -> Result<Ve
         Owner::Nobody => {}
         other => other.check("log group", group, adopts)?,
     }
-    group::tag(aws, group, &tag_map(names)).await?;
+    group::tag(aws, group, &tag_map(names, &Tags::default())).await?;
     Ok(vec!["took it over with the logs in it: it was there before, without a tag".to_owned()])
 }
 

@@ -41,7 +41,7 @@ pub(super) fn gateway_path(operation: &str) -> Option<&'static str> {
         "DeleteUsagePlan" | "GetUsagePlan" | "UpdateUsagePlan" => "/usageplans/*",
         "GetUsage" => "/usageplans/*/usage",
         "GetRestApis" | "ImportRestApi" => "/restapis",
-        "TagResource" => "/tags/*",
+        "TagResource" | "UntagResource" => "/tags/*",
         _ => return None,
     })
 }

@@ -88,7 +88,8 @@ pub(super) const GROUPS: &[Group] = &[
         .with(Kind::Function)
         .beside(&["iam:PassRole"])
         .only(Only::PassedTo("lambda.amazonaws.com")),
-    Group::new(Deploy, "Role", On::Role, &["iam:TagRole", "iam:UpdateAssumeRolePolicy"]).with(Kind::Role),
+    Group::new(Deploy, "Role", On::Role, &["iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy"])
+        .with(Kind::Role),
     Group::new(Deploy, "RolePolicy", On::Role, &["iam:CreateRole", "iam:PutRolePolicy"])
         .with(Kind::Role)
         .only(Only::WithinBoundary),
@@ -104,7 +105,13 @@ pub(super) const GROUPS: &[Group] = &[
         Deploy,
         "LogGroups",
         On::LogGroups,
-        &["logs:CreateLogGroup", "logs:DeleteRetentionPolicy", "logs:PutRetentionPolicy", "logs:TagResource"],
+        &[
+            "logs:CreateLogGroup",
+            "logs:DeleteRetentionPolicy",
+            "logs:PutRetentionPolicy",
+            "logs:TagResource",
+            "logs:UntagResource",
+        ],
     ),
     Group::new(
         Deploy,
@@ -116,6 +123,7 @@ pub(super) const GROUPS: &[Group] = &[
             "events:PutTargets",
             "events:RemoveTargets",
             "events:TagResource",
+            "events:UntagResource",
         ],
     )
     .with(Kind::Function),
@@ -130,6 +138,7 @@ pub(super) const GROUPS: &[Group] = &[
             "apigateway:ImportRestApi",
             "apigateway:PutRestApi",
             "apigateway:TagResource",
+            "apigateway:UntagResource",
             "apigateway:UpdateStage",
             "apigateway:UpdateUsagePlan",
         ],

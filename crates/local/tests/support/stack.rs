@@ -130,6 +130,7 @@ impl Fixture {
             invokers: BTreeSet::from([Invoker::Api, Invoker::WarmRule]),
             owned: true,
             canary: None,
+            tags: Default::default(),
         });
         function.code = Some(code);
         self.packages.functions.insert(name, path);
@@ -185,7 +186,7 @@ impl Fixture {
 
     fn definition(&mut self) -> &mut Definition {
         let alias = self.names.stage.to_string();
-        self.desired.api = Some(Api { owned: true });
+        self.desired.api = Some(Api { owned: true, tags: Default::default() });
         let stage = self.desired.stage.get_or_insert_with(|| ApiStage {
             definition: Definition::default(),
             deployed_by_mdo: true,
@@ -193,6 +194,7 @@ impl Fixture {
             throttle: None,
             quota: None,
             recording: Recording::default(),
+            tags: Default::default(),
         });
         &mut stage.definition
     }
@@ -218,6 +220,7 @@ impl Fixture {
             concurrency: 1,
             enabled: true,
             input: json!({"mdo": {"warm": true}}),
+            tags: Default::default(),
         };
         self.desired.warm_rules.insert(function.parse().unwrap(), rule);
         self

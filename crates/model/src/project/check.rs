@@ -12,12 +12,17 @@ use super::loaded_function::LoadedFunction;
 use super::manifest::Manifest;
 use super::problem::Problem;
 use super::written::Project;
-use super::{FunctionName, StageName, derivative, region, routes, runtime, suggest};
+use super::{FunctionName, StageName, derivative, region, routes, runtime, suggest, tags};
 
 /// Checks `project.toml` by itself.
 pub(super) fn manifest(manifest: &Manifest, document: &Document, problems: &mut Vec<Problem>) {
     half_a_network(manifest.defaults.vpc.as_ref(), document, &["defaults", "vpc"], problems);
     derivative::check_tables(manifest, document, problems);
+    problems.extend(tags::check(&manifest.tags, document, &["tags"]));
+    for (stage, table) in manifest.stages.iter().filter(|(_, table)| !table.tags.is_empty()) {
+        let path = ["stages", stage.as_str(), "tags"];
+        problems.extend(tags::check(&manifest.tags.with(&table.tags), document, &path));
+    }
 }
 
 /// Checks the functions with what they take from `[defaults]`, and their routes against each other.

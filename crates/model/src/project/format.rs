@@ -7,7 +7,7 @@ use super::api_timeout::ApiTimeout;
 use super::problem::Problem;
 use super::{
     AccountId, DerivativeName, FunctionName, MediaType, ProjectName, Rate, Route, StageName, ZipSource,
-    permission, region, route, runtime, server,
+    permission, region, route, runtime, server, tags,
 };
 use crate::Sha256;
 
@@ -69,6 +69,8 @@ pub(super) fn check(format: &str, text: &str) -> Option<Problem> {
         "iam-action" => permission::action(text),
         "resource-arn" => permission::resource(text),
         "policy-arn" => permission::policy(text),
+        "tag-name" => tags::name(text),
+        "tag-value" => tags::value(text),
         "domain" => server::domain(text),
         "image-reference" => server::image_reference(text),
         "image-source" => server::image_source(text),

@@ -11,7 +11,7 @@ use super::server::{Hosting, ServerTable};
 use super::shape::{AccessLogArn, Environment, OrOff, WarmSetting};
 use super::{
     AccountId, Artifacts, DerivativeName, DerivativeSettings, FunctionName, MediaType, Period, ProjectName,
-    Rate, Security, StageName, Tracing,
+    Rate, Security, StageName, Tags, Tracing,
 };
 
 /// A project of mdo: a folder of functions that becomes one API on AWS.
@@ -66,6 +66,9 @@ pub(super) struct Manifest {
     /// How stages with `hosting = "server"` are served.
     #[serde(default)]
     pub server: ServerTable,
+    /// Tags of everything that mdo makes on AWS, by name, as in `cost-center = "42"`; those of others stay as they are.
+    #[serde(default)]
+    pub tags: Tags,
     /// A bucket for packages that are above Lambda's limit for direct uploads, 50 MB.
     pub artifacts: Option<Artifacts>,
 }
@@ -151,6 +154,9 @@ pub(super) struct StageTable {
     /// Settings of the API at this stage; what is left out is as in `[api]`.
     #[serde(default)]
     pub api: ApiTable,
+    /// Tags of what belongs to this stage alone, over those of `[tags]`. Functions, the API and the role belong to every stage.
+    #[serde(default)]
+    pub tags: Tags,
     /// Overrides the warm rules that functions have: `false` switches them off, a rate or a concurrency replaces
     /// theirs. A function without a warm rule stays without one.
     pub warm: Option<WarmSetting<StageWarm>>,

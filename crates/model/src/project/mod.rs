@@ -34,6 +34,7 @@ mod server;
 mod settings;
 mod shape;
 mod suggest;
+mod tags;
 mod text;
 mod validate;
 mod written;
@@ -65,5 +66,6 @@ pub use settings::{
     Tracing, Vpc, Warm,
 };
 pub use suggest::nearest;
+pub use tags::Tags;
 pub use written::Project;
 pub use zip_source::{HttpsAddress, InvalidZipSource, ZipSource};

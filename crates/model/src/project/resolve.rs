@@ -165,6 +165,8 @@ impl Project {
             permissions_boundary: manifest.permissions_boundary.clone(),
             log_retention_days: manifest.logs.retention_days.unwrap_or(30),
             artifacts: manifest.artifacts.clone(),
+            tags: manifest.tags.clone(),
+            stage_tags: manifest.tags.with(&table.tags),
             api,
             server,
             derivatives: derivative::placed_settings(&self.root, manifest, &self.document),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AccountId, DerivativeId, DerivativeName, DerivativeSettings, FunctionConfiguration, FunctionName,
-    MediaType, Permissions, ProjectName, Rate, Route, ServerSettings, StageName,
+    MediaType, Permissions, ProjectName, Rate, Route, ServerSettings, StageName, Tags,
 };
 use crate::stack::Recording;
 
@@ -44,6 +44,10 @@ pub struct Settings {
     pub log_retention_days: u16,
     /// Where packages that are too large for a direct upload go.
     pub artifacts: Option<Artifacts>,
+    /// Tags of the project's own, on what its stages share.
+    pub tags: Tags,
+    /// The same, with those of the stage over them, on what belongs to the stage.
+    pub stage_tags: Tags,
     /// Settings of the API at this stage.
     pub api: ApiSettings,
     /// How servers answer the stage; `None` where Lambda and API Gateway do.

@@ -10,7 +10,7 @@ use super::resource::{
 use crate::Sha256;
 use crate::project::{
     DerivativeId, FunctionName, FunctionSettings, KeyName, Names, Permissions, Security, Settings, StageName,
-    Tracing, Warm,
+    Tags, Tracing, Warm,
 };
 
 /// The short name of the key that every keyed stage has.
@@ -74,15 +74,19 @@ pub fn desired(
     let is_keyed =
         |definition: &Definition| definition.routes.values().any(|route| route.security == Security::Key);
     let keys = match DEFAULT_KEY.parse::<KeyName>() {
-        Ok(name) if definition.as_ref().is_some_and(is_keyed) => BTreeMap::from([(name, Key::open(true))]),
+        Ok(name) if definition.as_ref().is_some_and(is_keyed) => {
+            BTreeMap::from([(name, Key { tags: settings.stage_tags.clone(), ..Key::open(true) })])
+        }
         _ => BTreeMap::new(),
     };
     // Servers do not go cold.
     let warmed = functions.keys().filter(|_| settings.server.is_none());
     let warm_rules = warmed.filter_map(|name| {
-        Some((name.clone(), warm_rule(&names, name, settings.functions.get(name)?.warm?)))
+        let rule = warm_rule(&names, name, settings.functions.get(name)?.warm?);
+        Some((name.clone(), WarmRule { tags: settings.stage_tags.clone(), ..rule }))
     });
-    let log_group = LogGroup { retention_days: Some(settings.log_retention_days) };
+    let log_group =
+        LogGroup { retention_days: Some(settings.log_retention_days), tags: settings.tags.clone() };
     Stack {
         role: uses_own_role.then(|| desired_role(settings, &names, &functions)),
         permissions: desired_permissions(settings, &names, &functions),
@@ -93,7 +97,7 @@ pub fn desired(
         log_groups: functions.keys().map(|name| (name.clone(), log_group.clone())).collect(),
         warm_rules: warm_rules.collect(),
         functions,
-        api: definition.as_ref().map(|_| Api { owned: true }),
+        api: definition.as_ref().map(|_| Api { owned: true, tags: settings.tags.clone() }),
         stage: definition.map(|definition| ApiStage {
             definition,
             deployed_by_mdo: true,
@@ -101,6 +105,7 @@ pub fn desired(
             throttle: settings.api.throttle,
             quota: settings.api.quota,
             recording: settings.api.recording.clone(),
+            tags: settings.stage_tags.clone(),
         }),
         keys,
         ..Stack::default()
@@ -151,6 +156,7 @@ fn desired_role(settings: &Settings, names: &Names, functions: &BTreeMap<Functio
         log_groups: format!("/aws/lambda/{}_*", names.project),
         grants,
         boundary: settings.permissions_boundary.clone(),
+        tags: settings.tags.clone(),
     }
 }
 
@@ -181,6 +187,7 @@ fn desired_function(
         invokers,
         owned: true,
         canary: None,
+        tags: settings.tags.clone(),
     }
 }
 
@@ -225,6 +232,7 @@ pub fn warm_rule(names: &Names, function: &FunctionName, warm: Warm) -> WarmRule
         concurrency: warm.concurrency,
         enabled: true,
         input: ping(warm.concurrency),
+        tags: Tags::default(),
     }
 }
 

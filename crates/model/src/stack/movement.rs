@@ -9,7 +9,7 @@ use super::diff::{FieldChange, diff};
 use super::identity::Kind;
 use super::plan::{Plan, difference};
 use super::resource::{Canary, Definition, Function, Key, Resource, Stack};
-use crate::project::{FunctionName, KeyName, Names};
+use crate::project::{FunctionName, KeyName, Names, Tags};
 
 /// Plans the way from the keys of a live stack to `keys`. Nothing else changes but a server, which is told of its keys.
 pub fn plan_keys(names: &Names, live: &Stack, keys: BTreeMap<KeyName, Key>) -> Plan {
@@ -130,10 +130,11 @@ impl Plan {
                     Some(Resource::Function(after)),
                 ) if !before.freezes_as(after) => {
                     is_tried = true;
-                    let next = Function { canary: None, ..after.as_ref().clone() };
+                    let next = Function { canary: None, tags: Tags::default(), ..after.as_ref().clone() };
                     let trial = Function {
                         concurrency: after.concurrency,
                         invokers: after.invokers.clone(),
+                        tags: after.tags.clone(),
                         canary: Some(Box::new(Canary { percent, next })),
                         ..before.as_ref().clone()
                     };
@@ -180,6 +181,7 @@ mod tests {
             invokers: [Invoker::Api].into(),
             owned: true,
             canary: None,
+            tags: Default::default(),
         }
     }
 
@@ -197,6 +199,7 @@ mod tests {
                 throttle: None,
                 quota: None,
                 recording: Recording::default(),
+                tags: Default::default(),
             }),
             ..Stack::default()
         }

@@ -251,6 +251,7 @@ fn keep(desired: &mut Stack, observed: &Stack, unset: &BTreeSet<String>) -> Vec<
     }
     if desired.stage.is_some() || desired.server.is_some() {
         let is_hosted = desired.server.is_some();
+        let tags = desired.stage.as_ref().map(|stage| stage.tags.clone()).unwrap_or_default();
         for (name, live) in &observed.keys {
             let kind = match (desired.keys.get_mut(name), live.enabled) {
                 (Some(_), true) => continue,
@@ -262,7 +263,9 @@ fn keep(desired: &mut Stack, observed: &Stack, unset: &BTreeSet<String>) -> Vec<
                 (None, _) if live.has_ended() => continue,
                 (None, _) => {
                     // One that lost its place on the usage plan gets it back.
-                    desired.keys.insert(name.clone(), Key { linked: true, ..live.clone() });
+                    desired
+                        .keys
+                        .insert(name.clone(), Key { linked: true, tags: tags.clone(), ..live.clone() });
                     KeptKind::Key
                 }
             };

@@ -14,7 +14,7 @@ use super::recording::Recording;
 use crate::Sha256;
 use crate::project::{
     DerivativeId, DerivativeName, FunctionConfiguration, FunctionName, KeyName, MediaType, Names,
-    Permissions, Quota, Rate, Route, Secret, Security, Throttle,
+    Permissions, Quota, Rate, Route, Secret, Security, Tags, Throttle,
 };
 
 /// Everything that one project owns in one stage.
@@ -68,6 +68,9 @@ pub struct Role {
     /// The ARN of the policy that bounds what it may ever do; `None` where the files have none, whatever there is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boundary: Option<String>,
+    /// Tags of the project's own.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 /// A function as its stage's alias serves it.
@@ -92,6 +95,9 @@ pub struct Function {
     /// What answers a part of the requests on trial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Box<Canary>>,
+    /// Tags of the project's own.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 /// A version of a function that answers a part of the requests in place of the one that is live.
@@ -119,6 +125,7 @@ impl Function {
             concurrency: self.concurrency,
             invokers: self.invokers.clone(),
             owned: self.owned,
+            tags: self.tags.clone(),
             canary: None,
             ..frozen.clone()
         }
@@ -147,6 +154,9 @@ pub enum Invoker {
 pub struct LogGroup {
     /// How long it keeps logs, in days; `None` keeps them for ever.
     pub retention_days: Option<u16>,
+    /// Tags of the project's own.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 /// The REST API that the stages of a project share. What it answers is each stage's own: see [`ApiStage`].
@@ -154,6 +164,9 @@ pub struct LogGroup {
 pub struct Api {
     /// Whether it says whose it is. One that is being adopted does not yet.
     pub owned: bool,
+    /// Tags of the project's own.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 /// What an API answers: what a deployment freezes.
@@ -207,6 +220,9 @@ pub struct ApiStage {
     /// What of its requests is recorded.
     #[serde(flatten)]
     pub recording: Recording,
+    /// Tags of the project's own.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 /// An API key on the stage's usage plan. Its value never enters the model.
@@ -219,6 +235,9 @@ pub struct Key {
     /// When it ends; `None` for one that does not. It opens until a deploy, or `key expire`, takes it away after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends: Option<KeyEnd>,
+    /// Tags of the project's own.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 /// When a key ends.
@@ -241,7 +260,7 @@ impl KeyEnd {
 impl Key {
     /// A key that opens, and does not end.
     pub fn open(linked: bool) -> Self {
-        Self { enabled: true, linked, ends: None }
+        Self { enabled: true, linked, ends: None, tags: Tags::default() }
     }
 
     /// Whether it was to end by now.
@@ -268,6 +287,9 @@ pub struct WarmRule {
     pub enabled: bool,
     /// The event that it sends.
     pub input: Value,
+    /// Tags of the project's own.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 /// Any one resource.

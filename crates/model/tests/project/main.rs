@@ -15,3 +15,4 @@ mod routes;
 mod schema;
 mod server;
 mod stages;
+mod tags;

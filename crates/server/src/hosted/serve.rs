@@ -126,6 +126,7 @@ impl Hosted {
             invokers: BTreeSet::from([Invoker::Api]),
             owned: true,
             canary: None,
+            tags: Default::default(),
         }
     }
 
