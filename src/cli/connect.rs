@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use mdo_aws::{AwsProvider, S3Object};
+use mdo_aws::{AwsProvider, S3Object, SecretReader};
 use mdo_engine::logs::Logs;
 use mdo_engine::metrics::Metrics;
 use mdo_engine::{
     Alarms, Cause, Clock, Error, Fetch, FindOrigin, History, Invoke, Keys, Permissions, Pings, Provider,
-    Quotas, Revisions, Share, Versions,
+    Quotas, Revisions, Secrets, Share, Versions,
 };
 use mdo_https::HttpsFile;
 use mdo_local::LocalProvider;
@@ -39,6 +39,8 @@ pub(super) struct Connection {
     pub versions: Option<Arc<dyn Versions>>,
     /// What hosted stages have run; this machine keeps nothing of it.
     pub revisions: Option<Arc<dyn Revisions>>,
+    /// What looks up the values that variables refer to; this machine keeps none.
+    pub secrets: Option<Arc<dyn Secrets>>,
     /// How much of the account's quotas is used up; this machine has none.
     pub quotas: Option<Arc<dyn Quotas>>,
     /// What a deploy may do; on this machine everything.
@@ -74,6 +76,7 @@ pub(super) async fn connect(
                 share: Some(Arc::clone(&aws) as _),
                 versions: Some(Arc::clone(&aws) as _),
                 revisions: Some(Arc::clone(&aws) as _),
+                secrets: Some(Arc::clone(&aws) as _),
                 quotas: Some(Arc::clone(&aws) as _),
                 permissions: Some(Arc::clone(&aws) as _),
                 alarms: Some(Arc::clone(&aws) as _),
@@ -82,6 +85,14 @@ pub(super) async fn connect(
             })
         }
     }
+}
+
+/// What looks up the values that variables refer to, for a stack on this machine.
+///
+/// # Errors
+/// When no region is configured, or the AWS configuration cannot be read.
+pub(super) async fn secrets(settings: &Settings) -> Result<Arc<dyn Secrets>, Error> {
+    Ok(Arc::new(SecretReader::connect(settings, signals()).await?))
 }
 
 /// What fetches a prebuilt zip from elsewhere, wherever the stack lives.
@@ -112,6 +123,7 @@ fn connection<P: Provider + Invoke + Keys + Pings + Logs + History + Metrics + '
         share: None,
         versions: None,
         revisions: None,
+        secrets: None,
         quotas: None,
         permissions: None,
         alarms: None,

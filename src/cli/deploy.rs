@@ -73,7 +73,8 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     if let Some(reviewed) = &reviewed {
         target.place.stage.get_or_insert_with(|| reviewed.stage.clone());
     }
-    let session = Session::open(&target.place, &target.overrides()).await?;
+    let mut session = Session::open(&target.place, &target.overrides()).await?;
+    session.look_up(&target.functions).await?;
     let alarms = args.alarms.watched(&session)?;
     let mut planned = planning::plan(&session, &target).await?;
     planned.packages.leaves_rollouts = args.no_wait;

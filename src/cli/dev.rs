@@ -17,6 +17,7 @@ use super::arguments::{Environment, StackArgs, Target};
 use super::consulting;
 use super::derivative;
 use super::interrupt::Interrupt;
+use super::lookup::Values;
 use super::names;
 use super::planning::{self, Planned};
 use super::session::{self, Session};
@@ -69,7 +70,9 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     };
     let own = own_environment()?;
     target.own_env_file = Some(own.clone());
-    let session = Session::open(&target.place, &target.overrides()).await?;
+    let mut session = Session::open(&target.place, &target.overrides()).await?;
+    let mut values = Values::new();
+    session.look_up_beside(&target.functions, &mut values).await?;
     if trial::is_of_ones_own(&session.settings) {
         let port = Some(args.port).filter(|port| *port != 0);
         return trial::run(
@@ -119,7 +122,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         output::message(&format!("warning: cannot open a browser: {error}"));
     }
     target.packaged = planned.packaged;
-    follow(files, target, &mut pinned, &own, &server, interrupt).await;
+    follow(files, (target, values), &mut pinned, &own, &server, interrupt).await;
     server.shutdown().await;
     Ok(())
 }
@@ -200,7 +203,7 @@ fn built(session: &Session) -> BTreeSet<PathBuf> {
 /// Serves what the files say, until the user ends it.
 async fn follow(
     mut files: Watch,
-    mut target: Target,
+    (mut target, mut values): (Target, Values),
     pinned: &mut PinnedStage,
     own: &Path,
     server: &Server,
@@ -217,7 +220,7 @@ async fn follow(
         // What was edited is packaged anew, until that has worked.
         target.packaged.retain(|name, _| !edits.packaging && !edits.functions.contains(name.as_str()));
         say_what_is_left_out(own);
-        match reload(&mut files, &mut target, pinned, server, interrupt).await {
+        match reload(&mut files, (&mut target, &mut values), pinned, server, interrupt).await {
             Ok(Reloaded::Stopped) => {}
             Err(failure) => {
                 is_mistaken = true;
@@ -269,14 +272,15 @@ enum Reloaded {
 /// Reads the files anew, applies what changed, and serves it.
 async fn reload(
     files: &mut Watch,
-    target: &mut Target,
+    (target, values): (&mut Target, &mut Values),
     pinned: &mut PinnedStage,
     server: &Server,
     interrupt: &Interrupt,
 ) -> Result<Reloaded, Failure> {
     let start = Instant::now();
-    let session = Session::open(&target.place, &target.overrides()).await?;
+    let mut session = Session::open(&target.place, &target.overrides()).await?;
     pinned.check(&session)?;
+    session.look_up_beside(&target.functions, values).await?;
     files.note_built(built(&session));
     let planned = tokio::select! {
         planned = planning::plan(&session, target) => planned,

@@ -141,7 +141,10 @@ fn exported_stack(settings: &Settings, form: Form) -> Result<Value, Failure> {
     let stack = stack::desired_of_any_code(settings);
     say_parameters(settings, &stack, form);
     let names = settings.names();
-    let export = Export { stack: &stack, names: &names, artifacts: settings.artifacts.as_ref() };
+    let functions = settings.functions.iter();
+    let referred = functions.map(|(name, function)| (name.clone(), function.referred.clone())).collect();
+    let artifacts = settings.artifacts.as_ref();
+    let export = Export { stack: &stack, names: &names, artifacts, referred: &referred };
     Ok(match form {
         Form::Terraform => terraform(&export),
         Form::Cloudformation | Form::Openapi => cloudformation(&export),

@@ -65,7 +65,8 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let desired = stack::hosted(&session.settings, &image.reference()).unwrap_or_default();
     let shared = planning::shared(session, &scope, &desired, &observed).await?;
     let unset = planning::unset(target, &observed);
-    let plan = stack::plan(&names, desired, &observed.stack, &selection, &unset, &shared);
+    let plan = stack::plan(&names, desired, &observed.stack, &selection, &unset, &shared)
+        .with_origins(&session.settings);
     check_size(session, &plan)?;
     planning::say_if_new(session, &observed).await?;
     say_if_renamed(session);

@@ -39,6 +39,7 @@ mod invoke;
 mod key;
 mod list;
 mod logs;
+mod lookup;
 mod man;
 mod names;
 mod origin;

@@ -40,7 +40,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let session = Session::open(&args.target.place, &args.target.overrides()).await?;
+    let mut session = Session::open(&args.target.place, &args.target.overrides()).await?;
+    session.look_up(&args.target.functions).await?;
     let target = Target { server_program: args.server_program, ..args.target };
     let planned = planning::plan(&session, &target).await?;
     if let Some(file) = &args.out {

@@ -95,7 +95,8 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     let shared = shared(session, &scope, &desired, &observed).await?;
     let names = session.settings.names();
     let unset = unset(target, &observed);
-    let plan = stack::plan(&names, desired, &observed.stack, &selection, &unset, &shared);
+    let plan = stack::plan(&names, desired, &observed.stack, &selection, &unset, &shared)
+        .with_origins(&session.settings);
     check_environment_sizes(&plan)?;
     if !session.is_local() {
         built = derivatives.build_for(&plan, make).await?;

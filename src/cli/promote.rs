@@ -82,7 +82,8 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         environment: args.environment.clone(),
         ..Target::default()
     };
-    let session = Session::open(&target.place, &target.overrides()).await?;
+    let mut session = Session::open(&target.place, &target.overrides()).await?;
+    session.look_up(&target.functions).await?;
     check_hosting(&source, &session)?;
     let selection = planning::select(&session.settings, &target.functions)?;
     let from = source.observe(&source.scope(false)).await?;
@@ -102,7 +103,8 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         Selection::All => Selection::Only(served.keys().cloned().collect()),
         only => only,
     };
-    let plan = stack::plan(&names, desired, &observed.stack, &selection, &unset, &shared);
+    let plan = stack::plan(&names, desired, &observed.stack, &selection, &unset, &shared)
+        .with_origins(&session.settings);
     check_environment_sizes(&plan)?;
     canary::check_none_runs(&session, &observed, &plan)?;
     let location = session.provider.location().await?;

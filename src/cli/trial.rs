@@ -138,6 +138,11 @@ impl Trial<'_> {
         // No load balancer has to notice that it goes, and nobody is here to put secrets in.
         document.lame_duck = 0;
         document.secrets.clear();
+        for (name, function) in &self.settings.functions {
+            if let Some(environment) = document.environment.get_mut(name) {
+                environment.retain(|variable, _| !function.referred.contains_key(variable));
+            }
+        }
         let text = document.to_json();
         text.map(Some).map_err(|error| Failure::new(exit_code::USAGE, error.to_string()))
     }

@@ -208,22 +208,17 @@ fn words(path: &str) -> String {
 }
 
 /// `environment  + NAME`, with a sign for added, changed, or removed; the value is never shown. Of a server's function, with the
-/// function: `environment of hello  + NAME`.
+/// function: `environment of hello  + NAME`. Of a value that is kept elsewhere, with where.
 fn environment_line(field: &FieldChange) -> Option<String> {
-    let (function, name) = match field.path.strip_prefix("functions") {
-        None => (None, field.path.strip_prefix("environment.")?),
-        Some(rest) => {
-            let (function, name) = rest.split_once(".environment.")?;
-            (Some(function.trim_matches(['.', '[', ']', '"'])), name)
-        }
-    };
+    let (function, name) = field.variable()?;
     let sign = match (&field.before, &field.after) {
         (Value::Null, _) => '+',
         (_, Value::Null) => '-',
         _ => '~',
     };
     let of_function = function.map(|function| format!(" of {function}")).unwrap_or_default();
-    Some(format!("environment{of_function}  {sign} {name}"))
+    let from = field.from.as_ref().map(|reference| format!("  from {reference}")).unwrap_or_default();
+    Some(format!("environment{of_function}  {sign} {name}{from}"))
 }
 
 /// `the API, the warm rule` of the callers that a function lets in.

@@ -31,6 +31,7 @@ mod permissions;
 mod pipeline;
 mod policy;
 mod recording;
+mod secrets;
 mod smoke;
 mod stages;
 mod status;

@@ -68,6 +68,12 @@ fn every_call_is_allowed_by_the_policy_of_its_part_and_nothing_else_is_allowed()
         ("arn:aws:iam::aws:policy/AmazonSQSFullAccess", "arn:aws:iam::aws:policy/AmazonSESFullAccess");
     let reading = json!({"allow": ["s3:GetObject"], "on": ["arn:aws:s3:::bucket/*"]});
     project.set("echo", "permissions", json!([reading, queues, mail]));
+    let kept = json!({"Name": "/shop/token", "Value": "x", "Type": "SecureString"});
+    project.account().aws("ssm", "put_parameter", kept).unwrap();
+    let kept = json!({"Name": "shop/db", "SecretString": "x"});
+    project.account().aws("secretsmanager", "create_secret", kept).unwrap();
+    let environment = json!({"TOKEN": "ssm:/shop/token", "PASSWORD": "secretsmanager:shop/db"});
+    project.set("echo", "environment", environment);
     let proxy = Proxy::start(emulator.address(), Duration::ZERO);
     let mut watch = Watch::of(&project, "");
     let mut run_to = |code: i32, arguments: &str, flags: &str| {

@@ -196,3 +196,51 @@ fn what_cannot_be_exported_says_why() {
     hosted.says("note: servers answer stage prod; ");
     assert_eq!(hosted.document()["paths"]["/echo"]["get"]["security"], json!([{"api_key": []}]));
 }
+
+#[test]
+fn what_is_kept_elsewhere_is_referred_to_where_the_other_tool_can() {
+    let project = TestProject::local_with_echo();
+    let environment = json!({
+        "KEY": "secretsmanager:shop/db#pass\"word",
+        "LATER": {"secret": "ssm:/shop/later", "resolve": "function"},
+        "PARAMETER": "ssm:/shop/token",
+        "WHOLE": "secretsmanager:shop/db",
+    });
+    project.set("echo", "environment", environment);
+    let template = project.mdo("export cloudformation").succeeds().document();
+    assert_eq!(
+        template["Resources"]["EchoFunction"]["Properties"]["Environment"]["Variables"],
+        json!({
+            "KEY": "{{resolve:secretsmanager:shop/db:SecretString:pass\"word}}",
+            "LATER": "ssm:/shop/later",
+            "PARAMETER": {"Ref": "EnvironmentPARAMETER"},
+            "WHOLE": "{{resolve:secretsmanager:shop/db:SecretString}}",
+        })
+    );
+    let parameter = &template["Parameters"]["EnvironmentPARAMETER"];
+    assert_eq!(
+        (&parameter["NoEcho"], &parameter["Description"]),
+        (
+            &json!(true),
+            &json!(
+                "The value of PARAMETER in the environment of the functions, which is kept in ssm:/shop/token"
+            )
+        )
+    );
+    let configuration = project.mdo("export terraform").succeeds().document();
+    let (parameter, secret) = ("aws_ssm_parameter__shop_token", "aws_secretsmanager_secret_version_shop_db");
+    assert_eq!(
+        configuration["resource"]["aws_lambda_function"]["echo"]["environment"]["variables"],
+        json!({
+            "KEY": format!("${{jsondecode(data.aws_secretsmanager_secret_version.{secret}.secret_string)[\"pass\\\"word\"]}}"),
+            "LATER": "ssm:/shop/later",
+            "PARAMETER": format!("${{data.aws_ssm_parameter.{parameter}.value}}"),
+            "WHOLE": format!("${{data.aws_secretsmanager_secret_version.{secret}.secret_string}}"),
+        })
+    );
+    assert_eq!(configuration["data"]["aws_ssm_parameter"], json!({parameter: {"name": "/shop/token"}}));
+    assert_eq!(
+        configuration["data"]["aws_secretsmanager_secret_version"],
+        json!({secret: {"secret_id": "shop/db"}})
+    );
+}

@@ -132,3 +132,25 @@ fn variables_come_through_a_pipe_and_never_show() {
     project.mdo("plan --local --env-file -").reads(&json).succeeds().says("environment  ~ GREETING");
     project.mdo("plan --local -E -").reads("no assignment\n").exits(2).says("  --> standard input:1:1");
 }
+
+#[test]
+fn a_value_that_is_kept_elsewhere_needs_aws_only_where_nothing_else_gives_one() {
+    let project = TestProject::local_with_echo();
+    project.set("echo", "environment", json!({"PASSWORD": "ssm:/shop/password"}));
+    let reference = "cannot look up PASSWORD of function echo, which is ssm:/shop/password: ";
+    let place = "  --> functions/echo/function.json:3:5\n";
+    let help = "or give it a value for this machine alone: -s PASSWORD=…, PASSWORD=… in an environment file (-E; mdo dev reads .env by \
+                itself), or under `environment` of the stage\n";
+    let region = project.mdo("plan --local").exits(4);
+    region.says(&format!("error: {reference}no AWS region is configured\n{place}")).says(help);
+    project.set_variable("AWS_REGION", "eu-west-1");
+    project.set_variable("AWS_EC2_METADATA_DISABLED", "true");
+    project.mdo("plan --local").exits(4).says(reference).says(place).says(help);
+
+    project.mdo("check").succeeds();
+    project.mdo("plan --local -s PASSWORD=hush-hush").succeeds().says("environment  + PASSWORD\n");
+    project.write("own.env", "PASSWORD=hush-hush\n");
+    project.mdo("deploy --local -E own.env").succeeds();
+    project.mdo("list --local").succeeds();
+    project.mdo("invoke echo --local").succeeds();
+}

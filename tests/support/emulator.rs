@@ -22,7 +22,7 @@ use super::venv::tail;
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/localstack");
 /// What runs the functions of managed Python runtimes there; see `mdo_localstack.py`.
 const PYTHON_CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/server/src/runtime/clients/python");
-const SERVICES: [(&str, &str); 7] = [
+const SERVICES: [(&str, &str); 9] = [
     ("sts", "get_caller_identity"),
     ("iam", "list_roles"),
     ("s3", "list_buckets"),
@@ -30,6 +30,8 @@ const SERVICES: [(&str, &str); 7] = [
     ("apigateway", "get_rest_apis"),
     ("events", "list_rules"),
     ("logs", "describe_log_groups"),
+    ("ssm", "describe_parameters"),
+    ("secretsmanager", "list_secrets"),
 ];
 const START_DEADLINE: Duration = Duration::from_secs(120);
 const RUNS_KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);

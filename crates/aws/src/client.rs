@@ -19,6 +19,7 @@ use crate::cloudwatch::CloudWatch;
 use crate::ec2::Ec2;
 use crate::errors;
 use crate::pace::Pace;
+use crate::secrets::SecretStores;
 use crate::watch::Watch;
 
 /// Where to connect, and as whom.
@@ -74,6 +75,7 @@ pub(crate) struct Aws {
     pub scaling: aws_sdk_applicationautoscaling::Client,
     pub ec2: Ec2,
     pub cloudwatch: CloudWatch,
+    pub secrets: SecretStores,
     /// The region, `us-east-1` for instance.
     pub region: String,
     /// The partition of ARNs: `aws`, `aws-cn` or `aws-us-gov`.
@@ -166,6 +168,7 @@ impl Aws {
             scaling: client!(aws_sdk_applicationautoscaling),
             ec2: Ec2::new(config.clone(), region.clone(), watch.clone()),
             cloudwatch: CloudWatch::new(config.clone(), region.clone(), watch.clone()),
+            secrets: SecretStores::new(config, &region, &watch),
             partition: partition(&region),
             region,
             options,

@@ -23,6 +23,7 @@ pub mod policy;
 mod query;
 mod quotas;
 mod s3;
+mod secrets;
 mod simulation;
 mod watch;
 mod written;
@@ -44,6 +45,7 @@ use self::events::EventsState;
 use self::hosted::HostedState;
 use self::lambda::{KnownLayers, LastLook};
 pub use self::s3::S3Object;
+pub use self::secrets::SecretReader;
 
 /// One project at one stage on AWS.
 pub struct AwsProvider {
@@ -258,7 +260,10 @@ fn acquaint(redactor: &Redactor, settings: &Settings) {
     for (name, function) in &settings.functions {
         redactor.permit(name.as_str());
         redactor.permit(names.function(name));
-        redactor.learn_environment(&function.configuration.environment);
+        // What names a value is no secret.
+        let mut environment = function.configuration.environment.clone();
+        environment.retain(|variable, _| !function.referred.contains_key(variable));
+        redactor.learn_environment(&environment);
     }
 }
 

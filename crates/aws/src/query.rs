@@ -1,5 +1,6 @@
-//! Calls of services that take a form and answer XML, sent and signed by the SDK's own machinery. mdo needs a handful of them, and the
-//! SDK's clients of those services are heavy: EC2's is 1.2 million lines of code, and CloudWatch's brings a dozen crates along.
+//! Calls of services that take a form and answer XML, or take JSON and answer it, sent and signed by the SDK's own machinery. mdo needs a
+//! handful of them, and the SDK's clients of those services are heavy: EC2's is 1.2 million lines of code, CloudWatch's brings a dozen
+//! crates along, and Systems Manager's and Secrets Manager's would be there for one call each.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -25,9 +26,14 @@ use aws_smithy_xml::decode::{Document, ScopedDecoder, XmlDecodeError, try_data};
 use aws_types::region::{Region, SigningRegion};
 use aws_types::service_config::ServiceConfigKey;
 use aws_types::{SdkConfig, SigningName};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::client::{domain, partition};
 use crate::watch::Watch;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/x-amz-json-1.1";
 
 /// What a call came to; an error is as from the SDK's clients.
 pub(crate) type Answer<T> = Result<T, SdkError<ErrorMetadata, HttpResponse>>;
@@ -35,7 +41,7 @@ pub(crate) type Answer<T> = Result<T, SdkError<ErrorMetadata, HttpResponse>>;
 /// The parameters of a call.
 pub(crate) type Form = Vec<(Cow<'static, str>, String)>;
 
-/// A service that takes forms.
+/// A service that takes forms or JSON.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Service {
     /// What the SDK calls it.
@@ -44,8 +50,17 @@ pub(crate) struct Service {
     pub(crate) host: &'static str,
     /// What its calls are signed for.
     pub(crate) signing: &'static str,
-    /// The version of its interface.
+    /// The version of its interface; of one that takes JSON, what its targets begin with.
     pub(crate) version: &'static str,
+}
+
+/// What is sent.
+#[derive(Debug)]
+struct Sent {
+    body: String,
+    content_type: &'static str,
+    /// The operation, where the body does not name it.
+    target: Option<String>,
 }
 
 /// A service in one region.
@@ -56,7 +71,7 @@ pub(crate) struct Query {
     region: String,
     watch: Watch,
     /// Made when it is first needed: most commands need none.
-    operation: OnceLock<Operation<String, String, ErrorMetadata>>,
+    operation: OnceLock<Operation<Sent, String, ErrorMetadata>>,
 }
 
 impl Query {
@@ -74,12 +89,29 @@ impl Query {
         let version = self.service.version.to_owned();
         let own = [("Action".into(), action.to_owned()), ("Version".into(), version)];
         let body = form_body(own.iter().chain(&parameters));
-        let operation = self.operation.get_or_init(|| self.operation());
-        let text = operation.invoke(body).await?;
+        let text = self.post(Sent { body, content_type: FORM, target: None }).await?;
         read(&text).map_err(SdkError::construction_failure)
     }
 
-    fn operation(&self) -> Operation<String, String, ErrorMetadata> {
+    /// Sends one call of a service that takes JSON, and reads what it answers. The version of such a service's interface is the name
+    /// of its targets.
+    pub(crate) async fn send_json<T: DeserializeOwned>(
+        &self,
+        action: &'static str,
+        parameters: &Value,
+    ) -> Answer<T> {
+        let target = Some(format!("{}.{action}", self.service.version));
+        let sent = Sent { body: parameters.to_string(), content_type: JSON, target };
+        let text = self.post(sent).await?;
+        // What cannot be read may hold a secret, which the error of the reader would quote.
+        serde_json::from_str(&text).map_err(|_| SdkError::construction_failure("the answer cannot be read"))
+    }
+
+    async fn post(&self, sent: Sent) -> Answer<String> {
+        self.operation.get_or_init(|| self.operation()).invoke(sent).await
+    }
+
+    fn operation(&self) -> Operation<Sent, String, ErrorMetadata> {
         let config = &self.config;
         let mut layer = Layer::new("mdo-query");
         layer.store_put(AuthSchemeOptionResolverParams::new(()));
@@ -133,12 +165,15 @@ fn endpoint(service: Service, config: &SdkConfig, region: &str) -> String {
     }
 }
 
-fn request(body: String) -> Result<HttpRequest, BoxError> {
-    let mut request = HttpRequest::new(SdkBody::from(body));
+fn request(sent: Sent) -> Result<HttpRequest, BoxError> {
+    let mut request = HttpRequest::new(SdkBody::from(sent.body));
     request.set_method("POST")?;
     request.set_uri("/")?;
     let headers = request.headers_mut();
-    headers.try_insert("content-type", "application/x-www-form-urlencoded")?;
+    headers.try_insert("content-type", sent.content_type)?;
+    if let Some(target) = sent.target {
+        headers.try_insert("x-amz-target", target)?;
+    }
     headers.try_insert("user-agent", concat!("mdo/", env!("CARGO_PKG_VERSION")))?;
     Ok(request)
 }
@@ -153,7 +188,18 @@ fn response(response: &HttpResponse) -> Result<String, OrchestratorError<ErrorMe
 
 /// Why a service has refused a call.
 fn refusal(text: &str) -> ErrorMetadata {
-    read_refusal(text).unwrap_or_default()
+    json_refusal(text).unwrap_or_else(|| read_refusal(text).unwrap_or_default())
+}
+
+fn json_refusal(text: &str) -> Option<ErrorMetadata> {
+    let document: Value = serde_json::from_str(text).ok()?;
+    let code = document["__type"].as_str()?;
+    let mut error = ErrorMetadata::builder().code(code.rsplit('#').next().unwrap_or(code));
+    let message = document["message"].as_str().or_else(|| document["Message"].as_str());
+    if let Some(message) = message {
+        error = error.message(message);
+    }
+    Some(error.build())
 }
 
 /// EC2 has a list of errors where others have the one.
@@ -254,5 +300,8 @@ mod tests {
             assert_eq!(error.extra("aws_request_id"), Some("r-1"));
         }
         assert_eq!(refusal("<html>").code(), None);
+        let text = r#"{"__type":"com.amazonaws.ssm#AccessDeniedException","Message":"no"}"#;
+        let error = refusal(text);
+        assert_eq!((error.code(), error.message()), (Some("AccessDeniedException"), Some("no")));
     }
 }

@@ -1,11 +1,11 @@
 //! What only a live system can answer, each its own small trait beside the provider's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use async_trait::async_trait;
-use mdo_model::project::{FunctionName, KeyName, Secret, Settings};
+use mdo_model::project::{FunctionName, KeyName, Reference, Secret, Settings};
 use mdo_model::stack::{LiveVersions, Server};
 use serde::Serialize;
 
@@ -120,6 +120,13 @@ pub struct LiveRevisions {
     pub numbers: Vec<u32>,
     /// The one that runs.
     pub live: Option<u32>,
+}
+
+/// What looks up values that are kept elsewhere.
+#[async_trait]
+pub trait Secrets: Send + Sync {
+    /// The value of each reference, or why it cannot be had.
+    async fn secrets(&self, references: &BTreeSet<Reference>) -> BTreeMap<Reference, Result<Secret, Error>>;
 }
 
 /// What knows how much of its quotas is used up.

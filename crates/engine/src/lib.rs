@@ -20,7 +20,7 @@ use serde::Serialize;
 
 pub use capabilities::{
     Alarm, AlarmState, Alarms, Clock, Day, DayUsage, Fetch, Invoke, Keys, LiveRevisions, Permissions, Pings,
-    QuotaUse, Quotas, Revisions, Share, Take, Versions,
+    QuotaUse, Quotas, Revisions, Secrets, Share, Take, Versions,
 };
 pub use error::{Answer, Cause, Error};
 pub use history::{ApiDeployment, FunctionHistory, History, PublishedVersion, Share as AliasShare};

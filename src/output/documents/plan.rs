@@ -64,6 +64,9 @@ struct FieldEntry {
     before: Value,
     /// What is desired; null when there is to be nothing.
     after: Value,
+    /// Of an environment variable, where its value is kept, if it is in Parameter Store or Secrets Manager.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
 }
 
 /// How many resources are created, updated and deleted.
@@ -186,6 +189,7 @@ impl ChangeEntry {
             path: field.path.clone(),
             before: field.before.clone(),
             after: field.after.clone(),
+            from: field.from.as_ref().map(ToString::to_string),
         };
         Self {
             resource: word(change.id.kind),

@@ -43,6 +43,8 @@ pub fn demands(call: &Call, account: &str, project: &str) -> Vec<Demand> {
         "elasticloadbalancing" => place.balancing(),
         "ec2" => place.ec2(),
         "application-autoscaling" => place.scaling(),
+        "ssm" => place.parameters(),
+        "secretsmanager" => place.managed_secret(),
         // Metrics have no resource, and alarms that are made of others are told for all of them alone.
         "monitoring" => vec![place.own("cloudwatch", "*")],
         REGISTRY => place.registry(),
@@ -185,6 +187,16 @@ impl Place<'_> {
             }
             _ => vec![self.own("events", &rule)],
         }
+    }
+
+    fn parameters(&self) -> Vec<Demand> {
+        let names = self.asked.json["Names"].as_array().unwrap();
+        let name = |name: &serde_json::Value| name.as_str().unwrap().trim_start_matches('/').to_owned();
+        names.iter().map(|one| self.own("ssm", &format!("parameter/{}", name(one)))).collect()
+    }
+
+    fn managed_secret(&self) -> Vec<Demand> {
+        vec![self.own("secretsmanager", &format!("secret:{}-a1b2c3", self.asked.text("SecretId")))]
     }
 
     fn s3(&self) -> Vec<Demand> {

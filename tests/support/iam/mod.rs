@@ -77,21 +77,22 @@ fn texts(value: &Value) -> Vec<&str> {
 
 /// Whether a pattern, in which `*` stands for any text, fits.
 fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = text.strip_prefix(parts.next().unwrap()) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
+    let Some(first) = pattern.chars().next() else { return text.is_empty() };
+    let rest = &pattern[first.len_utf8()..];
+    let after = |c: char| &text[c.len_utf8()..];
+    match (first, text.chars().next()) {
+        ('*', None) => matches(rest, text),
+        ('*', Some(c)) => matches(rest, text) || matches(pattern, after(c)),
+        ('?', Some(c)) => matches(rest, after(c)),
+        (first, Some(c)) => first == c && matches(rest, after(c)),
+        (_, None) => false,
     }
-    rest.ends_with(last)
 }
 
 #[test]
 fn a_policy_allows_what_matches_under_its_conditions_and_notes_what_was_needed() {
     let document = serde_json::json!({"Statement": [{
-        "Sid": "A", "Effect": "Allow", "Action": ["s:One", "s:Two"], "Resource": ["arn:x_*", "arn:*:y"],
+        "Sid": "A", "Effect": "Allow", "Action": ["s:One", "s:Two"], "Resource": ["arn:x_*", "arn:*:y", "arn:ab:z-??"],
         "Condition": {"StringEquals": {"k": "v"}, "StringEqualsIfExists": {"l": ["w"]}},
     }]});
     let demand = |action: &str, resource: &str, context: &[(&str, &str)]| Demand {
@@ -104,11 +105,12 @@ fn a_policy_allows_what_matches_under_its_conditions_and_notes_what_was_needed()
     for other in [
         demand("s:Three", "arn:x_1", &[("k", "v")]),
         demand("s:One", "arn:x", &[("k", "v")]),
+        demand("s:One", "arn:ab:z-1", &[("k", "v")]),
         demand("s:One", "arn:z:y:z", &[("k", "v")]),
         demand("s:One", "arn:x_1", &[]),
         demand("s:One", "arn:x_1", &[("k", "v"), ("l", "other")]),
     ] {
         assert!(!policy.allows(&other), "{other:?}");
     }
-    assert_eq!(policy.unused(), ["A s:Two", "A arn:*:y"]);
+    assert_eq!(policy.unused(), ["A s:Two", "A arn:*:y", "A arn:ab:z-??"]);
 }

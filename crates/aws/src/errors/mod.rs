@@ -142,6 +142,12 @@ fn refused(operation: &str, on: &str, cause: Cause, code: &str, message: &str, c
 }
 
 fn denied(operation: &str, on: &str, message: &str, caller: &Caller<'_>) -> Error {
+    // Systems Manager speaks of the ciphertext, Secrets Manager of KMS.
+    let reads = ["ssm:GetParameters", "secretsmanager:GetSecretValue"].contains(&operation);
+    if reads && ["KMS", "ciphertext", "kms:"].iter().any(|word| message.contains(word)) {
+        return Error::new(Cause::Denied, format!("{}: the key that encrypts it may not be used", doing(operation, on)))
+            .with_help("allow `kms:Decrypt` on that key for the identity that you deploy with, in the key's own policy too");
+    }
     let action = between(message, "not authorized to perform: ", " ");
     let action = action.map_or_else(|| policy::action(operation), str::to_owned);
     let resource = between(message, "on resource: ", " ").map(str::to_owned);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use mdo_model::project::{DerivativeId, FunctionConfiguration, FunctionName, Names, Permissions, Tags, Vpc};
+use mdo_model::project::{
+    DerivativeId, FunctionConfiguration, FunctionName, Names, Permissions, Reference, Referred, Tags, Vpc,
+};
 use mdo_model::stack::{
     Api, ApiStage, Derivative, Function, Invoker, Key, LogGroup, Recording, Role, Stack, WarmRule,
 };
@@ -10,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::ids::{Ids, camel};
 use super::text::{self, ACCOUNT, ANYWHERE, PARTITION, REGION};
-use super::{Export, access_log_arn, input, set, shared_variables};
+use super::{Export, ReferredVariables, access_log_arn, input, set, shared_variables};
 use crate::api_gateway::ACCESS_LINE;
 use crate::api_gateway::definition::{self, Integrations};
 use crate::{events, iam, lambda};
@@ -23,7 +25,7 @@ const BUCKET: &str = "CodeBucket";
 
 /// The template of a stack that Lambda and API Gateway serve.
 pub fn cloudformation(export: &Export<'_>) -> Value {
-    let Export { stack, names, artifacts } = *export;
+    let Export { stack, names, artifacts, referred } = *export;
     // What hosted stages have is no part of a template.
     let Stack {
         role,
@@ -40,7 +42,7 @@ pub fn cloudformation(export: &Export<'_>) -> Value {
         load_balancer: _,
         server: _,
     } = stack;
-    let mut template = Template::new(names, shared_variables(functions));
+    let mut template = Template::new(names, shared_variables(functions), referred);
     if !functions.is_empty() {
         let bucket = artifacts.map(|artifacts| artifacts.bucket.as_str());
         template.parameter(BUCKET, "The bucket of the functions' zips", bucket);
@@ -78,6 +80,7 @@ pub fn cloudformation(export: &Export<'_>) -> Value {
 struct Template<'a> {
     names: &'a Names,
     shared: BTreeSet<&'a str>,
+    referred: &'a ReferredVariables,
     ids: Ids,
     parameters: Map<String, Value>,
     conditions: Map<String, Value>,
@@ -85,13 +88,13 @@ struct Template<'a> {
 }
 
 impl<'a> Template<'a> {
-    fn new(names: &'a Names, shared: BTreeSet<&'a str>) -> Self {
+    fn new(names: &'a Names, shared: BTreeSet<&'a str>, referred: &'a ReferredVariables) -> Self {
         let mut ids = Ids::default();
         for taken in [ROLE, API, STAGE, USAGE_PLAN, BUCKET] {
             ids.name(taken, &[]);
         }
         let (parameters, conditions, resources) = Default::default();
-        Self { names, shared, ids, parameters, conditions, resources }
+        Self { names, shared, referred, ids, parameters, conditions, resources }
     }
 
     fn document(self) -> Value {
@@ -255,7 +258,12 @@ impl<'a> Template<'a> {
         set(&mut properties, "VpcConfig", network);
         let mut variables = Map::new();
         for key in environment.keys() {
-            variables.insert(key.clone(), json!({"Ref": self.variable(name, key)}));
+            let referred = self.referred.get(name).and_then(|all| all.get(key));
+            let value = match referred.and_then(dynamic_reference) {
+                Some(value) => value,
+                None => json!({"Ref": self.variable(name, key)}),
+            };
+            variables.insert(key.clone(), value);
         }
         let variables = (!variables.is_empty()).then(|| json!({"Variables": variables}));
         set(&mut properties, "Environment", variables);
@@ -264,7 +272,11 @@ impl<'a> Template<'a> {
 
     /// The parameter of an environment variable.
     fn variable(&mut self, function: &FunctionName, key: &str) -> String {
-        let (words, what) = input(&self.shared, function, key);
+        let (words, mut what) = input(&self.shared, function, key);
+        let referred = self.referred.get(function).and_then(|all| all.get(key));
+        if let Some(Referred { reference, .. }) = referred {
+            what = format!("{what}, which is kept in {reference}");
+        }
         let parameter = self.id(&words);
         self.secret(&parameter, &what, None);
         parameter
@@ -387,6 +399,20 @@ impl<'a> Template<'a> {
         set(&mut properties, "Tags", tag_list(tags));
         let id = self.id(&[function.as_str(), "warm", "rule"]);
         self.resource(&id, "AWS::Events::Rule", properties);
+    }
+}
+
+/// What stands for a value that is kept elsewhere. CloudFormation looks up secrets of Secrets Manager by itself; encrypted parameters it
+/// does not put into environments.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-ssm-secure-strings.html>
+fn dynamic_reference(referred: &Referred) -> Option<Value> {
+    match &referred.reference {
+        reference if referred.by_function => Some(json!(reference.to_string())),
+        Reference::Parameter(_) => None,
+        Reference::Managed { secret, key } => {
+            let key = key.as_ref().map(|key| format!(":{key}")).unwrap_or_default();
+            Some(json!(format!("{{{{resolve:secretsmanager:{secret}:SecretString{key}}}}}")))
+        }
     }
 }
 

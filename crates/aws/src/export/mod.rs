@@ -8,7 +8,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mdo_model::project::{Artifacts, FunctionName, Names};
+use mdo_model::project::{Artifacts, FunctionName, Names, Referred};
 use mdo_model::stack::{AccessLogs, Definition, Function, Stack};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -27,7 +27,12 @@ pub struct Export<'a> {
     pub names: &'a Names,
     /// Where zips of the project go.
     pub artifacts: Option<&'a Artifacts>,
+    /// The variables of each function whose values are kept elsewhere.
+    pub referred: &'a ReferredVariables,
 }
+
+/// Variables by function and name, with what names the value of each.
+pub type ReferredVariables = BTreeMap<FunctionName, BTreeMap<String, Referred>>;
 
 /// The very document that mdo imports into API Gateway.
 pub fn openapi(definition: &Definition, names: &Names, place: &Place) -> Value {

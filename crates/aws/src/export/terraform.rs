@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use mdo_model::project::{DerivativeId, FunctionConfiguration, FunctionName, Names, Permissions, Tags, Vpc};
+use mdo_model::project::{
+    DerivativeId, FunctionConfiguration, FunctionName, Names, Permissions, Reference, Referred, Tags, Vpc,
+};
 use mdo_model::stack::{
     Api, ApiStage, Derivative, Function, Invoker, Key, LogGroup, Recording, Role, Stack, WarmRule,
 };
@@ -10,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::ids::Ids;
 use super::text::{self, ACCOUNT, ANYWHERE, PARTITION, REGION};
-use super::{Export, access_log_arn, input, set, shared_variables};
+use super::{Export, ReferredVariables, access_log_arn, input, set, shared_variables};
 use crate::api_gateway::ACCESS_LINE;
 use crate::api_gateway::definition::{self, Integrations};
 use crate::{events, iam, lambda};
@@ -21,7 +23,7 @@ const ONE: &str = "this";
 /// The configuration of a stack that Lambda and API Gateway serve.
 pub fn terraform(export: &Export<'_>) -> Value {
     // Zips are files beside the configuration.
-    let Export { stack, names, artifacts: _ } = *export;
+    let Export { stack, names, artifacts: _, referred } = *export;
     // What hosted stages have is no part of a configuration.
     let Stack {
         role,
@@ -38,7 +40,7 @@ pub fn terraform(export: &Export<'_>) -> Value {
         load_balancer: _,
         server: _,
     } = stack;
-    let mut configuration = Configuration::new(names, shared_variables(functions));
+    let mut configuration = Configuration::new(names, shared_variables(functions), referred);
     for (id, Derivative { inputs: _ }) in derivatives {
         let variable = configuration.layers_of(id);
         let what = format!("The ARNs of the layer versions of derivative {id}");
@@ -68,16 +70,19 @@ pub fn terraform(export: &Export<'_>) -> Value {
 struct Configuration<'a> {
     names: &'a Names,
     shared: BTreeSet<&'a str>,
+    referred: &'a ReferredVariables,
     ids: Ids,
     variables: Map<String, Value>,
     /// By type and name.
     resources: Map<String, Value>,
+    /// What is looked up, by type and name.
+    data: Map<String, Value>,
 }
 
 impl<'a> Configuration<'a> {
-    fn new(names: &'a Names, shared: BTreeSet<&'a str>) -> Self {
-        let (ids, variables, resources) = Default::default();
-        Self { names, shared, ids, variables, resources }
+    fn new(names: &'a Names, shared: BTreeSet<&'a str>, referred: &'a ReferredVariables) -> Self {
+        let (ids, variables, resources, data) = Default::default();
+        Self { names, shared, referred, ids, variables, resources, data }
     }
 
     fn document(self) -> Value {
@@ -88,6 +93,9 @@ impl<'a> Configuration<'a> {
             "data": {"aws_caller_identity": one, "aws_partition": one, "aws_region": one},
             "resource": self.resources,
         });
+        for (kind, sources) in self.data {
+            document["data"][kind] = sources;
+        }
         if document["resource"].get("aws_api_gateway_stage").is_some() {
             document["output"] =
                 json!({"url": {"value": reference("aws_api_gateway_stage", ONE, "invoke_url")}});
@@ -254,11 +262,39 @@ impl<'a> Configuration<'a> {
         set(&mut properties, "vpc_config", network);
         let mut variables = Map::new();
         for key in environment.keys() {
-            variables.insert(key.clone(), json!(format!("${{var.{}}}", self.input(name, key))));
+            let referred = self.referred.get(name).and_then(|all| all.get(key));
+            let value = match referred {
+                Some(referred) => self.looked_up(referred),
+                None => format!("${{var.{}}}", self.input(name, key)),
+            };
+            variables.insert(key.clone(), json!(value));
         }
         let variables = (!variables.is_empty()).then(|| json!({"variables": variables}));
         set(&mut properties, "environment", variables);
         properties
+    }
+
+    /// What stands for a value that is kept elsewhere.
+    fn looked_up(&mut self, Referred { reference, by_function, .. }: &Referred) -> String {
+        if *by_function {
+            return literal(&reference.to_string());
+        }
+        let (kind, asked) = match reference {
+            Reference::Parameter(name) => ("aws_ssm_parameter", json!({"name": literal(name)})),
+            Reference::Managed { secret, .. } => {
+                ("aws_secretsmanager_secret_version", json!({"secret_id": literal(secret)}))
+            }
+        };
+        let id = self.id(&[kind, reference.name()]);
+        self.data.entry(kind).or_insert_with(|| json!({}))[&id] = asked;
+        match reference {
+            Reference::Parameter(_) => format!("${{data.{kind}.{id}.value}}"),
+            Reference::Managed { key: None, .. } => format!("${{data.{kind}.{id}.secret_string}}"),
+            Reference::Managed { key: Some(key), .. } => {
+                let key = literal(&json!(key).to_string());
+                format!("${{jsondecode(data.{kind}.{id}.secret_string)[{key}]}}")
+            }
+        }
     }
 
     /// The variable of the configuration for one of a function's environment.

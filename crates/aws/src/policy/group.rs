@@ -61,6 +61,10 @@ pub(super) enum On {
     Artifacts,
     /// The zips on S3 that derivatives are taken from.
     Zips,
+    /// The parameters of Systems Manager that hold values of variables.
+    Parameters,
+    /// The same of Secrets Manager.
+    Secrets,
     /// The keys that encrypt the environments of functions.
     KmsKeys,
     /// Service-linked roles of these services.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mdo_model::project::{AccountId, Names, Settings, StageName};
+use mdo_model::project::{AccountId, Names, Reference, Settings, StageName};
 use mdo_model::stack::Kind;
 use serde_json::{Value, json};
 
@@ -121,6 +121,8 @@ impl Scope {
             On::Gateway => Vec::new(),
             On::Artifacts => self.objects(&uses.artifacts),
             On::Zips => self.objects(&uses.zips),
+            On::Parameters => self.kept(|one| matches!(one, Reference::Parameter(_))),
+            On::Secrets => self.kept(|one| matches!(one, Reference::Managed { .. })),
             On::KmsKeys => uses.kms_keys.iter().cloned().collect(),
             On::ServerRole => self.roles(&self.names.server_role()),
             On::PassedTaskRoles => {
@@ -226,6 +228,18 @@ impl Scope {
         let arn = |place: &Place| format!("arn:{}:iam::{}:role/{name}", place.partition(), place.account);
         let arns: BTreeSet<String> = self.places.iter().map(arn).collect();
         arns.into_iter().collect()
+    }
+
+    /// Where values of variables are kept.
+    fn kept(&self, is_meant: impl Fn(&Reference) -> bool) -> Vec<String> {
+        let references = || self.uses.references.iter().filter(|reference| is_meant(reference));
+        let arns = |place: &Place| {
+            let (partition, region, account) =
+                (place.partition(), place.region.clone(), place.account.clone());
+            references().map(move |one| one.arn(partition, &region, &account)).collect::<Vec<_>>()
+        };
+        let all: BTreeSet<String> = self.places.iter().flat_map(arns).collect();
+        all.into_iter().collect()
     }
 
     fn objects(&self, objects: &BTreeSet<String>) -> Vec<String> {

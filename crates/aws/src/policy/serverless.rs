@@ -59,6 +59,9 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     ),
     Group::new(Look, "LayerLists", On::Everything, &["lambda:ListLayerVersions"]).with(Kind::Derivative),
+    // What AWS's own key encrypts asks for no permission of its own; who has another one grants that key.
+    Group::new(Look, "Parameters", On::Parameters, &["ssm:GetParameters"]),
+    Group::new(Look, "Secrets", On::Secrets, &["secretsmanager:GetSecretValue"]),
     // Lambda decrypts an environment for who reads it with that reader's own permission.
     // <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html>
     Group::new(Look, "Keys", On::KmsKeys, &[]).beside(&["kms:Decrypt"]),

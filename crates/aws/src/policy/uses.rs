@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mdo_model::project::{Names, Settings, ZipSource};
+use mdo_model::project::{Names, Reference, Settings, ZipSource};
 use mdo_model::stack::{self, Function, Kind, Plan, Resource, Selection, Stack};
 
 /// What decides which permissions are needed, and on what.
@@ -31,6 +31,8 @@ pub(super) struct Uses {
     pub boundaries: BTreeSet<String>,
     /// The objects that go through the project's bucket, as `bucket/prefix*`.
     pub artifacts: BTreeSet<String>,
+    /// What names values of variables that a deploy looks up.
+    pub references: BTreeSet<Reference>,
     /// The zips that derivatives are taken from, as `bucket/key`.
     pub zips: BTreeSet<String>,
 }
@@ -54,6 +56,7 @@ impl Uses {
                 _ => {}
             }
         }
+        self.references.extend(settings.references().into_keys().cloned());
         self.knows_hosting |= settings.knows_hosting;
         self.hosted.extend(settings.server.as_ref().map(|_| settings.names()));
         let artifacts = settings.artifacts.as_ref();

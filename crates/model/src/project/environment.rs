@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::document::{Content, Document, Member};
 use super::problem::{Place, Problem};
+use super::reference::{Referred, Variable};
 use super::shape::Environment;
 use super::{Secret, dotenv, format, text};
 use crate::quotas::ENVIRONMENT_LIMIT;
@@ -80,7 +81,7 @@ impl FromStr for Assignment {
 /// The variables of one source, with what the source is called and where each stands.
 pub(super) struct Layer {
     source: &'static str,
-    variables: BTreeMap<String, (Secret, Option<Place>)>,
+    variables: BTreeMap<String, (Variable, Option<Place>)>,
 }
 
 impl Layer {
@@ -96,7 +97,7 @@ impl Layer {
     pub(super) fn of_flags(assignments: &[Assignment]) -> Self {
         let variables = assignments
             .iter()
-            .map(|assignment| (assignment.name.clone(), (assignment.value.clone(), None)))
+            .map(|assignment| (assignment.name.clone(), (Variable::Text(assignment.value.clone()), None)))
             .collect();
         Self { source: "-s", variables }
     }
@@ -130,7 +131,7 @@ impl Layer {
         }
         let variables = entries
             .into_iter()
-            .map(|entry| (entry.name, (Secret::new(entry.value), Some(entry.place))))
+            .map(|entry| (entry.name, (Variable::Text(Secret::new(entry.value)), Some(entry.place))))
             .collect();
         Ok(Self { source: "a file", variables })
     }
@@ -197,12 +198,27 @@ fn json_entries(file: &str, text: &str) -> Result<Vec<dotenv::Entry>, Vec<Proble
 }
 
 /// The variables of all layers, the later ones over the earlier ones.
-pub(super) fn merge<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> BTreeMap<String, Secret> {
-    let mut merged = BTreeMap::new();
+pub(super) fn merge<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Merged {
+    let mut all: BTreeMap<&String, &(Variable, Option<Place>)> = BTreeMap::new();
     for layer in layers {
-        merged.extend(layer.variables.iter().map(|(name, (value, _))| (name.clone(), value.clone())));
+        all.extend(&layer.variables);
+    }
+    let mut merged = Merged::default();
+    for (name, (variable, place)) in all {
+        let (value, referred) = variable.read(place.as_ref());
+        merged.environment.insert(name.clone(), value);
+        merged.referred.extend(referred.map(|referred| (name.clone(), referred)));
     }
     merged
+}
+
+/// The variables of all sources.
+#[derive(Default)]
+pub(super) struct Merged {
+    /// What they hold, as far as it is known.
+    pub environment: BTreeMap<String, Secret>,
+    /// Those whose values are kept elsewhere.
+    pub referred: BTreeMap<String, Referred>,
 }
 
 /// The size of an environment in bytes, as Lambda counts it: its names and values as a JSON object.

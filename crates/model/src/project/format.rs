@@ -6,8 +6,8 @@ use std::str::FromStr;
 use super::api_timeout::ApiTimeout;
 use super::problem::Problem;
 use super::{
-    AccountId, DerivativeName, FunctionName, MediaType, ProjectName, Rate, Route, StageName, ZipSource,
-    permission, region, route, runtime, server, tags,
+    AccountId, DerivativeName, FunctionName, MediaType, ProjectName, Rate, Reference, Route, StageName,
+    ZipSource, permission, reference, region, route, runtime, server, tags,
 };
 use crate::Sha256;
 
@@ -28,6 +28,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Problem> {
         "runtime" => runtime::check(text),
         "environment-name" => environment_name(text),
         "environment-value" => environment_value(text),
+        "secret-reference" => reference::check(text),
         "region" => region::check(text),
         "role-arn" => arn(text, "a role", &[("iam", "role/")], "arn:aws:iam::123456789012:role/name"),
         "layer-arn" => arn(
@@ -93,8 +94,15 @@ fn id(text: &str, what: &str, prefix: &str) -> Option<Problem> {
 }
 
 fn arn(text: &str, what: &str, kinds: &[(&str, &str)], example: &str) -> Option<Problem> {
+    (!is_arn(text, kinds)).then(|| {
+        Problem::new(format!("`{text}` is not the ARN of {what}")).help(format!("as in `{example}`"))
+    })
+}
+
+/// Whether a text is the ARN of one of these services' resources, each with what its last part begins with.
+pub(super) fn is_arn(text: &str, kinds: &[(&str, &str)]) -> bool {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
-    let valid = match parts[..] {
+    match parts[..] {
         ["arn", partition, service, region, account, resource] => {
             partition.starts_with("aws")
                 && account.parse::<AccountId>().is_ok()
@@ -104,10 +112,7 @@ fn arn(text: &str, what: &str, kinds: &[(&str, &str)], example: &str) -> Option<
                 })
         }
         _ => false,
-    };
-    (!valid).then(|| {
-        Problem::new(format!("`{text}` is not the ARN of {what}")).help(format!("as in `{example}`"))
-    })
+    }
 }
 
 /// The pattern of a name of an environment variable.
@@ -157,12 +162,15 @@ pub(super) fn environment_name(name: &str) -> Option<Problem> {
 
 /// What is wrong with the value of an environment variable, if no process can have it. It is not repeated.
 pub(super) fn environment_value(value: &str) -> Option<Problem> {
-    value.contains('\0').then(|| {
-        Problem::new(
+    let has_nul = || {
+        value.contains('\0').then(|| {
+            Problem::new(
             "the value of this environment variable holds a NUL character, which ends it for every program",
         )
         .help("remove the character, or write the value in base64")
-    })
+        })
+    };
+    Reference::of(value).err().or_else(has_nul)
 }
 
 fn zip_source(text: &str) -> Option<Problem> {

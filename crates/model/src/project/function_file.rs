@@ -57,7 +57,7 @@ pub(super) struct Common {
     /// What the runtime calls; a bootstrap of your own may ignore it.
     #[schemars(length(min = 1, max = 128), extend("default" = "bootstrap"))]
     pub handler: Option<String>,
-    /// Environment variables; values are strings. 4 KB in all.
+    /// Environment variables, 4 KB in all. A value is a string; `ssm:NAME` and `secretsmanager:NAME#KEY` stand for what is kept there.
     #[serde(default)]
     pub environment: Environment,
     /// The network that the function runs in.

@@ -181,7 +181,7 @@ pub(super) struct StageFunction {
     /// The size of `/tmp` in MB.
     #[schemars(range(min = 512, max = 10240))]
     pub ephemeral_storage: Option<u32>,
-    /// Environment variables; values are strings.
+    /// Environment variables.
     #[serde(default)]
     pub environment: Environment,
     /// The network that the function runs in; without subnets and groups in it, none of your own.

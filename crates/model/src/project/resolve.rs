@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::environment::{self, Layer, Overrides};
+use super::environment::{self, Layer, Merged, Overrides};
 use super::function_file::{VpcSetting, WarmRule};
 use super::loaded_function::LoadedFunction;
 use super::manifest::{ApiTable, QuotaTable, StageFunction, StageTable, ThrottleTable};
@@ -10,8 +10,9 @@ use super::problem::{Place, Problem, Problems};
 use super::shape::{OrOff, WarmSetting};
 use super::written::Project;
 use super::{
-    ApiSettings, FunctionConfiguration, FunctionName, FunctionSettings, Names, Period, Quota, RouteSettings,
-    Secret, Security, Settings, StageName, Throttle, Warm, derivative, format, permission, routes, server,
+    AccountId, ApiSettings, FunctionConfiguration, FunctionName, FunctionSettings, Names, Period, Quota,
+    RouteSettings, Security, Settings, StageName, Throttle, Warm, derivative, format, permission, reference,
+    routes, server,
 };
 use crate::stack::{AccessLogs, Recording};
 
@@ -121,11 +122,14 @@ impl Project {
             problems.push(problem);
         }
         let layers = self.layers(stage, table, overrides, &mut problems);
+        let region = overrides.region.as_ref().or(table.region.as_ref()).or(manifest.region.as_ref());
+        let region = region.map(String::as_str);
+        let account = table.account.as_ref().or(manifest.account.as_ref());
         let functions: BTreeMap<_, _> = self
             .functions
             .iter()
             .map(|(name, function)| {
-                let at = AtStage { stage, table, security };
+                let at = AtStage { stage, table, security, region, account };
                 let settings = self.function_settings(name, function, &at, &layers, &mut problems);
                 (name.clone(), settings)
             })
@@ -141,7 +145,7 @@ impl Project {
             description: manifest.description.clone(),
             stage: stage.clone(),
             protected: table.protect.unwrap_or(false),
-            region: overrides.region.as_ref().or(table.region.as_ref()).or(manifest.region.as_ref()).cloned(),
+            region: region.map(str::to_owned),
             // `--profile ''` stands for none.
             profile: overrides
                 .profile
@@ -160,7 +164,7 @@ impl Project {
                 .flatten()
                 .cloned()
                 .collect(),
-            account: table.account.as_ref().or(manifest.account.as_ref()).cloned(),
+            account: account.cloned(),
             role: manifest.role.clone(),
             permissions_boundary: manifest.permissions_boundary.clone(),
             log_retention_days: manifest.logs.retention_days.unwrap_or(30),
@@ -217,7 +221,12 @@ impl Project {
         let (file, own, defaults) = (&function.file, &function.file.common, &self.manifest.defaults);
         let no_overrides = StageFunction::default();
         let here = at.table.functions.get(name).unwrap_or(&no_overrides);
-        let environment = self.environment(name, function, at.stage, (here, layers), problems);
+        let Merged { environment, referred } =
+            self.environment(name, function, at.stage, (here, layers), problems);
+        let mut permissions = permission::permissions(
+            [&defaults.permissions, &own.permissions].into_iter().flatten().flatten(),
+        );
+        permissions.extend(&reference::permissions(referred.values(), at.region, at.account));
         let routes = routes::of(name, function).into_iter().map(|placed| RouteSettings {
             route: placed.route,
             security: placed.security.unwrap_or(at.security),
@@ -258,9 +267,8 @@ impl Project {
                 .map(|names| names.iter().cloned().collect())
                 .unwrap_or_default(),
             role: file.role.clone(),
-            permissions: permission::permissions(
-                [&defaults.permissions, &own.permissions].into_iter().flatten().flatten(),
-            ),
+            permissions,
+            referred,
             concurrency: file.concurrency,
             routes: routes.collect(),
             warm: match here.warm {
@@ -280,16 +288,16 @@ impl Project {
         stage: &StageName,
         (here, layers): (&StageFunction, &Layers),
         problems: &mut Vec<Problem>,
-    ) -> BTreeMap<String, Secret> {
+    ) -> Merged {
         let own = &function.file.common.environment;
         let own = Layer::of_document(own, &function.document, &["environment"]);
         let path = ["stages", stage.as_str(), "functions", name.as_str(), "environment"];
         let here = Layer::of_document(&here.environment, &self.document, &path);
         problems.extend([&own, &here].into_iter().flat_map(|layer| layer.contradictions(&layers.unset)));
         let under = [&layers.defaults, &own, &layers.at_stage, &here];
-        let environment = environment::merge(under.into_iter().chain(&layers.over));
-        problems.extend(environment::check_size(name.as_str(), &environment, &function.document));
-        environment
+        let merged = environment::merge(under.into_iter().chain(&layers.over));
+        problems.extend(environment::check_size(name.as_str(), &merged.environment, &function.document));
+        merged
     }
 
     fn check_names(&self, settings: &Settings, problems: &mut Vec<Problem>) {
@@ -317,6 +325,8 @@ struct AtStage<'a> {
     stage: &'a StageName,
     table: &'a StageTable,
     security: Security,
+    region: Option<&'a str>,
+    account: Option<&'a AccountId>,
 }
 
 /// The sources of variables around a function's own: one below it, the others over it, those of flags over all.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AccountId, DerivativeId, DerivativeName, DerivativeSettings, FunctionConfiguration, FunctionName,
-    MediaType, Permissions, ProjectName, Rate, Route, ServerSettings, StageName, Tags,
+    MediaType, Permissions, ProjectName, Rate, Referred, Route, ServerSettings, StageName, Tags,
 };
 use crate::stack::Recording;
 
@@ -139,6 +139,8 @@ pub struct FunctionSettings {
     pub derivatives: BTreeSet<DerivativeName>,
     /// The ARN of a role for this function alone.
     pub role: Option<String>,
+    /// Its variables whose values are kept elsewhere: until a deploy has looked them up, they hold what names the values.
+    pub referred: BTreeMap<String, Referred>,
     /// What it may do on AWS, by the project's role.
     pub permissions: Permissions,
     /// Reserved concurrency: the most sandboxes at once.

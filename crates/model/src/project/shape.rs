@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
+use super::Rate;
 use super::format::{self, ENVIRONMENT_NAME_PATTERN};
-use super::{Rate, Secret};
+use super::reference::Variable;
 
 /// Environment variables by name.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Environment(pub BTreeMap<String, Secret>);
+pub(super) struct Environment(pub BTreeMap<String, Variable>);
 
 impl JsonSchema for Environment {
     fn inline_schema() -> bool {
@@ -23,11 +24,11 @@ impl JsonSchema for Environment {
         "Environment".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "object",
             "propertyNames": { "format": "environment-name", "pattern": ENVIRONMENT_NAME_PATTERN },
-            "additionalProperties": { "type": "string", "format": "environment-value" },
+            "additionalProperties": Variable::json_schema(generator),
         })
     }
 }

@@ -62,7 +62,9 @@ impl Validator<'_> {
         let actual = self.actual(node);
         let problem = Problem::new(format!("{} must be {}, not {actual}", named(path), either(&expected)));
         let key = path.rsplit('.').next().unwrap_or(path);
-        let only_text = alternatives.iter().all(|branch| branch.get("type") == Some(&Value::from("string")));
+        let is = |branch: &Value, key: &str, value: &str| branch.get(key) == Some(&Value::from(value));
+        let only_text = alternatives.iter().all(|branch| is(branch, "type", "string"))
+            || alternatives.iter().any(|branch| is(branch, "format", "environment-value"));
         let problem = match &node.content {
             Content::Null => problem.help("leave the key out for its default"),
             Content::Number(_) | Content::Bool(_) if only_text => {

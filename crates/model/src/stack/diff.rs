@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::project::FINGERPRINT_PREFIX;
+use crate::project::{FINGERPRINT_PREFIX, Reference};
 
 /// What stands in a plan for a value that must not be printed.
 pub const HIDDEN: &str = "(hidden)";
@@ -17,6 +17,22 @@ pub struct FieldChange {
     pub before: Value,
     /// The desired value; null when there is none.
     pub after: Value,
+    /// Of a variable, what names its value, where that is kept elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Reference>,
+}
+
+impl FieldChange {
+    /// The name of the environment variable that it is, and of the function where it is a server's.
+    pub fn variable(&self) -> Option<(Option<&str>, &str)> {
+        match self.path.strip_prefix("functions") {
+            None => Some((None, self.path.strip_prefix("environment.")?)),
+            Some(rest) => {
+                let (function, name) = rest.split_once(".environment.")?;
+                Some((Some(function.trim_matches(['.', '[', ']', '"'])), name))
+            }
+        }
+    }
 }
 
 /// Every leaf that differs between two values, in the order of the fields. Secrets come masked.
@@ -37,7 +53,7 @@ fn walk(path: &str, before: &Value, after: &Value, changes: &mut Vec<FieldChange
         (Value::Null, Value::Object(right)) if !right.is_empty() => (&empty, right),
         _ => {
             let (before, after) = (mask(before), mask(after));
-            changes.push(FieldChange { path: path.to_owned(), before, after });
+            changes.push(FieldChange { path: path.to_owned(), before, after, from: None });
             return;
         }
     };

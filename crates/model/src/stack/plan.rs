@@ -9,7 +9,7 @@ use super::desired::Selection;
 use super::identity::{Kind, ResourceId};
 use super::order::ordered;
 use super::resource::{Key, Resource, Stack};
-use crate::project::{FunctionName, Names, Secret};
+use crate::project::{FunctionName, Names, Secret, Settings};
 
 /// What has to change, in an order that respects every dependency.
 #[derive(Clone, Debug)]
@@ -151,6 +151,22 @@ impl Plan {
     pub fn keeping_logs(mut self) -> Self {
         self.changes.retain(|change| (change.id.kind, change.action) != (Kind::LogGroup, Action::Delete));
         self.keeps_logs = true;
+        self
+    }
+
+    /// Tells of each variable where its value is kept, if it is kept elsewhere.
+    #[must_use]
+    pub fn with_origins(mut self, settings: &Settings) -> Self {
+        for change in &mut self.changes {
+            let own = change.id.name.clone();
+            for field in change.fields.iter_mut().filter(|field| !field.after.is_null()) {
+                let Some((function, variable)) = field.variable() else { continue };
+                let function = function.unwrap_or(&own).parse::<FunctionName>().ok();
+                let function = function.and_then(|name| settings.functions.get(&name));
+                let referred = function.and_then(|function| function.referred.get(variable));
+                field.from = referred.map(|referred| referred.reference.clone());
+            }
+        }
         self
     }
 

@@ -54,16 +54,16 @@ fn a_value_of_the_environment_is_a_string_and_is_never_repeated() {
             .function("a", "{\"environment\": {\"N_CLASSES\": 54321, \"ON\": true, \"T\": \"s3cret\"}}");
     given.fails_with(
         "
-        error: `defaults.environment.TOKEN` must be a string, not a number
+        error: `defaults.environment.TOKEN` must be a string or a table, not a number
           --> project.toml:3:9
           help: write the value in quotes: TOKEN = \"…\"
         error: the environment variable `AWS_REGION` is reserved by Lambda
           --> project.toml:4:1
           help: choose another name
-        error: `environment.N_CLASSES` must be a string, not a number
+        error: `environment.N_CLASSES` must be a string or an object, not a number
           --> functions/a/function.json:1:31
           help: write the value in quotes: \"N_CLASSES\": \"…\"
-        error: `environment.ON` must be a string, not true or false
+        error: `environment.ON` must be a string or an object, not true or false
           --> functions/a/function.json:1:44
           help: write the value in quotes: \"ON\": \"…\"
         error: `T` is not the name of an environment variable: at least 2 letters, digits and `_`, starting with a letter

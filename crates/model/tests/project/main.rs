@@ -11,6 +11,7 @@ mod hosting;
 mod loading;
 mod names;
 mod permissions;
+mod references;
 mod routes;
 mod schema;
 mod server;
