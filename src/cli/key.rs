@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use clap::{Parser, Subcommand};
 use clap_complete::ArgValueCandidates;
 use mdo_engine::Packages;
-use mdo_model::project::{KeyName, Tags};
+use mdo_model::project::KeyName;
 use mdo_model::stack::{self, DEFAULT_KEY, Key, Plan, Stack};
 
 use super::applying::{self, Execution, RunOptions};
@@ -168,7 +168,7 @@ async fn create(
         ));
     }
     // A server knows its keys itself.
-    let tags = if live.stage.is_some() { session.settings.stage_tags.clone() } else { Tags::default() };
+    let tags = session.settings.stage_tags.clone();
     let plan = plan_with(&session, &live, name, Some(Key { tags, ..Key::open(live.stage.is_some()) }));
     let keys = value.map(|value| (name.clone(), value)).into_iter().collect();
     let packages = Packages { keys, ..Packages::default() };

@@ -7,13 +7,19 @@ use serde_json::{Map, Value, json};
 use crate::live::{Live, text};
 use crate::support::account::REGION;
 use crate::support::emulator::Emulator;
+use crate::support::hosted::HostedProject;
 use crate::support::project::{MANIFEST, TestProject};
 use crate::support::proxy::Proxy;
 
 /// Tags as a map, however the service lists them.
 fn map(tags: &Value) -> Map<String, Value> {
     match tags {
-        Value::Array(list) => list.iter().map(|tag| (text(&tag["Key"]), tag["Value"].clone())).collect(),
+        Value::Array(list) => {
+            let part = |tag: &Value, name: &str| {
+                if tag[name].is_null() { tag[name.to_lowercase()].clone() } else { tag[name].clone() }
+            };
+            list.iter().map(|tag| (text(&part(tag, "Key")), part(tag, "Value"))).collect()
+        }
         tags => tags.as_object().cloned().unwrap_or_default(),
     }
 }
@@ -146,4 +152,112 @@ fn everything_bears_the_tags_of_the_files_and_keeps_those_of_others() {
         (map(&dev.live.function("echo")["Tags"])["aws-cost"].clone(), dev.live.version("echo")),
         (json!("x"), before)
     );
+}
+
+/// The resources of a hosted stage that have a tag of this name, as `kind value`.
+fn hosted_with(hosted: &HostedProject, name: &str) -> Vec<String> {
+    let account = hosted.project.account();
+    let call = |service: &str, operation: &str, params: Value| {
+        account
+            .aws(service, operation, params)
+            .unwrap_or_else(|error| panic!("{service} {operation}: {error}"))
+    };
+    let arn =
+        |service: &str, resource: &str| format!("arn:aws:{service}:{REGION}:{}:{resource}", account.id());
+    let mut all = Vec::new();
+    let mut add = |what: &str, tags: &Value| all.push((what.to_owned(), map(tags)));
+    add("role", &call("iam", "list_role_tags", json!({"RoleName": "shop_server"}))["Tags"]);
+    let repository = json!({"resourceArn": arn("ecr", "repository/shop")});
+    add("repository", &call("ecr", "list_tags_for_resource", repository)["tags"]);
+    let group = json!({"resourceArn": arn("logs", "log-group:/mdo/shop/prod")});
+    add("log group", &call("logs", "list_tags_for_resource", group)["tags"]);
+    let service = call(
+        "ecs",
+        "describe_services",
+        json!({"cluster": "shop", "services": ["shop-prod"], "include": ["TAGS"]}),
+    );
+    add("service", &service["services"][0]["tags"]);
+    let cluster = call("ecs", "describe_clusters", json!({"clusters": ["shop"], "include": ["TAGS"]}));
+    add("cluster", &cluster["clusters"][0]["tags"]);
+    let task = json!({"taskDefinition": service["services"][0]["taskDefinition"], "include": ["TAGS"]});
+    add("task definition", &call("ecs", "describe_task_definition", task)["tags"]);
+    let groups = call("ec2", "describe_security_groups", json!({}));
+    for group in groups["SecurityGroups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| text(&one["GroupName"]).starts_with("shop"))
+    {
+        add("security group", &group["Tags"]);
+    }
+    let balancer =
+        call("elbv2", "describe_load_balancers", json!({}))["LoadBalancers"][0]["LoadBalancerArn"].clone();
+    let listener = call("elbv2", "describe_listeners", json!({"LoadBalancerArn": balancer}))["Listeners"][0]
+        ["ListenerArn"]
+        .clone();
+    let target =
+        call("elbv2", "describe_target_groups", json!({}))["TargetGroups"][0]["TargetGroupArn"].clone();
+    let rules = call("elbv2", "describe_rules", json!({"ListenerArn": listener}));
+    let rule =
+        rules["Rules"].as_array().unwrap().iter().find(|rule| rule["IsDefault"] == false).unwrap()["RuleArn"]
+            .clone();
+    for (what, arn) in
+        [("load balancer", balancer), ("listener", listener), ("target group", target), ("rule", rule)]
+    {
+        let found = call("elbv2", "describe_tags", json!({"ResourceArns": [arn]}));
+        add(what, &found["TagDescriptions"][0]["Tags"]);
+    }
+    let mut with: Vec<String> = all
+        .into_iter()
+        .filter_map(|(what, tags)| Some(format!("{what} {}", text(tags.get(name)?))))
+        .collect();
+    with.sort();
+    with
+}
+
+#[test]
+fn what_servers_host_bears_them_too() {
+    let Some(mut hosted) = HostedProject::with_echo() else { return };
+    // The emulator does not show what a key was tagged with later.
+    hosted.project.set("echo", "routes", json!([{"route": "GET /echo", "security": "open"}]));
+    let plain = hosted.project.read("project.toml");
+    let says =
+        |hosted: &HostedProject, tags: &str| hosted.project.write("project.toml", &format!("{plain}{tags}"));
+    says(&hosted, "[tags]\nteam = \"ml\"\n[stages.prod.tags]\nteam = \"live\"\n");
+    hosted.mdo("deploy").succeeds();
+    hosted.mdo("plan --exit-code").succeeds();
+    let all = |shared: &str, own: &str| {
+        let of = |value: &str, kinds: &[&str]| {
+            kinds.iter().map(|kind| format!("{kind} {value}")).collect::<Vec<_>>()
+        };
+        let mut all =
+            of(shared, &["cluster", "listener", "load balancer", "repository", "role", "security group"]);
+        all.extend(of(
+            own,
+            &["log group", "rule", "security group", "service", "target group", "task definition"],
+        ));
+        all.sort();
+        all
+    };
+    assert_eq!(hosted_with(&hosted, "team"), all("ml", "live"));
+
+    // Another value, and none, need no new task.
+    says(&hosted, "[tags]\nteam = \"other\"\n");
+    hosted.proxy.forget();
+    hosted.mdo("deploy").succeeds().says("tags team  live → other");
+    let writes = hosted.writes();
+    assert!(writes.iter().all(|name| !name.contains("Service") && !name.contains("Register")), "{writes:?}");
+    assert_eq!(hosted_with(&hosted, "team"), all("other", "other"));
+    says(&hosted, "");
+    hosted.mdo("deploy").succeeds();
+    assert_eq!((hosted_with(&hosted, "team"), hosted_with(&hosted, "mdo:tags")), (vec![], vec![]));
+    hosted.mdo("plan --exit-code").succeeds();
+
+    says(&hosted, "[tags]\nteam = \"ml\"\n");
+    hosted.mdo("deploy").succeeds();
+    // Nothing is written where nothing changes, in no more rounds than without tags.
+    hosted.in_rounds();
+    hosted.mdo("deploy").succeeds();
+    let recording = hosted.proxy.recording();
+    assert!(recording.writes().is_empty() && recording.depth() <= 3, "{:?}", recording.timeline());
 }

@@ -227,7 +227,9 @@ impl Place<'_> {
                 let task = first(asked, "tasks").rsplit('/').next().unwrap();
                 vec![self.own("ecs", &format!("task/{cluster}/{task}"))]
             }
-            "TagResource" => vec![Demand::new("ecs:TagResource", asked.text("resourceArn"))],
+            "TagResource" | "UntagResource" => {
+                vec![Demand::new(format!("ecs:{}", self.name), asked.text("resourceArn"))]
+            }
             "RegisterTaskDefinition" => {
                 vec![self.own("ecs", &format!("task-definition/{}:1", asked.text("family")))]
             }
@@ -255,7 +257,7 @@ impl Place<'_> {
         let resource = format!("repository/{repository}");
         match self.name {
             "GetAuthorizationToken" => vec![self.own("ecr", "*")],
-            "TagResource" | "ListTagsForResource" => {
+            "TagResource" | "UntagResource" | "ListTagsForResource" => {
                 vec![Demand::new(format!("ecr:{}", self.name), asked.text("resourceArn"))]
             }
             "CreateRepository" if asked.has("tags") => {
@@ -291,7 +293,7 @@ impl Place<'_> {
             "CreateTargetGroup" => named("targetgroup"),
             name => {
                 let fields: &[&str] = match name {
-                    "AddTags" => &["ResourceArns.member.1"],
+                    "AddTags" | "RemoveTags" => &["ResourceArns.member.1"],
                     name if name.contains("Listener") && name != "CreateListener" => &["ListenerArn"],
                     "CreateRule" => &["ListenerArn"],
                     name if name.contains("Rule") => &["RuleArn"],
@@ -330,6 +332,9 @@ impl Place<'_> {
                     self.own("ec2", &format!("vpc/{}", asked.field("VpcId"))),
                     tag.with("ec2:CreateAction", "CreateSecurityGroup"),
                 ]
+            }
+            "CreateTags" | "DeleteTags" => {
+                vec![tagged(self.own("ec2", &format!("security-group/{}", asked.field("ResourceId.1"))))]
             }
             _ => vec![tagged(self.own("ec2", &group))],
         }

@@ -55,7 +55,7 @@ impl Ec2 {
         vpc: &str,
         name: &str,
         description: &str,
-        tags: &[(&'static str, String)],
+        tags: &[(String, String)],
     ) -> Answer<String> {
         let mut form: Form = vec![
             ("VpcId".into(), vpc.to_owned()),
@@ -84,10 +84,18 @@ impl Ec2 {
     }
 
     /// Gives tags to a resource.
-    pub(crate) async fn tag(&self, id: &str, tags: &[(&'static str, String)]) -> Answer<()> {
+    pub(crate) async fn tag(&self, id: &str, tags: &[(String, String)]) -> Answer<()> {
         let mut form: Form = vec![("ResourceId.1".into(), id.to_owned())];
         form.extend(tag_form("Tag", tags));
         self.0.send("CreateTags", form, |_| Ok(())).await
+    }
+
+    /// Takes tags from a resource, by their names.
+    pub(crate) async fn untag(&self, id: &str, names: &[String]) -> Answer<()> {
+        let mut form: Form = vec![("ResourceId.1".into(), id.to_owned())];
+        let each = names.iter().zip(1..);
+        form.extend(each.map(|(name, number)| (format!("Tag.{number}.Key").into(), name.clone())));
+        self.0.send("DeleteTags", form, |_| Ok(())).await
     }
 }
 
@@ -126,10 +134,10 @@ fn numbered<'a>(name: &str, values: impl IntoIterator<Item = &'a String>) -> For
     values.map(|(value, number)| (format!("{name}.{number}").into(), value.clone())).collect()
 }
 
-fn tag_form(name: &str, tags: &[(&'static str, String)]) -> Form {
+fn tag_form(name: &str, tags: &[(String, String)]) -> Form {
     let each = tags.iter().zip(1..).flat_map(|((key, value), number)| {
         [
-            (format!("{name}.{number}.Key").into(), (*key).to_owned()),
+            (format!("{name}.{number}.Key").into(), key.clone()),
             (format!("{name}.{number}.Value").into(), value.clone()),
         ]
     });

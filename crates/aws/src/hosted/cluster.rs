@@ -2,13 +2,13 @@
 
 use aws_sdk_ecs::types::{ClusterField, Tag};
 use mdo_engine::{Cause, Error, Run, Scope};
-use mdo_model::project::Names;
+use mdo_model::project::{Names, Tags};
 use mdo_model::stack::ResourceId;
 
-use super::cluster_tags;
+use super::cloud_tags;
 use super::settling::once_settled;
 use crate::client::Aws;
-use crate::ownership::{self, Owner};
+use crate::ownership::{self, Owner, tag_map};
 
 /// What tasks run on.
 pub(super) const ON_DEMAND: &str = "FARGATE";
@@ -52,9 +52,14 @@ pub(super) fn owner(tags: &[Tag], names: &Names) -> Owner {
 }
 
 /// Creates the project's cluster. One that is there is as good.
-pub(super) async fn put(aws: &Aws, names: &Names, run: &Run<'_>, id: &ResourceId) -> Result<(), Error> {
+pub(super) async fn put(
+    aws: &Aws,
+    names: &Names,
+    own: &Tags,
+    (run, id): (&Run<'_>, &ResourceId),
+) -> Result<(), Error> {
     let name = names.cluster();
-    let tags = cluster_tags(names);
+    let tags = cloud_tags(tag_map(names, own));
     let waiting = |what: String| run.waiting(id, what);
     once_settled(aws, &waiting, "for ECS to be done with the former cluster", || {
         aws.call("ecs:CreateCluster", &name, || {

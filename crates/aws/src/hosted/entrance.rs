@@ -3,7 +3,7 @@
 
 use aws_sdk_elasticloadbalancingv2::types::{LoadBalancer as CloudBalancer, TargetGroup};
 use mdo_engine::{Error, Scope};
-use mdo_model::project::Names;
+use mdo_model::project::{Names, Tags};
 use mdo_model::stack::LoadBalancer;
 
 use super::{HostedState, load_balancer, network, owners, rules, security_group, target};
@@ -50,13 +50,14 @@ pub(super) async fn observe(
     };
     let on = names.load_balancer();
     let (details, drain, mut owners) = futures::try_join!(details, drain, owners(aws, names, &on, &arns))?;
-    let target_owner = target_arn.and_then(|_| owners.pop()).unwrap_or(Owner::Nobody);
-    let balancer_owner = balancer_arn.and_then(|_| owners.pop()).unwrap_or(Owner::Nobody);
+    let nobody = || (Owner::Nobody, Tags::default());
+    let target_owner = target_arn.and_then(|_| owners.pop()).unwrap_or_else(nobody);
+    let (balancer_owner, tags) = balancer_arn.and_then(|_| owners.pop()).unwrap_or_else(nobody);
 
     // What removes things passes by what is not ours, as if it were not there.
     let checks = Checks { names, scope };
     let balancer = checks.owned("load balancer", &names.load_balancer(), &balancer_owner, balancer)?;
-    let target = checks.owned("target group", &names.target_group(), &target_owner, target)?;
+    let target = checks.owned("target group", &names.target_group(), &target_owner.0, target)?;
 
     let vpc = balancer.as_ref().and_then(|found| found.vpc_id().map(str::to_owned));
     let vpc = vpc.or_else(|| network.as_ref().map(|network| network.vpc.clone()));
@@ -69,7 +70,8 @@ pub(super) async fn observe(
     if let (Some(found), Some(details)) = (&balancer, details) {
         let is_ours = load_balancer::is_ours(&balancer_owner, own_group, names);
         let read = load_balancer::read(found, details, own_group, is_ours, network.as_ref(), names_subnets);
-        (model, live) = (Some(read.0), Some(read.1));
+        let tags = Tags::together(own_group.map(security_group::own_tags).into_iter().chain([tags]));
+        (model, live) = (Some(LoadBalancer { tags, ..read.0 }), Some(read.1));
     }
     if let (Some(live), Some(network), Some(_)) = (&live, &network, &state.wanted) {
         load_balancer::check_vpc(names, live, network)?;

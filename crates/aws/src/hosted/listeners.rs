@@ -2,11 +2,11 @@
 
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, Certificate, FixedResponseActionConfig, Listener, ProtocolEnum,
-    RedirectActionConfig, RedirectActionStatusCodeEnum,
+    RedirectActionConfig, RedirectActionStatusCodeEnum, Tag,
 };
 use futures::future::join_all;
 use mdo_engine::{Cause, Error};
-use mdo_model::project::Entry;
+use mdo_model::project::{Entry, Tags};
 
 use super::rules;
 use crate::client::Aws;
@@ -110,20 +110,20 @@ pub(super) async fn put(
     name: &str,
     balancer: &str,
     live: &[Listener],
-    entry: &Entry,
+    (entry, own): (&Entry, &Tags),
 ) -> Result<String, Error> {
     let (front, other) = wanted(entry);
     if live.is_empty() {
         let other = async {
             match &other {
-                Some(other) => put_one(aws, name, balancer, live, other).await.map(drop),
+                Some(other) => put_one(aws, name, balancer, live, (other, own)).await.map(drop),
                 None => Ok(()),
             }
         };
-        let (front, ()) = written::both(put_one(aws, name, balancer, live, &front), other).await?;
+        let (front, ()) = written::both(put_one(aws, name, balancer, live, (&front, own)), other).await?;
         return Ok(front);
     }
-    let arn = put_one(aws, name, balancer, live, &front).await?;
+    let arn = put_one(aws, name, balancer, live, (&front, own)).await?;
     let old_port = if front.port == 80 { 443 } else { 80 };
     let old = arn_on(live, old_port);
     let moved = match &old {
@@ -132,7 +132,7 @@ pub(super) async fn put(
     };
     match (other, old) {
         (Some(other), _) => {
-            put_one(aws, name, balancer, live, &other).await?;
+            put_one(aws, name, balancer, live, (&other, own)).await?;
             let deleted = join_all(moved.iter().map(|rule| rules::delete(aws, name, rule))).await;
             deleted.into_iter().collect::<Result<(), _>>()?;
         }
@@ -159,8 +159,11 @@ async fn put_one(
     name: &str,
     balancer: &str,
     live: &[Listener],
-    wanted: &Wanted,
+    (wanted, own): (&Wanted, &Tags),
 ) -> Result<String, Error> {
+    let tags = own.written().into_iter();
+    let tags: Vec<Tag> = tags.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+    let tags = Some(tags).filter(|tags| !tags.is_empty());
     let found = live.iter().find(|listener| listener.port() == Some(wanted.port));
     let protocol = if wanted.certificate.is_some() { ProtocolEnum::Https } else { ProtocolEnum::Http };
     let policy = wanted.certificate.as_ref().map(|_| TLS_POLICY.to_owned());
@@ -195,6 +198,7 @@ async fn put_one(
                     .set_ssl_policy(policy.clone())
                     .set_certificates(certificates.clone())
                     .default_actions(action(wanted))
+                    .set_tags(tags.clone())
                     .send()
             })
             .await

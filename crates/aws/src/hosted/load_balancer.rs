@@ -7,16 +7,16 @@ use aws_sdk_elasticloadbalancingv2::types::{
     LoadBalancerTypeEnum, Tag,
 };
 use mdo_engine::{Applied, Cause, Error, Run};
-use mdo_model::project::{Entry, Names};
-use mdo_model::stack::{Change, LoadBalancer};
+use mdo_model::project::{Entry, Names, Tags};
+use mdo_model::stack::{Change, LoadBalancer, Resource};
 
 use super::network::Network;
 use super::rules::{self, StageRule};
 use super::security_group::{self, Wanted};
-use super::{HostedState, listeners};
+use super::{HostedState, listeners, tagging};
 use crate::client::Aws;
 use crate::ec2::{Door, SecurityGroup, Visitor};
-use crate::ownership::{Owner, project_tags};
+use crate::ownership::{Owner, tag_map};
 use crate::written;
 
 /// How long the load balancer keeps an idle connection.
@@ -119,6 +119,7 @@ pub(super) fn read(
         idle_timeout: attribute(IDLE_TIMEOUT).and_then(|seconds| seconds.parse().ok()).unwrap_or_default(),
         drops_invalid_headers: attribute(DROPS_HEADERS) == Some("true"),
         owned: is_ours,
+        tags: Tags::default(),
     };
     let live = LiveBalancer {
         arn: found.load_balancer_arn().unwrap_or_default().to_owned(),
@@ -141,6 +142,7 @@ pub(super) fn remains() -> LoadBalancer {
         idle_timeout: 0,
         drops_invalid_headers: false,
         owned: true,
+        tags: Tags::default(),
     }
 }
 
@@ -171,9 +173,9 @@ pub(super) async fn create(
     run: &Run<'_>,
 ) -> Result<Applied, Error> {
     let network = state.network()?;
-    let group = put_group(aws, names, state, &network.vpc).await?;
+    let group = put_group(aws, names, state, &network.vpc, &wanted.tags).await?;
     let name = names.load_balancer();
-    let tags = tags(names);
+    let tags = tags(names, &wanted.tags);
     let created = aws
         .call("elasticloadbalancing:CreateLoadBalancer", &name, || {
             aws.elb
@@ -213,7 +215,7 @@ pub(super) async fn create(
     };
     let attributes = put_attributes(aws, &name, &live.arn, wanted);
     let entry = wanted.entry.as_ref().unwrap_or(&Entry::Http);
-    let front = listeners::put(aws, &name, &live.arn, &[], entry);
+    let front = listeners::put(aws, &name, &live.arn, &[], (entry, &wanted.tags));
     let ((), front) = written::both(attributes, front).await?;
     live.front = Some(front);
     state.known().balancer = Some(live);
@@ -239,7 +241,7 @@ pub(super) async fn update(
             .with_help("delete it at AWS, then run the command again: mdo makes it anew"));
     }
     if change.touches("owned") {
-        let tags = tags(names);
+        let tags = tags(names, &Tags::default());
         aws.call("elasticloadbalancing:AddTags", &name, || {
             aws.elb.add_tags().resource_arns(&live.arn).set_tags(Some(tags.clone())).send()
         })
@@ -256,7 +258,7 @@ pub(super) async fn update(
         put_attributes(aws, &name, &live.arn, wanted).await?;
     }
     if change.touches("entry") || change.touches("owned") {
-        let group = put_group(aws, names, state, &live.vpc).await?;
+        let group = put_group(aws, names, state, &live.vpc, &Tags::default()).await?;
         if live.group.as_ref() != Some(&group) {
             aws.call("elasticloadbalancing:SetSecurityGroups", &name, || {
                 aws.elb.set_security_groups().load_balancer_arn(&live.arn).security_groups(&group).send()
@@ -266,9 +268,20 @@ pub(super) async fn update(
         }
     }
     if let Some(entry) = wanted.entry.as_ref().filter(|_| change.touches("entry")) {
-        let front = listeners::put(aws, &name, &live.arn, &live.listeners, entry).await?;
+        let front = listeners::put(aws, &name, &live.arn, &live.listeners, (entry, &wanted.tags)).await?;
         live.rules = rules::observe(aws, &name, &front).await?;
         live.front = Some(front);
+    }
+    if let Some(Resource::LoadBalancer(before)) = &change.before {
+        let tags = (&before.tags, &wanted.tags);
+        let listeners = live.listeners.iter().filter_map(Listener::listener_arn).map(str::to_owned);
+        let arns = listeners.chain([live.arn.clone()]).collect();
+        tagging::of_balancing(aws, &name, arns, tags).await?;
+        if let Some(group) = &live.group {
+            tagging::of_group(aws, &names.load_balancer_group(), group, tags).await?;
+        }
+        // Nothing else tells of the cluster, which the same stages share.
+        tagging::of_cluster(aws, names, tags).await?;
     }
     state.known().balancer = Some(live);
     Ok(Applied::default())
@@ -322,7 +335,13 @@ async fn put_attributes(aws: &Aws, name: &str, arn: &str, wanted: &LoadBalancer)
     .map(drop)
 }
 
-async fn put_group(aws: &Aws, names: &Names, state: &HostedState, vpc: &str) -> Result<String, Error> {
+async fn put_group(
+    aws: &Aws,
+    names: &Names,
+    state: &HostedState,
+    vpc: &str,
+    own: &Tags,
+) -> Result<String, Error> {
     let name = names.load_balancer_group();
     let (live, adopts) = {
         let known = state.known();
@@ -333,7 +352,7 @@ async fn put_group(aws: &Aws, names: &Names, state: &HostedState, vpc: &str) -> 
         description: format!("Lets the world in to the load balancer of {}, made by mdo", names.project),
         vpc,
         doors: doors(),
-        tags: project_tags(names).into(),
+        tags: tag_map(names, own).into_iter().collect(),
     };
     security_group::put(aws, &names.project, live.as_ref(), &wanted, adopts).await
 }
@@ -343,8 +362,8 @@ fn doors() -> BTreeSet<Door> {
     [80, 443].map(|port| Door::tcp(port, Visitor::Block("0.0.0.0/0".to_owned()))).into()
 }
 
-fn tags(names: &Names) -> Vec<Tag> {
-    project_tags(names).iter().map(|(key, value)| Tag::builder().key(*key).value(value).build()).collect()
+fn tags(names: &Names, own: &Tags) -> Vec<Tag> {
+    tag_map(names, own).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
 /// Whether load balancer and security group both say that they are ours.

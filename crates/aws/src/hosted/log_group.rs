@@ -1,7 +1,7 @@
 //! The log group of a hosted stage: its retention, and the end of what a task wrote there.
 
 use mdo_engine::Error;
-use mdo_model::project::Names;
+use mdo_model::project::{Names, Tags};
 
 use super::stage_tags;
 use crate::client::Aws;
@@ -32,10 +32,9 @@ pub(super) async fn observe(aws: &Aws, names: &Names) -> Result<Option<Option<u1
 }
 
 /// Makes the stage's log group, as long as there is none, and what it keeps logs for.
-pub(super) async fn put(aws: &Aws, names: &Names, days: Option<u16>) -> Result<(), Error> {
+pub(super) async fn put(aws: &Aws, names: &Names, days: Option<u16>, own: &Tags) -> Result<(), Error> {
     let group = names.server_log_group();
-    let tags = stage_tags(names).map(|(key, value)| (key.to_owned(), value));
-    group::create(aws, &group, &tags.into()).await?;
+    group::create(aws, &group, &stage_tags(names, own)).await?;
     group::retain(aws, &group, days).await
 }
 

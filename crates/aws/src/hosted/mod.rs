@@ -19,16 +19,17 @@ mod security_group;
 mod server;
 mod service;
 mod settling;
+mod tagging;
 mod target;
 mod task;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mdo_engine::{Applied, Cause, Error, Observed, Run, Scope};
-use mdo_model::project::{Entry, Names, Settings, StageName};
+use mdo_model::project::{Entry, Names, Settings, StageName, Tags};
 use mdo_model::stack::{Action, Change, Kind, LoadBalancer, Repository, Resource, ResourceId};
 
 use self::load_balancer::LiveBalancer;
@@ -43,7 +44,7 @@ use self::target::LiveTarget;
 use crate::api_gateway::ApiGatewayState;
 use crate::client::Aws;
 use crate::ec2::SecurityGroup;
-use crate::ownership::{self, Owner, PROJECT_TAG, STAGE_TAG, project_tags};
+use crate::ownership::{self, Owner, STAGE_TAG, tag_map};
 use crate::unexpected;
 
 /// What is known of the hosted stage beyond the model.
@@ -52,6 +53,10 @@ pub(crate) struct HostedState {
     looks: bool,
     /// What the files say of where servers are; `None` where servers do not host the stage.
     wanted: Option<Wanted>,
+    /// The project's own tags of the cluster, which no change is about by itself.
+    tags: Tags,
+    /// Whether the project's file has tags for the stage, so that those of everything have to be known.
+    has_tags: bool,
     known: Mutex<Known>,
 }
 
@@ -120,7 +125,13 @@ impl HostedState {
             domain: server.domain.clone(),
             secrets: server.secrets.values().cloned().collect(),
         });
-        Self { looks: settings.knows_hosting, wanted, known: Mutex::default() }
+        Self {
+            looks: settings.knows_hosting,
+            wanted,
+            tags: settings.tags.clone(),
+            has_tags: !settings.stage_tags.is_empty(),
+            known: Mutex::default(),
+        }
     }
 
     /// Whether servers host the stage, as the files say.
@@ -223,12 +234,17 @@ pub(crate) async fn observe(
     state.known().adopts = scope.adopt;
     // A stage that is not hosted has nothing to do with what is not ours.
     let scope = &Scope { thorough: scope.thorough || state.wanted.is_none(), ..scope.clone() };
-    let (entrance, repository, role, server) = futures::try_join!(
+    let (entrance, mut repository, role, server) = futures::try_join!(
         Box::pin(entrance::observe(aws, names, state, scope)),
-        Box::pin(repository::observe(aws, names, scope)),
+        Box::pin(repository::observe(aws, names, scope, state.has_tags)),
         Box::pin(role::observe(aws, names, scope)),
         Box::pin(server::observe(aws, names, scope)),
     )?;
+    // Tags that have left the files: nothing that is read before tells of them.
+    let bears_tags = role.as_ref().is_some_and(RoleFound::bears_tags);
+    if let Some((repository, _)) = repository.as_mut().filter(|_| bears_tags && !state.has_tags) {
+        repository.tags = repository::read_own_tags(aws, names).await?;
+    }
     let (repository, live) = repository.unzip();
     state.known().repository = live;
     if state.wanted.is_none() && !entrance.has_traces {
@@ -284,11 +300,12 @@ pub(crate) async fn apply(
 
 /// Whose a load balancer or a target group is.
 async fn owner_of(aws: &Aws, names: &Names, on: &str, arn: &str) -> Result<Owner, Error> {
-    Ok(owners(aws, names, on, &[arn.to_owned()]).await?.pop().unwrap_or(Owner::Nobody))
+    let owner = owners(aws, names, on, &[arn.to_owned()]).await?.pop();
+    Ok(owner.map_or(Owner::Nobody, |(owner, _)| owner))
 }
 
-/// Whose load balancers and target groups are, in their order.
-async fn owners(aws: &Aws, names: &Names, on: &str, arns: &[String]) -> Result<Vec<Owner>, Error> {
+/// Whose load balancers and target groups are, and their tags of the project's own, in their order.
+async fn owners(aws: &Aws, names: &Names, on: &str, arns: &[String]) -> Result<Vec<(Owner, Tags)>, Error> {
     if arns.is_empty() {
         return Ok(Vec::new());
     }
@@ -300,27 +317,21 @@ async fn owners(aws: &Aws, names: &Names, on: &str, arns: &[String]) -> Result<V
     let of = |arn: &String| {
         let found = answer.tag_descriptions().iter().find(|found| found.resource_arn() == Some(arn));
         let tags = found.map(|found| found.tags()).unwrap_or_default();
-        let tags = tags.iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default()));
-        ownership::of(tags, &names.project)
+        let tags = || tags.iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default()));
+        (ownership::of(tags(), &names.project), Tags::recorded(tags()))
     };
     Ok(arns.iter().map(of).collect())
 }
 
-/// The tags of what belongs to the stage.
-fn stage_tags(names: &Names) -> [(&'static str, String); 2] {
-    [(PROJECT_TAG, names.project.to_string()), (STAGE_TAG, names.stage.to_string())]
+/// The tags of what belongs to the stage, with the project's own.
+fn stage_tags(names: &Names, own: &Tags) -> HashMap<String, String> {
+    let mut tags = tag_map(names, own);
+    tags.insert(STAGE_TAG.to_owned(), names.stage.to_string());
+    tags
 }
 
-/// The tags of what belongs to the stage, as ECS takes them.
-fn cloud_tags(names: &Names) -> Vec<aws_sdk_ecs::types::Tag> {
-    stage_tags(names).iter().map(ecs_tag).collect()
-}
-
-/// The tags of the cluster, which every stage shares, as ECS takes them.
-fn cluster_tags(names: &Names) -> Vec<aws_sdk_ecs::types::Tag> {
-    project_tags(names).iter().map(ecs_tag).collect()
-}
-
-fn ecs_tag((key, value): &(&'static str, String)) -> aws_sdk_ecs::types::Tag {
-    aws_sdk_ecs::types::Tag::builder().key(*key).value(value).build()
+/// Tags as ECS takes them.
+fn cloud_tags(tags: HashMap<String, String>) -> Vec<aws_sdk_ecs::types::Tag> {
+    let tag = |(key, value)| aws_sdk_ecs::types::Tag::builder().key(key).value(value).build();
+    tags.into_iter().map(tag).collect()
 }

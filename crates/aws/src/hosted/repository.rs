@@ -1,17 +1,19 @@
 //! The repository of the project's images, and the way in for who pushes to it.
 
+use std::collections::HashMap;
+
 use aws_sdk_ecr::types::{ImageTagMutability, Repository as CloudRepository, Tag};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::try_join;
 use mdo_engine::{Applied, Cause, Error, Run, Scope};
-use mdo_model::project::{Names, Secret};
+use mdo_model::project::{Names, Secret, Tags};
 use mdo_model::stack::{Action, Change, Kind, Repository, Resource};
 use serde_json::{Value, json};
 
 use super::{HostedState, push, server};
 use crate::client::Aws;
-use crate::ownership::{self, Owner, project_tags};
+use crate::ownership::{self, Owner, Retagging, retagging, tag_map};
 use crate::unexpected;
 
 /// The repository as it is live.
@@ -35,21 +37,24 @@ pub(super) async fn observe(
     aws: &Aws,
     names: &Names,
     scope: &Scope,
+    reads_tags: bool,
 ) -> Result<Option<(Repository, LiveRepository)>, Error> {
     let name = names.repository();
     let (found, lifecycle) = try_join(find(aws, &name), read_lifecycle(aws, &name)).await?;
     let Some(found) = found else { return Ok(None) };
     // The policy names the project: who has put it there has put the tag there as well.
     let is_ours = lifecycle.as_ref().is_some_and(|policy| *policy == lifecycle_of(names, days(policy)));
-    let owner = match is_ours {
-        true => Owner::Us,
-        false => read_owner(aws, names, found.repository_arn().unwrap_or_default()).await?,
+    let tags = match is_ours && !reads_tags {
+        true => Vec::new(),
+        false => read_tags(aws, names, found.repository_arn().unwrap_or_default()).await?,
     };
+    let owner = if is_ours { Owner::Us } else { owner(names, &tags) };
     let checked = owner.check("repository", &name, scope.adopt).map(|()| Some(()));
     let repository = Repository {
         immutable: found.image_tag_mutability() == Some(&ImageTagMutability::Immutable),
         untagged_days: lifecycle.as_ref().filter(|_| is_ours).and_then(days),
         owned: owner == Owner::Us,
+        tags: own_tags(&tags),
     };
     let live = LiveRepository { uri: found.repository_uri().unwrap_or_default().to_owned() };
     Ok(ownership::found(checked, scope)?.map(|()| (repository, live)))
@@ -79,12 +84,26 @@ async fn read_lifecycle(aws: &Aws, name: &str) -> Result<Option<Value>, Error> {
     }
 }
 
-async fn read_owner(aws: &Aws, names: &Names, arn: &str) -> Result<Owner, Error> {
+/// The tags of the project's own that the repository bears.
+pub(super) async fn read_own_tags(aws: &Aws, names: &Names) -> Result<Tags, Error> {
+    let arn = aws.arn("ecr", format_args!("repository/{}", names.repository()))?;
+    Ok(own_tags(&read_tags(aws, names, &arn).await?))
+}
+
+fn own_tags(tags: &[Tag]) -> Tags {
+    Tags::recorded(tags.iter().map(|tag| (tag.key(), tag.value())))
+}
+
+fn owner(names: &Names, tags: &[Tag]) -> Owner {
+    ownership::of(tags.iter().map(|tag| (tag.key(), tag.value())), &names.project)
+}
+
+async fn read_tags(aws: &Aws, names: &Names, arn: &str) -> Result<Vec<Tag>, Error> {
     let name = names.repository();
     let answer = aws
         .call("ecr:ListTagsForResource", &name, || aws.ecr.list_tags_for_resource().resource_arn(arn).send())
         .await?;
-    Ok(ownership::of(answer.tags().iter().map(|tag| (tag.key(), tag.value())), &names.project))
+    Ok(answer.tags.unwrap_or_default())
 }
 
 /// The lifecycle of a repository whose images without a tag go after so many days.
@@ -123,7 +142,10 @@ pub(super) async fn apply(
         }
         (Action::Update, Some(Resource::Repository(wanted))) => {
             if change.touches("owned") {
-                tag(aws, names).await?;
+                tag(aws, names, tag_map(names, &Tags::default())).await?;
+            }
+            if let Some(Resource::Repository(before)) = &change.before {
+                retag(aws, names, &before.tags, &wanted.tags).await?;
             }
             if change.touches("immutable") {
                 let mutability = mutability(wanted);
@@ -178,7 +200,7 @@ async fn push_again(
 /// Creates the repository, and answers where images of it are.
 async fn create(aws: &Aws, names: &Names, wanted: &Repository) -> Result<String, Error> {
     let name = names.repository();
-    let tags = tags(names)?;
+    let tags = cloud_tags(tag_map(names, &wanted.tags))?;
     let created = aws
         .call("ecr:CreateRepository", &name, || {
             aws.ecr
@@ -194,8 +216,8 @@ async fn create(aws: &Aws, names: &Names, wanted: &Repository) -> Result<String,
         // Another deploy of the project has been quicker.
         Err(error) if error.is(&Cause::Exists) => match find(aws, &name).await? {
             Some(found) => {
-                let owner = read_owner(aws, names, found.repository_arn().unwrap_or_default()).await?;
-                owner.check("repository", &name, false)?;
+                let tags = read_tags(aws, names, found.repository_arn().unwrap_or_default()).await?;
+                owner(names, &tags).check("repository", &name, false)?;
                 Some(found)
             }
             None => return Err(error),
@@ -216,9 +238,9 @@ async fn put_lifecycle(aws: &Aws, names: &Names, days: Option<u32>) -> Result<()
     .map(drop)
 }
 
-async fn tag(aws: &Aws, names: &Names) -> Result<(), Error> {
+async fn tag(aws: &Aws, names: &Names, tags: HashMap<String, String>) -> Result<(), Error> {
     let name = names.repository();
-    let (arn, tags) = (aws.arn("ecr", format_args!("repository/{name}"))?, tags(names)?);
+    let (arn, tags) = (aws.arn("ecr", format_args!("repository/{name}"))?, cloud_tags(tags)?);
     aws.call("ecr:TagResource", &name, || {
         aws.ecr.tag_resource().resource_arn(&arn).set_tags(Some(tags.clone())).send()
     })
@@ -226,9 +248,26 @@ async fn tag(aws: &Aws, names: &Names) -> Result<(), Error> {
     .map(drop)
 }
 
-fn tags(names: &Names) -> Result<Vec<Tag>, Error> {
-    let each =
-        project_tags(names).into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+/// Makes the repository have these tags of the project's own in place of those.
+async fn retag(aws: &Aws, names: &Names, live: &Tags, wanted: &Tags) -> Result<(), Error> {
+    let Some(Retagging { on, off }) = retagging(live, wanted) else { return Ok(()) };
+    if !on.is_empty() {
+        tag(aws, names, on).await?;
+    }
+    if off.is_empty() {
+        return Ok(());
+    }
+    let name = names.repository();
+    let arn = aws.arn("ecr", format_args!("repository/{name}"))?;
+    aws.call("ecr:UntagResource", &name, || {
+        aws.ecr.untag_resource().resource_arn(&arn).set_tag_keys(Some(off.clone())).send()
+    })
+    .await
+    .map(drop)
+}
+
+fn cloud_tags(tags: HashMap<String, String>) -> Result<Vec<Tag>, Error> {
+    let each = tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
     each.collect::<Result<_, _>>().map_err(|error| Error::new(Cause::Other, error.to_string()))
 }
 

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_iam::types::Tag;
 use mdo_engine::{Applied, Cause, Error, Run, Scope};
-use mdo_model::project::Names;
+use mdo_model::project::{Names, Tags};
 use mdo_model::stack::{Action, Change, Resource, ServerRole};
 use serde_json::{Value, json};
 
 use crate::client::Aws;
-use crate::iam::decode;
-use crate::iam::trust;
-use crate::ownership::{self, Owner, project_tags};
+use crate::iam::{cloud_tags, decode, retag, trust};
+use crate::ownership::{self, Owner, tag_map};
 use crate::unexpected;
 
 /// The name of the inline policy.
@@ -25,6 +23,14 @@ pub(super) struct RoleFound {
     trust: Value,
     policy: Value,
     owner: Owner,
+    tags: Tags,
+}
+
+impl RoleFound {
+    /// Whether it bears tags of the project's own.
+    pub(super) fn bears_tags(&self) -> bool {
+        !self.tags.is_empty()
+    }
 }
 
 /// Looks for the role.
@@ -48,7 +54,9 @@ pub(super) async fn observe(aws: &Aws, names: &Names, scope: &Scope) -> Result<O
     let Some(role) = role else { return Ok(None) };
     let owner = ownership::of(role.tags().iter().map(|tag| (tag.key(), tag.value())), &names.project);
     let trust = decode(role.assume_role_policy_document().unwrap_or_default());
-    let checked = owner.check("role", &name, scope.adopt).map(|()| Some(RoleFound { trust, policy, owner }));
+    let tags = Tags::recorded(role.tags().iter().map(|tag| (tag.key(), tag.value())));
+    let checked = owner.check("role", &name, scope.adopt);
+    let checked = checked.map(|()| Some(RoleFound { trust, policy, owner, tags }));
     ownership::found(checked, scope)
 }
 
@@ -60,6 +68,7 @@ pub(super) fn read(aws: &Aws, names: &Names, found: &RoleFound) -> Result<Server
         trusted_service: service.to_owned(),
         secrets: secrets.collect(),
         owned: found.owner == Owner::Us,
+        tags: found.tags.clone(),
     };
     let is_ours =
         trust(&role.trusted_service) == found.trust && permissions(aws, names, &role)? == found.policy;
@@ -124,7 +133,8 @@ pub(super) async fn apply(
 
 async fn create(aws: &Aws, names: &Names, wanted: &ServerRole) -> Result<(), Error> {
     let name = names.server_role();
-    let (trust, tags) = (trust(&wanted.trusted_service).to_string(), tags(names)?);
+    let (trust, tags) =
+        (trust(&wanted.trusted_service).to_string(), cloud_tags(tag_map(names, &wanted.tags))?);
     let created = aws
         .call("iam:CreateRole", &name, || {
             aws.iam
@@ -161,11 +171,14 @@ async fn update(aws: &Aws, names: &Names, wanted: &ServerRole, change: &Change) 
         .await?;
     }
     if change.touches("owned") {
-        let tags = tags(names)?;
+        let tags = cloud_tags(tag_map(names, &Tags::default()))?;
         aws.call("iam:TagRole", &name, || {
             aws.iam.tag_role().role_name(&name).set_tags(Some(tags.clone())).send()
         })
         .await?;
+    }
+    if let Some(Resource::ServerRole(before)) = &change.before {
+        retag(aws, &name, &before.tags, &wanted.tags).await?;
     }
     Ok(())
 }
@@ -201,10 +214,4 @@ fn unless_gone<T>(answer: Result<T, Error>) -> Result<(), Error> {
         Err(error) if !error.is(&Cause::Gone) => Err(error),
         _ => Ok(()),
     }
-}
-
-fn tags(names: &Names) -> Result<Vec<Tag>, Error> {
-    let tag = |(key, value): (&str, String)| Tag::builder().key(key).value(value).build();
-    let tags: Result<_, _> = project_tags(names).into_iter().map(tag).collect();
-    tags.map_err(|error| Error::new(Cause::Other, error.to_string()))
 }

@@ -1,6 +1,6 @@
 //! The rules of a listener: which paths go to which stage.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, PathPatternConditionConfig, Rule, RuleCondition, Tag,
@@ -78,11 +78,11 @@ pub(super) async fn create(
     listener: &str,
     known: &[StageRule],
     wanted: (&BTreeSet<String>, &str),
-    tags: &[(&'static str, String)],
+    tags: HashMap<String, String>,
 ) -> Result<(), Error> {
     let (paths, target) = wanted;
     let tags: Vec<Tag> =
-        tags.iter().map(|(key, value)| Tag::builder().key(*key).value(value).build()).collect();
+        tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
     let mut taken: BTreeSet<i32> = known.iter().map(|rule| rule.priority).collect();
     for _ in 0..TRIES {
         let priority = (1..).find(|priority| !taken.contains(priority)).unwrap_or(1);
@@ -148,7 +148,7 @@ pub(super) async fn copy(aws: &Aws, on: &str, from: &str, to: &str) -> Result<Ve
     for rule in old.into_iter().filter(|rule| !rule.paths.is_empty()) {
         let Some(target) = &rule.target else { continue };
         if !new.iter().any(|other| other.paths == rule.paths) {
-            create(aws, on, to, &new, (&rule.paths, target), &[]).await?;
+            create(aws, on, to, &new, (&rule.paths, target), HashMap::new()).await?;
             new = observe(aws, on, to).await?;
         }
         copied.push(rule.arn);

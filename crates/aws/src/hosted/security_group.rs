@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mdo_engine::{Cause, Error};
-use mdo_model::project::ProjectName;
+use mdo_model::project::{ProjectName, Tags};
 
 use super::settling::once_settled;
 use crate::client::Aws;
@@ -17,7 +17,7 @@ pub(super) struct Wanted<'a> {
     pub vpc: &'a str,
     /// Whom it lets in.
     pub doors: BTreeSet<Door>,
-    pub tags: Vec<(&'static str, String)>,
+    pub tags: Vec<(String, String)>,
 }
 
 /// The security groups with these names.
@@ -29,6 +29,11 @@ pub(super) async fn find(aws: &Aws, names: &[String]) -> Result<Vec<SecurityGrou
 /// Whose a security group is.
 pub(super) fn owner(group: &SecurityGroup, project: &ProjectName) -> Owner {
     ownership::of(group.tags.iter().map(|(key, value)| (key, value)), project)
+}
+
+/// The tags of the project's own that a security group bears.
+pub(super) fn own_tags(group: &SecurityGroup) -> Tags {
+    Tags::recorded(group.tags.iter().map(|(key, value)| (key, value)))
 }
 
 /// Whether a security group lets in these and nobody else.

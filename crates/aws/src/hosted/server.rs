@@ -6,15 +6,16 @@ use aws_sdk_ecs::types::TaskDefinition;
 use futures::future::try_join;
 use mdo_engine::{Applied, Cause, Error, LiveServer, Run, Scope};
 use mdo_model::hosted::{FrozenKey, TooLarge};
-use mdo_model::project::{KeyName, Names, Secret, TaskSize, Tasks};
+use mdo_model::project::{KeyName, Names, Secret, Tags, TaskSize, Tasks};
 use mdo_model::stack::{Action, Change, Definition, HostedFunction, Resource, Server};
 
 use super::rollout::Rollout;
 use super::service::{LiveService, Update, Where};
 use super::settling::once_settled;
 use super::task::{self, LiveTask};
-use super::{HostedState, cluster, log_group, push, revisions, scaling, service, target};
+use super::{HostedState, cluster, log_group, push, revisions, scaling, service, tagging, target};
 use crate::client::{Aws, domain};
+use crate::logs::group;
 use crate::ownership::Owner;
 use crate::{unexpected, written};
 
@@ -118,6 +119,7 @@ pub(super) fn read(
         rolls_back: service.rolls_back,
         reachable: way.is_whole && is_in_group && is_placed && service.target == way.arn,
         owned: way.owned && service.owner == Owner::Us,
+        tags: Tags::together([service.tags, way.tags]),
         ..frozen
     }))
 }
@@ -168,6 +170,7 @@ fn remains() -> Server {
         rolls_back: false,
         reachable: false,
         owned: true,
+        tags: Tags::default(),
     }
 }
 
@@ -217,8 +220,8 @@ impl Work<'_> {
         wanted.check_size(&names.stage).map_err(too_large)?;
         // None of these needs what other changes make.
         let writes = written::both(
-            log_group::put(aws, names, wanted.log_retention_days),
-            cluster::put(aws, names, run, &change.id),
+            log_group::put(aws, names, wanted.log_retention_days, &wanted.tags),
+            cluster::put(aws, names, &state.tags, (run, &change.id)),
         );
         written::beside(writes, try_join(self.push(), run.all_usable(change))).await?;
         let (target, revision) =
@@ -247,11 +250,18 @@ impl Work<'_> {
                 Some(Resource::Server(ref before)) if before.log_retention_days != Some(0) => {
                     log_group::retain(aws, names, wanted.log_retention_days).await?;
                 }
-                _ => log_group::put(aws, names, wanted.log_retention_days).await?,
+                _ => log_group::put(aws, names, wanted.log_retention_days, &wanted.tags).await?,
             }
         }
         if touches("owned") && live.owner != Owner::Us {
             service::tag(aws, names, &live.arn).await?;
+        }
+        if let Some(Resource::Server(before)) = change.before.as_ref().filter(|_| touches("tags")) {
+            let tags = (&before.tags, &wanted.tags);
+            target::retag(aws, names, state, &target, tags).await?;
+            tagging::of_service(aws, names, &live.arn, tags).await?;
+            tagging::of_service(aws, names, &live.task_definition, tags).await?;
+            group::retag(aws, &names.server_log_group(), tags.0, tags.1).await?;
         }
         let divides = wanted.throttle.is_some() && touches("tasks.min");
         let is_new = divides || OF_TASKS.into_iter().any(touches);

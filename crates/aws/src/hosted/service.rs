@@ -10,16 +10,16 @@ use aws_sdk_ecs::types::{
 };
 use aws_smithy_types::error::operation::BuildError;
 use mdo_engine::{Cause, Error, Run, Scope};
-use mdo_model::project::{Names, StageName};
+use mdo_model::project::{Names, StageName, Tags};
 use mdo_model::stack::{ResourceId, Server};
 use tokio::time::Instant;
 
-use super::cloud_tags;
 use super::cluster::{self, ON_DEMAND, SPOT, owner};
 use super::network::Network;
 use super::settling::once_settled;
 use super::target::{PORT, Target};
 use super::task::CONTAINER;
+use super::{cloud_tags, stage_tags};
 use crate::client::Aws;
 use crate::ownership::{self, Owner};
 use crate::pages;
@@ -46,6 +46,8 @@ pub(super) struct LiveService {
     pub spot: bool,
     pub rolls_back: bool,
     pub owner: Owner,
+    /// Its tags of the project's own.
+    pub tags: Tags,
 }
 
 /// Looks for the stage's service. One that goes, or is gone, is none.
@@ -132,6 +134,9 @@ fn read(names: &Names, service: &Service) -> LiveService {
         spot: capacity.iter().any(|item| item.capacity_provider() == SPOT),
         rolls_back: service.deployment_configuration().is_some_and(rolls_back),
         owner: owner(service.tags(), names),
+        tags: Tags::recorded(
+            service.tags().iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default())),
+        ),
     }
 }
 
@@ -167,7 +172,7 @@ pub(super) async fn create(
     let network = network(wanted, place).map_err(unfinished)?;
     let capacity = capacity(wanted).map_err(unfinished)?;
     let deployment = deployment().map_err(unfinished)?;
-    let tags = cloud_tags(names);
+    let tags = cloud_tags(stage_tags(names, &wanted.tags));
     let waiting = |what: String| run.waiting(id, what);
     let answer = once_settled(aws, &waiting, "for ECS to be done with the former service", || {
         aws.call("ecs:CreateService", &name, || {
@@ -268,7 +273,7 @@ pub(super) async fn point(aws: &Aws, names: &Names, task_definition: &str) -> Re
 
 /// Takes the service over.
 pub(super) async fn tag(aws: &Aws, names: &Names, arn: &str) -> Result<(), Error> {
-    let tags = cloud_tags(names);
+    let tags = cloud_tags(stage_tags(names, &Tags::default()));
     aws.call("ecs:TagResource", &names.service(), || {
         aws.ecs.tag_resource().resource_arn(arn).set_tags(Some(tags.clone())).send()
     })

@@ -6,16 +6,16 @@ use aws_sdk_elasticloadbalancingv2::types::{
     Matcher, ProtocolEnum, Tag, TargetGroup, TargetGroupAttribute, TargetTypeEnum,
 };
 use mdo_engine::{Cause, Error};
-use mdo_model::project::Names;
+use mdo_model::project::{Names, Tags};
 use mdo_model::stack::{HEALTH_COUNT, HEALTH_INTERVAL, Server};
 
 use super::load_balancer::LiveBalancer;
 use super::security_group::{self, Wanted};
 use super::settling::once_settled;
-use super::{HostedState, rules};
+use super::{HostedState, rules, stage_tags, tagging};
 use crate::client::Aws;
 use crate::ec2::{Door, SecurityGroup, Visitor};
-use crate::ownership::{Owner, PROJECT_TAG, STAGE_TAG};
+use crate::ownership::Owner;
 use crate::written;
 
 /// The port that containers listen on.
@@ -40,6 +40,8 @@ pub(super) struct LiveTarget {
     pub is_whole: bool,
     /// Whether every part of it says whose it is.
     pub owned: bool,
+    /// The tags of the project's own that its parts bear.
+    pub tags: Tags,
     /// Whether the target group asks for health as mdo would, path aside.
     asks_well: bool,
 }
@@ -86,12 +88,12 @@ pub(super) async fn read_drain(aws: &Aws, names: &Names, arn: &str) -> Result<u1
 /// [`Cause::Invalid`] where a target group of our name is one that tasks cannot be in: that cannot be changed.
 pub(super) fn read(
     names: &Names,
-    found: Option<(&TargetGroup, u16, Owner)>,
+    found: Option<(&TargetGroup, u16, (Owner, Tags))>,
     group: Option<&SecurityGroup>,
     balancer: Option<&LiveBalancer>,
 ) -> Result<LiveTarget, Error> {
     let is_group_ours = group.is_none_or(|group| security_group::owner(group, &names.project) == Owner::Us);
-    let Some((target, drain, owner)) = found else {
+    let Some((target, drain, (owner, tags))) = found else {
         return Ok(LiveTarget { owned: is_group_ours, ..LiveTarget::default() });
     };
     check_kind(names, target, balancer)?;
@@ -109,6 +111,7 @@ pub(super) fn read(
         drain,
         is_whole: asks_well && is_led_to && is_guarded,
         owned: owner == Owner::Us && is_group_ours,
+        tags: Tags::together(group.map(security_group::own_tags).into_iter().chain([tags])),
         asks_well,
     })
 }
@@ -154,7 +157,7 @@ pub(super) async fn put(
     let live = state.known().target.clone();
     let (arn, group) = written::both(
         put_target_group(aws, names, &balancer, &live, wanted),
-        put_group(aws, names, state, &balancer),
+        put_group(aws, names, state, &balancer, &wanted.tags),
     )
     .await?;
     let live = LiveTarget {
@@ -163,6 +166,7 @@ pub(super) async fn put(
         drain: wanted.drain,
         is_whole: true,
         owned: true,
+        tags: wanted.tags.clone(),
         asks_well: true,
     };
     state.known().target = live;
@@ -217,14 +221,14 @@ async fn put_target_group(
         if is_new || live.owned {
             return Ok(());
         }
-        let tags = cloud_tags(names);
+        let tags = cloud_tags(names, &Tags::default());
         aws.call("elasticloadbalancing:AddTags", &name, || {
             aws.elb.add_tags().resource_arns(&arn).set_tags(Some(tags.clone())).send()
         })
         .await
         .map(drop)
     };
-    let leading = put_rule(aws, names, balancer, &arn);
+    let leading = put_rule(aws, names, balancer, &arn, &wanted.tags);
     written::both(written::both(asking, draining), written::both(owning, leading)).await?;
     Ok(arn)
 }
@@ -236,7 +240,7 @@ async fn create_target_group(
     wanted: &Server,
 ) -> Result<String, Error> {
     let name = names.target_group();
-    let tags = cloud_tags(names);
+    let tags = cloud_tags(names, &wanted.tags);
     let created = aws
         .call("elasticloadbalancing:CreateTargetGroup", &name, || {
             aws.elb
@@ -276,7 +280,13 @@ async fn create_target_group(
 }
 
 /// Leads the stage's paths to its target group.
-async fn put_rule(aws: &Aws, names: &Names, balancer: &LiveBalancer, target: &str) -> Result<(), Error> {
+async fn put_rule(
+    aws: &Aws,
+    names: &Names,
+    balancer: &LiveBalancer,
+    target: &str,
+    own: &Tags,
+) -> Result<(), Error> {
     let on = names.service();
     let paths = rules::paths(&names.stage);
     let front = balancer.front.as_deref().ok_or_else(|| {
@@ -286,7 +296,9 @@ async fn put_rule(aws: &Aws, names: &Names, balancer: &LiveBalancer, target: &st
     match balancer.rules.iter().find(|rule| rule.paths == paths) {
         Some(rule) if rule.target.as_deref() == Some(target) => Ok(()),
         Some(rule) => rules::modify(aws, &on, &rule.arn, &paths, target).await,
-        None => rules::create(aws, &on, front, &balancer.rules, (&paths, target), &tags(names)).await,
+        None => {
+            rules::create(aws, &on, front, &balancer.rules, (&paths, target), stage_tags(names, own)).await
+        }
     }
 }
 
@@ -295,6 +307,7 @@ async fn put_group(
     names: &Names,
     state: &HostedState,
     balancer: &LiveBalancer,
+    own: &Tags,
 ) -> Result<String, Error> {
     let name = names.service();
     let (live, adopts) = {
@@ -310,9 +323,24 @@ async fn put_group(
         ),
         vpc: &balancer.vpc,
         doors: doors(balancer.group.as_deref().ok_or_else(gone)?),
-        tags: tags(names),
+        tags: stage_tags(names, own).into_iter().collect(),
     };
     security_group::put(aws, &names.project, live.as_ref(), &wanted, adopts).await
+}
+
+/// Makes every part of the way have these tags of the project's own in place of those.
+pub(super) async fn retag(
+    aws: &Aws,
+    names: &Names,
+    state: &HostedState,
+    target: &Target,
+    tags: (&Tags, &Tags),
+) -> Result<(), Error> {
+    let paths = rules::paths(&names.stage);
+    let rules = state.balancer(names)?.rules.into_iter().filter(|rule| rule.paths == paths);
+    let arns = rules.map(|rule| rule.arn).chain([target.arn.clone()]).collect();
+    tagging::of_balancing(aws, &names.target_group(), arns, tags).await?;
+    tagging::of_group(aws, &names.service(), &target.group, tags).await
 }
 
 /// Deletes rule, target group and security group, in this order; the service has to be gone, and its tasks to be going.
@@ -356,10 +384,7 @@ fn doors(balancer: &str) -> BTreeSet<Door> {
     BTreeSet::from([Door::tcp(PORT, Visitor::Group(balancer.to_owned()))])
 }
 
-fn tags(names: &Names) -> Vec<(&'static str, String)> {
-    vec![(PROJECT_TAG, names.project.to_string()), (STAGE_TAG, names.stage.to_string())]
-}
-
-fn cloud_tags(names: &Names) -> Vec<Tag> {
-    tags(names).iter().map(|(key, value)| Tag::builder().key(*key).value(value).build()).collect()
+fn cloud_tags(names: &Names, own: &Tags) -> Vec<Tag> {
+    let each = stage_tags(names, own).into_iter();
+    each.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }

@@ -14,8 +14,8 @@ use mdo_model::hosted::{FrozenStage, HEALTH_PATH, STAGE_VARIABLE, TEMPORARY_FOLD
 use mdo_model::project::{Architecture, Names, Secret, TaskSize};
 use mdo_model::stack::{Definition, Server};
 
-use super::cloud_tags;
 use super::target::PORT;
+use super::{cloud_tags, stage_tags};
 use crate::api_gateway::definition::record;
 use crate::client::Aws;
 
@@ -143,7 +143,7 @@ fn request(
         .set_task_role_arn(wanted.task_role.clone())
         .container_definitions(container)
         .set_volumes(volume)
-        .set_tags(Some(cloud_tags(place.names)))
+        .set_tags(Some(cloud_tags(stage_tags(place.names, &wanted.tags))))
 }
 
 /// Whether the image is of mdo's making, so that it is known how little it needs.

@@ -276,14 +276,14 @@ fn tags(aws: &Aws, names: &Names, mut regions: Regions, own: &Tags) -> Result<Ve
     cloud_tags(tag_map(names, own).into_iter().chain([(REGIONS_TAG.to_owned(), regions)]))
 }
 
-fn cloud_tags(tags: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Tag>, Error> {
+pub(crate) fn cloud_tags(tags: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Tag>, Error> {
     let tag = |(key, value)| Tag::builder().key(key).value(value).build();
     let tags: Result<_, _> = tags.into_iter().map(tag).collect();
     tags.map_err(|error| Error::new(Cause::Other, error.to_string()))
 }
 
 /// Makes a role have these tags of the project's own in place of those.
-async fn retag(aws: &Aws, role: &str, live: &Tags, wanted: &Tags) -> Result<(), Error> {
+pub(crate) async fn retag(aws: &Aws, role: &str, live: &Tags, wanted: &Tags) -> Result<(), Error> {
     let Some(Retagging { on, off }) = retagging(live, wanted) else { return Ok(()) };
     let on = cloud_tags(on)?;
     if !on.is_empty() {

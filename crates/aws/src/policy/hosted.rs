@@ -55,7 +55,13 @@ pub(super) const GROUPS: &[Group] = &[
         Deploy,
         "ServerRole",
         On::ServerRole,
-        &["iam:CreateRole", "iam:PutRolePolicy", "iam:TagRole", "iam:UpdateAssumeRolePolicy"],
+        &[
+            "iam:CreateRole",
+            "iam:PutRolePolicy",
+            "iam:TagRole",
+            "iam:UntagRole",
+            "iam:UpdateAssumeRolePolicy",
+        ],
     )
     .with(Kind::ServerRole),
     Group::new(Deploy, "PassTaskRole", On::PassedTaskRoles, &[])
@@ -69,7 +75,13 @@ pub(super) const GROUPS: &[Group] = &[
         Deploy,
         "Repository",
         On::Repository,
-        &["ecr:CreateRepository", "ecr:PutImageTagMutability", "ecr:PutLifecyclePolicy", "ecr:TagResource"],
+        &[
+            "ecr:CreateRepository",
+            "ecr:PutImageTagMutability",
+            "ecr:PutLifecyclePolicy",
+            "ecr:TagResource",
+            "ecr:UntagResource",
+        ],
     )
     .with(Kind::Repository)
     .beside(&[
@@ -93,6 +105,7 @@ pub(super) const GROUPS: &[Group] = &[
             "elasticloadbalancing:ModifyRule",
             "elasticloadbalancing:ModifyTargetGroup",
             "elasticloadbalancing:ModifyTargetGroupAttributes",
+            "elasticloadbalancing:RemoveTags",
             "elasticloadbalancing:SetSecurityGroups",
             "elasticloadbalancing:SetSubnets",
         ],
@@ -103,9 +116,11 @@ pub(super) const GROUPS: &[Group] = &[
         "Listeners",
         On::Listeners,
         &[
+            "elasticloadbalancing:AddTags",
             "elasticloadbalancing:CreateRule",
             "elasticloadbalancing:DeleteListener",
             "elasticloadbalancing:ModifyListener",
+            "elasticloadbalancing:RemoveTags",
         ],
     )
     .with(Kind::LoadBalancer),
@@ -125,20 +140,31 @@ pub(super) const GROUPS: &[Group] = &[
     )
     .with(Kind::Server)
     .only(Only::Tagged),
-    // What is made with tags is tagged.
-    Group::new(Deploy, "Cluster", On::Cluster, &["ecs:CreateCluster"])
+    Group::new(Deploy, "OwnSecurityGroups", On::SecurityGroups, &["ec2:CreateTags", "ec2:DeleteTags"])
         .with(Kind::Server)
-        .beside(&["ecs:TagResource"]),
+        .only(Only::Tagged),
+    // What is made with tags is tagged.
+    Group::new(
+        Deploy,
+        "Cluster",
+        On::Cluster,
+        &["ecs:CreateCluster", "ecs:TagResource", "ecs:UntagResource"],
+    )
+    .with(Kind::Server),
     Group::new(
         Deploy,
         "Services",
         On::Services,
-        &["ecs:CreateService", "ecs:TagResource", "ecs:UpdateService"],
+        &["ecs:CreateService", "ecs:TagResource", "ecs:UntagResource", "ecs:UpdateService"],
     )
     .with(Kind::Server),
-    Group::new(Deploy, "TaskDefinitions", On::TaskDefinitions, &["ecs:RegisterTaskDefinition"])
-        .with(Kind::Server)
-        .beside(&["ecs:TagResource"]),
+    Group::new(
+        Deploy,
+        "TaskDefinitions",
+        On::TaskDefinitions,
+        &["ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UntagResource"],
+    )
+    .with(Kind::Server),
     Group::new(Deploy, "OldTaskDefinitions", On::Everything, &["ecs:DeregisterTaskDefinition"])
         .with(Kind::Server),
     Group::new(

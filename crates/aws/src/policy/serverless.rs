@@ -153,7 +153,13 @@ pub(super) const GROUPS: &[Group] = &[
         Deploy,
         "ApiKeys",
         On::Gateway,
-        &["apigateway:CreateApiKey", "apigateway:DeleteApiKey", "apigateway:UpdateApiKey"],
+        &[
+            "apigateway:CreateApiKey",
+            "apigateway:DeleteApiKey",
+            "apigateway:TagResource",
+            "apigateway:UntagResource",
+            "apigateway:UpdateApiKey",
+        ],
     )
     .only(Only::OwnGateway),
     // The first API of an account brings this role with it.

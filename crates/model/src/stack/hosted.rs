@@ -10,7 +10,7 @@ use crate::Sha256;
 use crate::hosted::{FrozenKey, FrozenStage, HEALTH_PATH, TooLarge};
 use crate::project::{
     Architecture, Container, Entry, FunctionConfiguration, FunctionName, KeyName, Secret, Security,
-    ServerSettings, Settings, StageName, TaskSize, Tasks, Throttle,
+    ServerSettings, Settings, StageName, Tags, TaskSize, Tasks, Throttle,
 };
 
 /// The role that ECS assumes to start tasks: it pulls the image, writes logs, and reads the named secrets.
@@ -22,6 +22,9 @@ pub struct ServerRole {
     pub secrets: BTreeSet<String>,
     /// Whether it says whose it is. One that is being adopted does not yet.
     pub owned: bool,
+    /// Tags of the project's own.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 /// The repository of the project's images.
@@ -34,6 +37,9 @@ pub struct Repository {
     pub untagged_days: Option<u32>,
     /// Whether it says whose it is.
     pub owned: bool,
+    /// Tags of the project's own.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 /// The load balancer that the project's hosted stages share.
@@ -51,6 +57,9 @@ pub struct LoadBalancer {
     pub drops_invalid_headers: bool,
     /// Whether it says whose it is.
     pub owned: bool,
+    /// Tags of the project's own.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 /// What answers a hosted stage: tasks of one image, the service that keeps them, and the load balancer's way to them.
@@ -99,6 +108,9 @@ pub struct Server {
     pub reachable: bool,
     /// Whether it says whose it is.
     pub owned: bool,
+    /// Tags of the project's own.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
 }
 
 /// A function of a hosted stage, as far as it is not in the image.
@@ -139,8 +151,14 @@ pub fn hosted(settings: &Settings, image: &str) -> Option<Stack> {
             trusted_service: "ecs-tasks.amazonaws.com".to_owned(),
             secrets: server.secrets.values().map(|arn| secret_itself(arn).to_owned()).collect(),
             owned: true,
+            tags: settings.tags.clone(),
         }),
-        repository: Some(Repository { immutable: true, untagged_days: Some(UNTAGGED_DAYS), owned: true }),
+        repository: Some(Repository {
+            immutable: true,
+            untagged_days: Some(UNTAGGED_DAYS),
+            owned: true,
+            tags: settings.tags.clone(),
+        }),
         load_balancer: Some(LoadBalancer {
             entry: Some(server.entry.clone()),
             subnets: server.subnets.clone(),
@@ -148,8 +166,12 @@ pub fn hosted(settings: &Settings, image: &str) -> Option<Stack> {
             idle_timeout: 60,
             drops_invalid_headers: true,
             owned: true,
+            tags: settings.tags.clone(),
         }),
-        keys: default.iter().map(|name| (name.clone(), Key::open(false))).collect(),
+        keys: default
+            .iter()
+            .map(|name| (name.clone(), Key { tags: settings.stage_tags.clone(), ..Key::open(false) }))
+            .collect(),
         server: Some(desired_server(settings, server, image, definition, default)),
         ..Stack::default()
     })
@@ -195,6 +217,7 @@ fn desired_server(
         rolls_back: true,
         reachable: true,
         owned: true,
+        tags: settings.stage_tags.clone(),
     }
 }
 

@@ -267,7 +267,8 @@ fn keep(desired: &mut Stack, observed: &Stack, unset: &BTreeSet<String>) -> Vec<
     }
     if desired.stage.is_some() || desired.server.is_some() {
         let is_hosted = desired.server.is_some();
-        let tags = desired.stage.as_ref().map(|stage| stage.tags.clone()).unwrap_or_default();
+        let of_server = desired.server.as_ref().map(|server| &server.tags);
+        let tags = desired.stage.as_ref().map(|stage| &stage.tags).or(of_server).cloned().unwrap_or_default();
         for (name, live) in &observed.keys {
             let kind = match (desired.keys.get_mut(name), live.enabled) {
                 (Some(_), true) => continue,

@@ -1,5 +1,7 @@
 //! The load balancer: what is repaired in place, who else may have it, and how it goes.
 
+use std::collections::HashMap;
+
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, FixedResponseActionConfig, HostHeaderConditionConfig, LoadBalancerAttribute,
     LoadBalancerSchemeEnum, RuleCondition,
@@ -96,7 +98,9 @@ async fn plain_http_becomes_https_in_place_and_back() {
     let (_, listener) = arns(&at, 80).await;
     let target = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/t/1";
     let (paths, listener) = (rules::paths(&names.stage), listener.expect("a listener"));
-    rules::create(&at.provider.aws, "x", &listener, &[], (&paths, target), &[]).await.expect("a rule");
+    rules::create(&at.provider.aws, "x", &listener, &[], (&paths, target), HashMap::new())
+        .await
+        .expect("a rule");
 
     let at = hosted.at("prod", &secure()).await;
     let plan = at.plan().await;
@@ -251,6 +255,8 @@ async fn another_stage_keeps_what_the_project_shares() {
     let (_, listener) = arns(&at, 80).await;
     let paths = rules::paths(&"dev".parse().expect("a stage"));
     let listener = listener.expect("a listener");
-    rules::create(&at.provider.aws, "x", &listener, &[], (&paths, "arn:t"), &[]).await.expect("a rule");
+    rules::create(&at.provider.aws, "x", &listener, &[], (&paths, "arn:t"), HashMap::new())
+        .await
+        .expect("a rule");
     assert!(at.destruction().await.is_empty());
 }
