@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use clap_complete::ArgValueCandidates;
-use mdo_local::{Activity, DEFAULT_PORT, HostName, Limits, Observer, ServeOptions, Server, Teller};
+use mdo_local::{Activity, DEFAULT_PORT, HostName, Limits, Observer, ServeOptions, Server, Teller, Told};
 use mdo_model::project::{FunctionName, KeyName, Names, Project, StageName, left_out};
 use mdo_model::stack::{Action, Change, Kind};
 use mdo_package::Package;
@@ -338,6 +338,7 @@ fn used(server: &Server) -> String {
 
 /// Prints what the server tells, in order and without making it wait.
 fn observer() -> Observer {
-    let teller = Teller::start(output::message);
+    let print = |lines: &[Told]| output::messages(&lines.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let teller = Teller::start_batches(print);
     Arc::new(move |event: Activity| event.tell(&teller))
 }

@@ -137,10 +137,22 @@ pub(crate) fn message(text: &str) {
     }
 }
 
-/// Writes a message to standard error.
+/// Says some messages on standard error, all of them at once.
+pub(crate) fn messages(texts: &[String]) {
+    for text in texts {
+        talk::note_down(text);
+        events::said(text);
+    }
+    let said: Vec<&str> = texts.iter().map(String::as_str).filter(|text| !talk::is_quiet(text)).collect();
+    if !said.is_empty() {
+        write_message(&said.join("\n"));
+    }
+}
+
+/// Writes a message to standard error, in one piece: whoever writes there too comes before or after it.
 fn write_message(text: &str) {
     progress::above_lines(|| {
         let mut stderr = anstream::stderr().lock();
-        let _ = writeln!(stderr, "{text}");
+        let _ = stderr.write_all(format!("{text}\n").as_bytes());
     });
 }

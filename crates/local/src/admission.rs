@@ -16,6 +16,9 @@ use super::console::{self, Answer};
 /// The names of this machine, as every system resolves them.
 const OWN_NAMES: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
+/// What a browser says of the page that a request is from.
+const FETCH_SITE: &str = "sec-fetch-site";
+
 /// The port of a URL that names none.
 const HTTP_PORT: u16 = 80;
 
@@ -116,6 +119,11 @@ pub(super) fn refusal(reason: &str, part: Part) -> Answer {
     response
 }
 
+/// Whether a browser says that a page has sent a request.
+pub(super) fn is_of_page(headers: &HeaderMap) -> bool {
+    headers.contains_key(ORIGIN) || headers.contains_key(FETCH_SITE)
+}
+
 /// The names that the server goes by.
 #[derive(Clone, Debug)]
 pub(super) struct Admission {
@@ -174,7 +182,7 @@ impl Admission {
         let is_link = *method == Method::GET
             && said("sec-fetch-mode") == Some(b"navigate")
             && said("sec-fetch-dest") == Some(b"document");
-        match said("sec-fetch-site") {
+        match said(FETCH_SITE) {
             None | Some(b"none" | b"same-origin") => Ok(()),
             // The origin was checked, and is one of our names.
             Some(_) if headers.contains_key(ORIGIN) || is_link => Ok(()),

@@ -32,8 +32,8 @@ use mdo_server::{FunctionSite, ServedFunction, obstacle};
 pub use activity::{Activity, Observer};
 pub use admission::{HostName, InvalidHostName};
 pub use console::Planner;
-pub use mdo_server::Teller;
 pub use mdo_server::runtime::Limits;
+pub use mdo_server::{Teller, Told};
 pub use server::{DEFAULT_PORT, Reloaded, ServeOptions, Server};
 pub use store::is_build_named;
 

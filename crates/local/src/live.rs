@@ -86,11 +86,6 @@ impl Live {
         self.stack.load_full()
     }
 
-    /// The stack as it was seen last, at the price of no system call: for what the next request may answer otherwise.
-    pub(super) fn last_seen(&self) -> Arc<ServedStack> {
-        self.stack.load_full()
-    }
-
     /// Follows the store. Functions that did not change keep their sandboxes; those of others end with the last event
     /// that is in flight.
     pub(super) async fn follow(&self, even_if_unchanged: bool) -> Result<Vec<Reloaded>, Error> {

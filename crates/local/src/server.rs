@@ -222,10 +222,11 @@ fn cannot_listen(port: u16, error: &io::Error) -> Error {
 async fn answer(entrance: &Entrance, request: Request<Incoming>, peer: SocketAddr) -> Answer {
     let (head, body) = request.into_parts();
     let is_console = Console::is_asked(&head);
-    let part = if is_console {
-        Part::Page
-    } else {
-        Part::Api { cors: entrance.live.last_seen().front.allows_cors() }
+    let part = match is_console {
+        true => Part::Page,
+        // Only a page may be of another origin; for anybody else nothing has to be looked up.
+        false if !admission::is_of_page(&head.headers) => Part::Api { cors: false },
+        false => Part::Api { cors: entrance.live.current().await.front.allows_cors() },
     };
     if let Err(unwelcome) = entrance.admission.check(&head, part) {
         let reason = unwelcome.reason(part);

@@ -12,21 +12,20 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::api;
 use super::environment::{Placement, environment};
 use super::failure::{Failure, entrypoint};
 use super::freezer::Freezer;
 use super::leftovers::TemporaryFolder;
 use super::logs::SandboxLog;
 use super::mailbox::{Answered, Mailbox, PendingEvent, Report};
+use super::memory::{self, Watermark};
 use super::process::Process;
 use super::slots::Slot;
 use super::spec::{FunctionSpec, Limits};
-use super::{api, memory};
 
 /// How often the memory of a busy sandbox is looked at.
 const MEMORY_POLL: Duration = Duration::from_millis(100);
-/// How often the peak of its memory is read where no report shows it: reading it takes as long as a small event.
-const PEAK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a killed process is waited for; one that hangs in the kernel is left to its thread.
 const KILL_WAIT: Duration = Duration::from_secs(2);
 
@@ -37,9 +36,7 @@ pub(super) struct Sandbox {
     log: Arc<SandboxLog>,
     freezer: Arc<Freezer>,
     memory_kb: u64,
-    peak_kb: u64,
-    /// When the peak is read again; `None` where it is at each event.
-    next_peak: Option<Instant>,
+    watermark: Box<Watermark>,
     killed: bool,
     /// How long the initialisation took.
     pub init: Duration,
@@ -123,13 +120,12 @@ impl Sandbox {
         // Whoever serves lives as long as the sandbox, so somebody hears it.
         let _ = started.send(process.pid());
         let sandbox = Self {
-            process,
             mailbox,
             log,
             freezer,
             memory_kb: u64::from(spec.memory) * 1024,
-            peak_kb: 0,
-            next_peak: spec.surroundings.is_terse.then_some(begun),
+            watermark: Box::new(Watermark::of(process.pid(), !spec.surroundings.is_terse)),
+            process,
             killed: false,
             init: Duration::ZERO,
             free_until: begun + limits.init,
@@ -183,19 +179,13 @@ impl Sandbox {
 
     fn takes_too_much(&mut self) -> bool {
         let taken = memory::tree_kb(self.process.pid());
-        self.peak_kb = self.peak_kb.max(taken);
+        self.watermark.rises_to(taken);
         taken > self.memory_kb
     }
 
     /// The most memory that the sandbox took so far, in MB.
     pub(super) fn peak_mb(&mut self) -> u64 {
-        let now = Instant::now();
-        if self.next_peak.is_none_or(|next| now >= next) {
-            let process = memory::peak_kb(self.process.pid()).unwrap_or(0);
-            self.peak_kb = self.peak_kb.max(process);
-            self.next_peak = self.next_peak.map(|_| now + PEAK_INTERVAL);
-        }
-        self.peak_kb.div_ceil(1024)
+        self.watermark.mb()
     }
 
     /// It waits for its next event.
