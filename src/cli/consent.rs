@@ -171,7 +171,15 @@ fn counted(plan: &Plan) -> String {
     if aliases > 0 {
         parts.push(format!("the alias of {}", number(aliases, "function")));
     }
-    for kind in [Kind::Key, Kind::WarmRule, Kind::LayerVersion, Kind::FunctionVersion, Kind::Deployment] {
+    for kind in [
+        Kind::Key,
+        Kind::WarmRule,
+        Kind::LayerVersion,
+        Kind::FunctionVersion,
+        Kind::Deployment,
+        Kind::Revision,
+        Kind::Image,
+    ] {
         let count = kinds.get(&kind).copied().unwrap_or_default();
         parts.extend((count > 0).then(|| number(count, &kind.to_string())));
     }

@@ -16,14 +16,15 @@ use crate::output::{Failure, count};
 /// How many versions are removed at once. Their quota is small.
 const CONCURRENCY: usize = 4;
 
-/// Remove old versions and deployments that no stage of the project runs with
+/// Remove old versions, deployments and images that no stage of the project runs with
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   mdo prune --dry-run                    what would go, and what that frees
   mdo prune --keep 2 --yes               in CI
 
 What any stage runs with stays, and so do the newest versions: of each layer, and of what each stage \
-has made of each function and of the API. `mdo rollback` goes back to those.")]
+has made of each function, of the API and of its servers. `mdo rollback` goes back to those. An image goes \
+where no revision of servers that stays needs it.")]
 pub(super) struct Args {
     #[command(flatten)]
     place: StackArgs,

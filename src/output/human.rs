@@ -224,7 +224,8 @@ fn done(finished: &Finished) -> String {
         | Kind::Derivative
         | Kind::LayerVersion
         | Kind::FunctionVersion
-        | Kind::Deployment => {
+        | Kind::Deployment
+        | Kind::Revision => {
             format!("{} {}", finished.id.kind, finished.id.name)
         }
         kind => kind.to_string(),
@@ -376,6 +377,10 @@ fn deleted(change: &Change) -> String {
             [size(version.zipped, "zipped"), version.stage.as_ref().and_then(stage), day(&version.published)]
         }
         Some(Resource::Deployment(deployment)) => [stage(&deployment.stage), day(&deployment.created), None],
+        Some(Resource::Revision(revision)) => [day(&revision.registered), None, None],
+        Some(Resource::Image(image)) => {
+            [image.bytes.map(|bytes| Bytes(bytes).to_string()), day(&image.pushed), None]
+        }
         _ => return String::new(),
     };
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")

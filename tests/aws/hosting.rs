@@ -422,3 +422,27 @@ fn by_hand() {
     println!("# mdo-server: {}", static_server().display());
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
 }
+
+#[test]
+fn images_and_revisions_that_nothing_runs_or_goes_back_to_are_pruned() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    for edition in ["first", "second", "third"] {
+        hosted.set_edition("echo", edition);
+        hosted.mdo("deploy").succeeds();
+    }
+    hosted.writes();
+    let tried = hosted.mdo("prune --keep 2 --dry-run").succeeds();
+    tried.says("- revision   shop-prod:1").says("- image      shop@sha256:").says("; frees ");
+    assert_eq!(hosted.writes(), Vec::<String>::new());
+    let pruned = hosted.mdo("prune --keep 2 --yes").succeeds();
+    pruned.says("  2 to delete, nothing to create or update").says("Pruned in ");
+    assert_eq!(hosted.writes(), ["DeregisterTaskDefinition", "BatchDeleteImage"]);
+    hosted.mdo("prune --keep 2 --yes").succeeds().says("nothing to prune");
+    // What is left can be gone back to, and what is gone cannot.
+    hosted.mdo("rollback --to 1").exits(2).says("revision 1");
+    hosted.mdo("rollback").succeeds();
+    hosted.writes();
+    // It runs the older one of the two now, and keeps its image.
+    hosted.mdo("prune --keep 1 --yes").succeeds().says("nothing to prune");
+    assert_eq!(hosted.writes(), Vec::<String>::new());
+}

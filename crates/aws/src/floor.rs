@@ -29,6 +29,8 @@ fn calls(change: &Change) -> Vec<&'static str> {
         (Kind::LayerVersion, _) => vec!["lambda:DeleteLayerVersion"],
         (Kind::FunctionVersion, _) => vec!["lambda:DeleteFunction"],
         (Kind::Deployment, _) => vec!["apigateway:DeleteDeployment"],
+        (Kind::Revision, _) => vec!["ecs:DeregisterTaskDefinition"],
+        (Kind::Image, _) => vec!["ecr:BatchDeleteImage"],
         (Kind::Function, Action::Create) => {
             let invokers = match &change.after {
                 Some(Resource::Function(function)) => function.invokers.len(),

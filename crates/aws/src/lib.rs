@@ -175,6 +175,8 @@ impl AwsProvider {
             Kind::LayerVersion => self.delete_layer_version(change).await,
             Kind::FunctionVersion => self.delete_function_version(change).await,
             Kind::Deployment => api_gateway::delete_deployment(&self.aws, change).await,
+            Kind::Revision => hosted::delete_revision(&self.aws, &self.names, change).await,
+            Kind::Image => hosted::delete_image(&self.aws, &self.names, change, run).await,
             Kind::Function => self.apply_function(change, run).await,
             Kind::LogGroup => logs::apply(&self.aws, &self.names, change, run, self.adopts()).await,
             Kind::Api | Kind::Stage | Kind::Key => {

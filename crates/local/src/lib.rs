@@ -289,7 +289,13 @@ impl Provider for LocalProvider {
                 .await
             }
             (
-                Some(Resource::LayerVersion(_) | Resource::FunctionVersion(_) | Resource::Deployment(_)),
+                Some(
+                    Resource::LayerVersion(_)
+                    | Resource::FunctionVersion(_)
+                    | Resource::Deployment(_)
+                    | Resource::Revision(_)
+                    | Resource::Image(_),
+                ),
                 kind,
             ) => Err(Error::new(Cause::Invalid, format!("this machine makes no {kind} by itself"))),
             (Some(Resource::Derivative(derivative)), _) => {
@@ -399,7 +405,9 @@ impl Provider for LocalProvider {
                         | Kind::Server
                         | Kind::LayerVersion
                         | Kind::FunctionVersion
-                        | Kind::Deployment => {}
+                        | Kind::Deployment
+                        | Kind::Revision
+                        | Kind::Image => {}
                     }
                     Ok(())
                 })

@@ -8,6 +8,7 @@ mod listeners;
 mod load_balancer;
 mod log_group;
 mod network;
+mod pruning;
 mod push;
 mod repository;
 mod revisions;
@@ -34,6 +35,7 @@ use mdo_model::stack::{Action, Change, Kind, LoadBalancer, Repository, Resource,
 
 use self::load_balancer::LiveBalancer;
 use self::network::Network;
+pub(crate) use self::pruning::{delete_image, delete_revision, live as live_versions};
 use self::repository::LiveRepository;
 use self::revisions::KnownRevision;
 pub(crate) use self::revisions::{revision, revisions};

@@ -90,6 +90,17 @@ pub(super) async fn read_own_tags(aws: &Aws, names: &Names) -> Result<Tags, Erro
     Ok(own_tags(&read_tags(aws, names, &arn).await?))
 }
 
+/// Whose the project's repository is; `None` where there is none.
+pub(super) async fn whose(aws: &Aws, names: &Names) -> Result<Option<Owner>, Error> {
+    match find(aws, &names.repository()).await? {
+        Some(found) => {
+            let tags = read_tags(aws, names, found.repository_arn().unwrap_or_default()).await?;
+            Ok(Some(owner(names, &tags)))
+        }
+        None => Ok(None),
+    }
+}
+
 fn own_tags(tags: &[Tag]) -> Tags {
     Tags::recorded(tags.iter().map(|tag| (tag.key(), tag.value())))
 }

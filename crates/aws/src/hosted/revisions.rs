@@ -46,7 +46,10 @@ pub(crate) async fn revision(
 ) -> Result<Server, Error> {
     let name = format!("{}:{number}", names.service());
     let gone = || Error::new(Cause::Gone, format!("there is no revision {number} of {}", names.service()));
-    let found = task::observe(aws, names, &name).await?.ok_or_else(gone)?;
+    let found = task::observe(aws, names, &name).await?;
+    // One that was deregistered can still be read, and its image may be gone.
+    let found = found.filter(|found| found.status() != Some(&TaskDefinitionStatus::Inactive));
+    let found = found.ok_or_else(gone)?;
     let place = server::place(aws, names, state)?;
     let made = task::read(&place, &found).filter(|task| task.is_whole && task.stage.is_some());
     let task = made.ok_or_else(|| {
@@ -77,7 +80,7 @@ pub(super) async fn forget_all(aws: &Aws, names: &Names) -> Result<(), Error> {
 }
 
 /// The ARNs of the stage's revisions, newest first.
-async fn list(aws: &Aws, names: &Names) -> Result<Vec<String>, Error> {
+pub(super) async fn list(aws: &Aws, names: &Names) -> Result<Vec<String>, Error> {
     let family = names.service();
     let found = pages::all(async |position: Option<String>| {
         let answer = aws
@@ -101,7 +104,7 @@ async fn list(aws: &Aws, names: &Names) -> Result<Vec<String>, Error> {
     Ok(found.into_iter().filter(of_family).collect())
 }
 
-async fn deregister(aws: &Aws, names: &Names, revision: &str) -> Result<(), Error> {
+pub(super) async fn deregister(aws: &Aws, names: &Names, revision: &str) -> Result<(), Error> {
     aws.call("ecs:DeregisterTaskDefinition", &names.service(), || {
         aws.ecs.deregister_task_definition().task_definition(revision).send()
     })

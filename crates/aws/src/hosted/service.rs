@@ -109,6 +109,20 @@ pub(super) async fn describe(aws: &Aws, names: &Names, with_tags: bool) -> Resul
     Ok(answer.services.unwrap_or_default().into_iter().next())
 }
 
+/// The task definitions that the deployments of the stage's service name; none where there is no service.
+pub(super) async fn named(aws: &Aws, names: &Names) -> Result<BTreeSet<String>, Error> {
+    let service = match describe(aws, names, false).await {
+        Err(error) if error.is(&Cause::Gone) => None,
+        service => service?,
+    };
+    Ok(service.iter().flat_map(task_definitions).collect())
+}
+
+fn task_definitions(service: &Service) -> impl Iterator<Item = String> {
+    let named = service.deployments().iter().filter_map(Deployment::task_definition);
+    named.chain(service.task_definition()).map(str::to_owned)
+}
+
 fn read(names: &Names, service: &Service) -> LiveService {
     let network = service.network_configuration().and_then(|network| network.awsvpc_configuration());
     let listed = |items: &[String]| items.iter().cloned().collect();

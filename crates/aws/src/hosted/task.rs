@@ -205,10 +205,21 @@ pub(super) async fn observe(aws: &Aws, names: &Names, arn: &str) -> Result<Optio
     }
 }
 
-/// A task definition in the model's terms. Of one with several containers, the one that mdo would write counts.
+/// Of several containers, the one that mdo would write.
+fn container_of(found: &TaskDefinition) -> Option<&ContainerDefinition> {
+    let containers = found.container_definitions();
+    containers.iter().find(|one| one.name() == Some(CONTAINER)).or(containers.first())
+}
+
+/// The reference of the image that a task definition names.
+pub(super) fn image_of(found: &TaskDefinition) -> Option<&str> {
+    container_of(found)?.image()
+}
+
+/// A task definition in the model's terms.
 pub(super) fn read(place: &Place<'_>, found: &TaskDefinition) -> Option<LiveTask> {
     let containers = found.container_definitions();
-    let container = containers.iter().find(|one| one.name() == Some(CONTAINER)).or(containers.first())?;
+    let container = container_of(found)?;
     let number = |text: Option<&str>| text.and_then(|text| text.parse().ok()).unwrap_or_default();
     let environment: BTreeMap<&str, &str> = container
         .environment()

@@ -19,7 +19,7 @@ use super::functions::ignore_absent;
 use super::layers::Version;
 use super::read::{self, Lookup};
 use crate::ownership::Owner;
-use crate::{AwsProvider, api_gateway, unexpected};
+use crate::{AwsProvider, api_gateway, hosted, unexpected};
 
 /// For how long what functions run with is taken to be what was read of it. Another pipeline may deploy meanwhile.
 const FRESH_FOR: Duration = Duration::from_secs(5);
@@ -35,9 +35,16 @@ impl Versions for AwsProvider {
             let functions = read::list_all(&self.aws).await?;
             futures::try_join!(self.layers_in_use_of(&functions), self.own_function_versions(&functions))
         };
-        let (layers, (in_use, versions), deployments) =
-            futures::try_join!(self.own_layer_versions(), functions, deployments)?;
-        let mut live = versions;
+        let hosted = async {
+            match self.hosted.looks() {
+                true => hosted::live_versions(&self.aws, &self.names).await,
+                false => Ok(LiveVersions::default()),
+            }
+        };
+        let (layers, (in_use, versions), deployments, hosted) =
+            futures::try_join!(self.own_layer_versions(), functions, deployments, hosted)?;
+        let LiveVersions { revisions, revisions_in_use, images, .. } = hosted;
+        let mut live = LiveVersions { revisions, revisions_in_use, images, ..versions };
         for (id, deployment) in deployments {
             if !deployment.serving.is_empty() {
                 live.deployments_in_use.insert(id.clone());

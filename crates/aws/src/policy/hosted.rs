@@ -200,7 +200,13 @@ pub(super) const GROUPS: &[Group] = &[
     .beside(&["iam:CreateServiceLinkedRole"]),
     Group::new(Destroy, "ServerRole", On::ServerRole, &["iam:DeleteRole", "iam:DeleteRolePolicy"])
         .with(Kind::ServerRole),
-    Group::new(Destroy, "Repository", On::Repository, &["ecr:DeleteRepository"]).with(Kind::Repository),
+    Group::new(
+        Destroy,
+        "Repository",
+        On::Repository,
+        &["ecr:BatchDeleteImage", "ecr:DeleteRepository", "ecr:DescribeImages"],
+    )
+    .with(Kind::Repository),
     Group::new(
         Destroy,
         "LoadBalancing",

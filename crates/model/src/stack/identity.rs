@@ -27,6 +27,8 @@ pub enum Kind {
     LayerVersion,
     FunctionVersion,
     Deployment,
+    Revision,
+    Image,
 }
 
 impl fmt::Display for Kind {
@@ -48,6 +50,8 @@ impl fmt::Display for Kind {
             Self::LayerVersion => "layer version",
             Self::FunctionVersion => "version",
             Self::Deployment => "deployment",
+            Self::Revision => "revision",
+            Self::Image => "image",
         })
     }
 }
@@ -81,6 +85,8 @@ impl ResourceId {
             }
             Kind::LayerVersion | Kind::FunctionVersion => return format!("{}_{}", names.project, self.name),
             Kind::Deployment => return self.name.clone(),
+            Kind::Revision => return format!("{}-{}", names.project, self.name),
+            Kind::Image => return format!("{}@{}", names.repository(), self.name),
             Kind::Api => Ok(names.api()),
             Kind::Stage => Ok(names.stage.to_string()),
             Kind::LogGroup => function().map(|name| names.log_group(&name)),

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::change::change;
+use super::change::{Change, change};
 use super::identity::{Kind, ResourceId};
 use super::plan::Plan;
 use super::resource::Resource;
@@ -27,11 +27,21 @@ pub struct LiveVersions {
     pub deployments: Vec<(DeploymentId, Deployment)>,
     /// Those that a stage serves, whoever has made it.
     pub deployments_in_use: BTreeSet<DeploymentId>,
+    /// The revisions of the project's hosted stages.
+    pub revisions: BTreeMap<RevisionId, Revision>,
+    /// Those that tasks run, or are about to run.
+    pub revisions_in_use: BTreeSet<RevisionId>,
+    /// The images of the project's repository that have a tag, newest first, by their digests.
+    pub images: Vec<(String, Image)>,
 }
 
 impl LiveVersions {
     fn count(&self) -> usize {
-        self.layers.len() + self.functions.len() + self.deployments.len()
+        self.layers.len()
+            + self.functions.len()
+            + self.deployments.len()
+            + self.revisions.len()
+            + self.images.len()
     }
 }
 
@@ -85,6 +95,39 @@ pub struct Deployment {
     pub created: Option<String>,
 }
 
+/// Which revision of which hosted stage.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RevisionId {
+    /// The stage.
+    pub stage: StageName,
+    /// The number of the revision; the newest has the highest, and no number comes twice.
+    pub number: u32,
+}
+
+impl fmt::Display for RevisionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.stage, self.number)
+    }
+}
+
+/// A revision of a hosted stage, which a rollback may go back to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Revision {
+    /// The digest of its image, where that is one of the project's repository.
+    pub image: Option<String>,
+    /// When it was registered, as RFC 3339 in UTC.
+    pub registered: Option<String>,
+}
+
+/// An image in the project's repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Image {
+    /// What it takes, in bytes, where that is known.
+    pub bytes: Option<u64>,
+    /// When it was pushed, as RFC 3339 in UTC.
+    pub pushed: Option<String>,
+}
+
 /// Which version of which layer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LayerVersionId {
@@ -125,7 +168,8 @@ pub struct Freed {
 }
 
 /// Plans the removal of every version that nothing runs with, and of every deployment that nothing serves, but for the newest `keep` of
-/// each layer, and of what each stage has made of each function and of the API.
+/// each layer, and of what each stage has made of each function, of the API and of its servers. An image goes where no revision that stays
+/// needs it, and where it is older than one that is needed: a newer one may be on its way to become a revision.
 pub fn prune(names: &Names, live: &LiveVersions, keep: usize) -> Plan {
     let layers = live.layers.iter().rev().map(|(id, version)| {
         let group = (&id.derivative, id.part);
@@ -146,17 +190,50 @@ pub fn prune(names: &Names, live: &LiveVersions, keep: usize) -> Plan {
         let is_used = live.deployments_in_use.contains(id);
         (&deployment.stage, is_used, (Kind::Deployment, id.to_string()), resource)
     });
-    let all = [beyond(keep, layers), beyond(keep, functions), beyond(keep, deployments)];
+    let revisions = live.revisions.iter().rev().map(|(id, revision)| {
+        let resource = Resource::Revision(revision.clone());
+        let is_used = live.revisions_in_use.contains(id);
+        (&id.stage, is_used, (Kind::Revision, id.to_string()), resource)
+    });
+    let revisions = beyond(keep, revisions);
+    let images = unneeded(live, &revisions);
+    let all = [beyond(keep, layers), beyond(keep, functions), beyond(keep, deployments), revisions, images];
     let changes = all.into_iter().flatten();
     let changes =
         changes.filter_map(|((kind, name), before)| change(ResourceId::new(kind, name), Some(&before), None));
-    Plan {
-        names: names.clone(),
-        changes: changes.collect(),
-        kept: Vec::new(),
-        checked: live.count(),
-        keeps_logs: false,
+    let mut changes: Vec<_> = changes.collect();
+    let going: Vec<ResourceId> = changes.iter().map(|change: &Change| change.id.clone()).collect();
+    for image in changes.iter_mut().filter(|change| change.id.kind == Kind::Image) {
+        // An image goes after what needed it, and stays where that stays.
+        let needing = revisions_of(&image.id.name, live);
+        let needing = |id: &&ResourceId| id.kind == Kind::Revision && needing.contains(&id.name);
+        image.needs = going.iter().filter(needing).cloned().collect();
     }
+    Plan { names: names.clone(), changes, kept: Vec::new(), checked: live.count(), keeps_logs: false }
+}
+
+/// The names of the revisions that need an image.
+fn revisions_of(digest: &str, live: &LiveVersions) -> BTreeSet<String> {
+    let needing = live.revisions.iter().filter(|(_, revision)| revision.image.as_deref() == Some(digest));
+    needing.map(|(id, _)| id.to_string()).collect()
+}
+
+/// The images that no revision needs but those that go, oldest first.
+fn unneeded(live: &LiveVersions, going: &[((Kind, String), Resource)]) -> Vec<((Kind, String), Resource)> {
+    let goes = |id: &RevisionId| going.iter().any(|((_, name), _)| *name == id.to_string());
+    let staying = live.revisions.iter().filter(|(id, _)| !goes(id));
+    let needed: BTreeSet<&str> = staying.filter_map(|(_, revision)| revision.image.as_deref()).collect();
+    // What is newer than all that is needed may be on its way.
+    let pushed = live.images.iter().filter(|(digest, _)| needed.contains(digest.as_str()));
+    let newest = pushed.map(|(_, image)| &image.pushed).max();
+    let unneeded = live.images.iter().filter(|(digest, image)| {
+        !needed.contains(digest.as_str()) && newest.is_some_and(|newest| image.pushed <= *newest)
+    });
+    let mut old: Vec<_> = unneeded
+        .map(|(digest, image)| ((Kind::Image, digest.clone()), Resource::Image(image.clone())))
+        .collect();
+    old.reverse();
+    old
 }
 
 /// What is not in use and not among the newest `keep` of its group, oldest first; `all` has the newest of each group first.
@@ -183,6 +260,7 @@ impl Plan {
         let sizes = self.deletions().filter_map(|change| match &change.before {
             Some(Resource::LayerVersion(version)) => Some(version.zipped),
             Some(Resource::FunctionVersion(version)) => Some(version.zipped),
+            Some(Resource::Image(image)) => Some(image.bytes),
             _ => None,
         });
         let sizes: Vec<Option<u64>> = sizes.collect();
@@ -236,6 +314,38 @@ mod tests {
         assert_eq!(plan.freed(), Some(Freed { bytes: 26, is_all: true }));
         assert_eq!(plan.changes[0].id.full_name(&names()), "shop_colours-python3_13-x86_64:1");
         assert!(plan.changes.iter().all(|change| change.needs.is_empty()));
+    }
+
+    #[test]
+    fn an_image_goes_with_the_last_revision_that_needs_it_and_a_newer_one_stays() {
+        let id = |stage: &str, number| RevisionId { stage: stage.parse().unwrap(), number };
+        let revision = |image: &str| Revision { image: Some(image.to_owned()), registered: None };
+        let image = |(digest, day): (&str, u32)| {
+            (digest.to_owned(), Image { bytes: Some(7), pushed: Some(format!("2026-11-{day}")) })
+        };
+        let live = LiveVersions {
+            revisions: BTreeMap::from([
+                (id("prod", 1), revision("a")),
+                (id("prod", 2), revision("b")),
+                (id("prod", 3), revision("c")),
+                (id("test", 8), revision("b")),
+                (id("test", 9), revision("d")),
+            ]),
+            revisions_in_use: BTreeSet::from([id("prod", 3), id("test", 8)]),
+            images: [("new", 15), ("d", 14), ("odd", 14), ("c", 13), ("b", 12), ("a", 11)]
+                .map(image)
+                .to_vec(),
+            ..LiveVersions::default()
+        };
+        let plan = prune(&names(), &live, 1);
+        let gone: Vec<String> = plan.deletions().map(|change| change.id.full_name(&names())).collect();
+        assert_eq!(gone, ["shop-prod:1", "shop-prod:2", "shop@a", "shop@odd"]);
+        assert_eq!(plan.freed(), Some(Freed { bytes: 14, is_all: true }));
+        let needs: Vec<String> = plan.changes[2].needs.iter().map(|id| id.name.clone()).collect();
+        assert_eq!(needs, ["prod:1"]);
+        // Without a revision nothing is known to be old.
+        let live = LiveVersions { images: live.images, ..LiveVersions::default() };
+        assert!(prune(&names(), &live, 1).is_empty());
     }
 
     #[test]

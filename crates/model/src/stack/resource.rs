@@ -9,7 +9,7 @@ use sha2::Digest;
 
 use super::hosted::{LoadBalancer, Repository, Server, ServerRole};
 use super::identity::{Kind, ResourceId};
-use super::prune::{Deployment, FunctionVersion, LayerVersion};
+use super::prune::{Deployment, FunctionVersion, Image, LayerVersion, Revision};
 use super::recording::Recording;
 use crate::Sha256;
 use crate::project::{
@@ -313,6 +313,8 @@ pub enum Resource {
     LayerVersion(LayerVersion),
     FunctionVersion(FunctionVersion),
     Deployment(Deployment),
+    Revision(Revision),
+    Image(Image),
 }
 
 impl Stack {
