@@ -6,8 +6,8 @@ use mdo_aws::{AwsProvider, S3Object, SecretReader};
 use mdo_engine::logs::Logs;
 use mdo_engine::metrics::Metrics;
 use mdo_engine::{
-    Alarms, Cause, Clock, Error, Fetch, FindOrigin, History, Invoke, Keys, Permissions, Pings, Provider,
-    Quotas, Revisions, Secrets, Share, Versions,
+    Alarms, Cause, Clock, Error, Fetch, FindOrigin, ForeignPolicies, History, Invoke, Keys, Permissions,
+    Pings, Provider, Quotas, Revisions, Secrets, Share, Versions,
 };
 use mdo_https::HttpsFile;
 use mdo_local::LocalProvider;
@@ -45,6 +45,8 @@ pub(super) struct Connection {
     pub quotas: Option<Arc<dyn Quotas>>,
     /// What a deploy may do; on this machine everything.
     pub permissions: Option<Arc<dyn Permissions>>,
+    /// What somebody has given the project's roles by hand; this machine has no roles.
+    pub foreign_policies: Option<Arc<dyn ForeignPolicies>>,
     /// The alarms of the account; this machine has none.
     pub alarms: Option<Arc<dyn Alarms>>,
     /// The provider's clock, where it is not this machine's.
@@ -79,6 +81,7 @@ pub(super) async fn connect(
                 secrets: Some(Arc::clone(&aws) as _),
                 quotas: Some(Arc::clone(&aws) as _),
                 permissions: Some(Arc::clone(&aws) as _),
+                foreign_policies: Some(Arc::clone(&aws) as _),
                 alarms: Some(Arc::clone(&aws) as _),
                 clock: Some(Arc::clone(&aws) as _),
                 ..connection(aws)
@@ -126,6 +129,7 @@ fn connection<P: Provider + Invoke + Keys + Pings + Logs + History + Metrics + '
         secrets: None,
         quotas: None,
         permissions: None,
+        foreign_policies: None,
         alarms: None,
         clock: None,
         local: None,

@@ -16,6 +16,7 @@ use super::arguments::Target;
 use super::canary::{self, Watching};
 use super::consent::Consent;
 use super::derivative;
+use super::foreign_policies;
 use super::interrupt::Interrupt;
 use super::planning::{self, Planned};
 use super::renamed::note_deployed;
@@ -101,6 +102,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     // What was reviewed was agreed to.
     let yes = args.yes || reviewed.is_some();
     check_losses(&session, &planned, args.delete_keys || reviewed.is_some())?;
+    foreign_policies::check(&session, &planned.plan).await?;
     let asked = Instant::now();
     Consent { yes }.to_delete(&session, &planned.plan).await?;
     undoing::check(&session, (&planned.plan, &planned.observed), yes).await?;

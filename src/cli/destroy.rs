@@ -11,6 +11,7 @@ use mdo_model::stack;
 use super::applying::{self, Execution, RunOptions};
 use super::arguments::StackArgs;
 use super::consent::Consent;
+use super::foreign_policies;
 use super::interrupt::Interrupt;
 use super::session::Session;
 use crate::output::{self, Failure, Heading, PlanDocument, exit_code};
@@ -48,6 +49,9 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     if stages.is_empty() {
         // What is left when the last stage is gone, the role for instance, is found from any stage.
         stages.push(session.settings.stage.clone());
+    }
+    if stages.len() > 1 {
+        foreign_policies::check_all(&session).await?;
     }
     let documents = RefCell::new(Vec::new());
     let outcome = destroy_each(stages, &args, &documents, interrupt).await;
@@ -110,6 +114,7 @@ async fn destroy(
     let packages = Packages::default();
     let execution = Execution::of(session, &plan, &packages, &location);
     applying::show(&execution, args.json);
+    foreign_policies::check(session, &plan).await?;
     Consent { yes: args.yes }.to_destroy(session, &plan).await?;
     let options =
         RunOptions { verb: "Destroyed", json: args.json, documents, concurrency: 16, start, interrupt };

@@ -27,6 +27,7 @@ mod engine;
 mod explain;
 mod export;
 mod fetch;
+mod foreign_policies;
 mod history;
 mod hosting;
 mod image;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::arguments::Target;
+use super::foreign_policies;
 use super::planning;
 use super::saved::SavedPlan;
 use super::session::Session;
@@ -61,6 +62,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         output::data(&output::cost(&planned.plan));
     }
     undoing::say(&session, &planned.plan, &planned.observed);
+    foreign_policies::say(&session, &planned.plan).await;
     if args.exit_code && !planned.plan.is_empty() {
         return Err(Failure::reported(exit_code::CHANGES_PENDING));
     }

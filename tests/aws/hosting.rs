@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use serde_json::json;
 
+use crate::live::Live;
 use crate::support::command::Output;
 use crate::support::fault::Fault;
 use crate::support::hosted::{HostedProject, PLAIN};
@@ -195,6 +196,15 @@ fn a_serverless_and_a_hosted_stage_live_side_by_side_and_go_one_by_one() {
     hosted.project.mdo("deploy --stage dev").succeeds().says("note: stage dev is new; the project has prod");
     hosted.mdo("plan").succeeds().says("nothing to do");
     hosted.project.mdo("plan --stage dev").succeeds().says("nothing to do");
+    // What somebody has given the role by hand is said before anything goes.
+    let live = Live::of(&hosted.project, "prod");
+    let managed =
+        json!({"RoleName": "shop_server", "PolicyArn": "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"});
+    live.call("iam", "attach_role_policy", managed.clone());
+    hosted.mdo("destroy --yes").exits(2).says(
+        "this would delete role shop_server, to which somebody has given managed policy AmazonS3ReadOnlyAccess",
+    );
+    live.call("iam", "detach_role_policy", managed);
     let output = hosted.mdo("destroy --yes").succeeds();
     output.says("  - server         shop-prod\n").says("  5 to delete");
     hosted.project.mdo("plan --stage dev").succeeds().says("nothing to do");

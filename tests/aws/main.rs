@@ -19,6 +19,7 @@ mod environment;
 mod export;
 mod faults;
 mod first_deploy;
+mod foreign_policies;
 mod functions;
 mod guide;
 mod hosting;

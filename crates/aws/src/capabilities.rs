@@ -8,12 +8,13 @@ use aws_sdk_lambda::types::LogType;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mdo_engine::{
-    Cause, Day, DayUsage, Error, Invocation, Invoke, Keys, LiveRevisions, Pings, Recent, Revisions, Share,
+    Cause, Day, DayUsage, Error, ForeignPolicies, ForeignPolicy, Invocation, Invoke, Keys, LiveRevisions,
+    Pings, Recent, Revisions, Share,
 };
 use mdo_model::project::{FunctionName, KeyName, Secret};
-use mdo_model::stack::Server;
+use mdo_model::stack::{Kind, Server};
 
-use crate::{AwsProvider, api_gateway, hosted, lambda, logs, s3};
+use crate::{AwsProvider, api_gateway, hosted, iam, lambda, logs, s3};
 
 impl AwsProvider {
     /// Why a function's own reserved concurrency keeps it from running.
@@ -99,6 +100,20 @@ impl Revisions for AwsProvider {
 
     async fn revision(&self, number: u32) -> Result<Server, Error> {
         hosted::revision(&self.aws, &self.names, (&self.hosted, &self.gateway), number).await
+    }
+}
+
+#[async_trait]
+impl ForeignPolicies for AwsProvider {
+    async fn foreign_policies(&self, role: Kind) -> Result<Vec<ForeignPolicy>, Error> {
+        match role {
+            Kind::Role => {
+                let listed = self.state().role_regions.clone();
+                iam::foreign(&self.aws, &self.names, &self.regions | &listed).await
+            }
+            Kind::ServerRole => iam::foreign_to(&self.aws, &self.names.server_role(), iam::POLICY).await,
+            _ => Ok(Vec::new()),
+        }
     }
 }
 

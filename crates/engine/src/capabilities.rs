@@ -6,7 +6,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use mdo_model::project::{FunctionName, KeyName, Reference, Secret, Settings};
-use mdo_model::stack::{LiveVersions, Server};
+use mdo_model::stack::{Kind, LiveVersions, Server};
 use serde::Serialize;
 
 use crate::{Error, Invocation, Recent};
@@ -160,6 +160,27 @@ pub trait Permissions: Send + Sync {
     /// # Errors
     /// When it cannot be known: with [`Cause::Denied`](crate::Cause) where the identity may not ask.
     async fn lacking(&self, settings: &Settings) -> Result<BTreeSet<String>, Error>;
+}
+
+/// What knows the policies that somebody has given the project's roles by hand.
+#[async_trait]
+pub trait ForeignPolicies: Send + Sync {
+    /// The policies of a role that mdo has not written, and for which the role could not be deleted. None where the role would
+    /// be kept anyway. The stack has been observed before.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    async fn foreign_policies(&self, role: Kind) -> Result<Vec<ForeignPolicy>, Error>;
+}
+
+/// A policy that somebody has given a role by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignPolicy {
+    /// Its name.
+    pub name: String,
+    /// The ARN of a managed policy, which goes on existing when it is detached; `None` for an inline one, which is a part of
+    /// the role.
+    pub arn: Option<String>,
 }
 
 /// What knows the alarms that somebody has set.

@@ -19,8 +19,8 @@ use async_trait::async_trait;
 use serde::Serialize;
 
 pub use capabilities::{
-    Alarm, AlarmState, Alarms, Clock, Day, DayUsage, Fetch, Invoke, Keys, LiveRevisions, Permissions, Pings,
-    QuotaUse, Quotas, Revisions, Secrets, Share, Take, Versions,
+    Alarm, AlarmState, Alarms, Clock, Day, DayUsage, Fetch, ForeignPolicies, ForeignPolicy, Invoke, Keys,
+    LiveRevisions, Permissions, Pings, QuotaUse, Quotas, Revisions, Secrets, Share, Take, Versions,
 };
 pub use error::{Answer, Cause, Error};
 pub use history::{ApiDeployment, FunctionHistory, History, PublishedVersion, Share as AliasShare};

@@ -1,7 +1,9 @@
-//! The project's role: observed by its inline policy, created, updated and deleted.
+//! The project's role: observed by its inline policy, created and updated. How it is deleted stands in `removal`.
 
 mod elsewhere;
+mod policies;
 mod policy;
+mod removal;
 mod stage_policy;
 
 use std::collections::BTreeSet;
@@ -14,6 +16,7 @@ use serde_json::Value;
 use self::elsewhere::REGIONS_TAG;
 use self::policy as iam_policy;
 pub(crate) use self::policy::{Place, permissions as role_policy, trust};
+pub(crate) use self::removal::{delete, foreign, foreign_to};
 pub(crate) use self::stage_policy::{
     allowed, apply as apply_permissions, name as stage_policy_name, observe as permissions,
 };
@@ -195,68 +198,6 @@ pub(crate) async fn update(
         retag(aws, &role, &before.tags, &wanted.tags).await?;
     }
     Ok(Applied::default())
-}
-
-/// Deletes the role, unless somebody has added policies to it, or functions in other regions use it.
-///
-/// Looked at are the regions that `regions` names, those that the role's tag and an earlier mdo's policy name, and the one
-/// that it was used in last; a region that none of them tells of is not known.
-pub(crate) async fn delete(aws: &Aws, names: &Names, mut regions: Regions) -> Result<Applied, Error> {
-    let role = names.role();
-    let Some(live) = get(aws, names).await? else { return Ok(Applied::default()) };
-    let arn = live.arn().to_owned();
-    regions.extend(live.role_last_used().and_then(|used| used.region()).map(str::to_owned));
-    let recorded =
-        live.tags().iter().filter(|tag| tag.key() == REGIONS_TAG).flat_map(|tag| tag.value().split(' '));
-    regions.extend(recorded.filter(|region| !region.is_empty()).map(str::to_owned));
-    match elsewhere::user(aws, names, &arn, &regions).await {
-        Ok(None) => {}
-        Ok(Some(user)) => return Ok(kept(format!("kept, because {user} uses it"))),
-        // Who cannot look must not cut off what may live there.
-        Err(error) => {
-            return Ok(kept(format!(
-                "kept, because mdo cannot determine whether other regions use it: {error}"
-            )));
-        }
-    }
-    let attached = aws.call("iam:ListAttachedRolePolicies", &role, || {
-        aws.iam.list_attached_role_policies().role_name(&role).send()
-    });
-    let inline =
-        aws.call("iam:ListRolePolicies", &role, || aws.iam.list_role_policies().role_name(&role).send());
-    let (attached, inline) = match futures::future::try_join(attached, inline).await {
-        Err(error) if error.is(&Cause::Gone) => return Ok(Applied::default()),
-        answer => answer?,
-    };
-    let mut foreign: Vec<&str> =
-        attached.attached_policies().iter().filter_map(|policy| policy.policy_name()).collect();
-    foreign.extend(inline.policy_names().iter().map(String::as_str).filter(|name| !is_own(name)));
-    if !foreign.is_empty() {
-        let message = format!("role {role} has policies that mdo did not write: {}", foreign.join(", "));
-        return Err(Error::new(Cause::NotOurs, message)
-            .with_help("remove them from the role, or delete the role yourself"));
-    }
-    // Those of stages that are gone too, should any have been left.
-    let own = inline.policy_names().iter().map(String::as_str).filter(|name| is_own(name) && *name != POLICY);
-    for policy in own.chain([POLICY]) {
-        ignore_absent(
-            aws.call("iam:DeleteRolePolicy", &role, || {
-                aws.iam.delete_role_policy().role_name(&role).policy_name(policy).send()
-            })
-            .await,
-        )?;
-    }
-    ignore_absent(aws.call("iam:DeleteRole", &role, || aws.iam.delete_role().role_name(&role).send()).await)?;
-    Ok(Applied::default())
-}
-
-/// Whether an inline policy of the role is one that mdo writes.
-fn is_own(policy: &str) -> bool {
-    policy == POLICY || policy.starts_with(stage_policy::PREFIX)
-}
-
-fn kept(why: String) -> Applied {
-    Applied { warnings: vec![why], ..Applied::default() }
 }
 
 async fn put_policy(aws: &Aws, names: &Names, wanted: &Role) -> Result<(), Error> {

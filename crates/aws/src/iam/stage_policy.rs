@@ -9,9 +9,8 @@ use mdo_model::project::{Names, Permissions};
 use mdo_model::stack::{Change, Resource};
 use serde_json::{Value, json};
 
-use super::{decode, ignore_absent};
+use super::{decode, ignore_absent, policies};
 use crate::client::Aws;
-use crate::pages;
 
 /// The statement that names the managed policies which are attached for a stage. It lets a function read what those say, and
 /// nothing else: IAM has no other place for a note in a policy.
@@ -31,8 +30,8 @@ pub(crate) async fn observe(aws: &Aws, names: &Names) -> Result<Option<Permissio
     let Some(mut permissions) = document(aws, names, &name(names)).await? else { return Ok(None) };
     if !permissions.policies.is_empty() {
         // Whoever detaches one by hand leaves it in the policy.
-        let attached = attached(aws, names).await?;
-        permissions.policies.retain(|policy| attached.contains(policy));
+        let attached = policies::attached(aws, &names.role()).await?;
+        permissions.policies.retain(|arn| attached.iter().any(|policy| policy.arn == *arn));
     }
     Ok(Some(permissions))
 }
@@ -77,21 +76,19 @@ pub(crate) async fn apply(
 
 /// The managed policies that other stages want.
 async fn wanted_elsewhere(aws: &Aws, names: &Names) -> Result<BTreeSet<String>, Error> {
-    let (role, own) = (names.role(), name(names));
-    let listed = pages::all(|marker: Option<String>| {
-        let role = &role;
-        async move {
-            let answer = aws
-                .call("iam:ListRolePolicies", role, || {
-                    aws.iam.list_role_policies().role_name(role).set_marker(marker.clone()).send()
-                })
-                .await?;
-            Ok((Some(answer.policy_names), answer.marker))
-        }
-    });
-    let others = listed.await?.into_iter().filter(|policy| policy.starts_with(PREFIX) && *policy != own);
-    let documents =
-        try_join_all(others.map(|policy| async move { document(aws, names, &policy).await })).await?;
+    let own = name(names);
+    let policies = policies::inline(aws, &names.role()).await?;
+    attached_for(aws, names, policies.iter().filter(|policy| **policy != own)).await
+}
+
+/// The managed policies that are attached for stages, by the stages' policies among these.
+pub(super) async fn attached_for(
+    aws: &Aws,
+    names: &Names,
+    inline: impl Iterator<Item = &String>,
+) -> Result<BTreeSet<String>, Error> {
+    let stages = inline.filter(|policy| policy.starts_with(PREFIX));
+    let documents = try_join_all(stages.map(|policy| document(aws, names, policy))).await?;
     Ok(documents.into_iter().flatten().flat_map(|permissions| permissions.policies).collect())
 }
 
@@ -109,17 +106,6 @@ async fn document(aws: &Aws, names: &Names, policy: &str) -> Result<Option<Permi
     }
 }
 
-/// The managed policies of the role, whoever has attached them.
-async fn attached(aws: &Aws, names: &Names) -> Result<BTreeSet<String>, Error> {
-    let role = names.role();
-    let answer = aws
-        .call("iam:ListAttachedRolePolicies", &role, || {
-            aws.iam.list_attached_role_policies().role_name(&role).send()
-        })
-        .await?;
-    Ok(answer.attached_policies.into_iter().flatten().filter_map(|policy| policy.policy_arn).collect())
-}
-
 async fn attach(aws: &Aws, role: &str, arn: &str) -> Result<(), Error> {
     aws.call("iam:AttachRolePolicy", arn, || {
         aws.iam.attach_role_policy().role_name(role).policy_arn(arn).send()
@@ -128,7 +114,7 @@ async fn attach(aws: &Aws, role: &str, arn: &str) -> Result<(), Error> {
     .map(drop)
 }
 
-async fn detach(aws: &Aws, role: &str, arn: &str) -> Result<(), Error> {
+pub(super) async fn detach(aws: &Aws, role: &str, arn: &str) -> Result<(), Error> {
     ignore_absent(
         aws.call("iam:DetachRolePolicy", arn, || {
             aws.iam.detach_role_policy().role_name(role).policy_arn(arn).send()

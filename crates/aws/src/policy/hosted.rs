@@ -198,8 +198,13 @@ pub(super) const GROUPS: &[Group] = &[
     )
     .with(Kind::Server)
     .beside(&["iam:CreateServiceLinkedRole"]),
-    Group::new(Destroy, "ServerRole", On::ServerRole, &["iam:DeleteRole", "iam:DeleteRolePolicy"])
-        .with(Kind::ServerRole),
+    Group::new(
+        Destroy,
+        "ServerRole",
+        On::ServerRole,
+        &["iam:DeleteRole", "iam:DeleteRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"],
+    )
+    .with(Kind::ServerRole),
     Group::new(
         Destroy,
         "Repository",
