@@ -195,14 +195,13 @@ fn somebody_elses_change_in_between_is_never_published() {
         live.call("lambda", "update_function_configuration", other);
         proxy.release();
         let output = deploy.join().unwrap();
-        assert_eq!(output.status, 1, "{}", output.transcript());
-        output.says("run the command again");
+        assert_eq!(output.status, 0, "{}", output.transcript());
     });
-    let seen = live.echo("echo");
-    assert_eq!((&seen["greeting"], &seen["memory"]), (&json!("one"), &json!("128")));
-    project.deploys("");
+    // The deploy has begun again: the one version that it made is all its own.
     let seen = live.echo("echo");
     assert_eq!((&seen["greeting"], &seen["memory"]), (&json!("one"), &json!("256")));
+    assert_eq!(live.version("echo"), "2");
+    project.is_settled("");
 }
 
 #[test]
@@ -291,4 +290,52 @@ fn a_destroy_that_fails_midway_is_finished_by_the_next() {
         let counts = Live::of(&project, "dev").counts();
         assert_eq!(counts, crate::stages::nothing(), "after {operation}");
     }
+}
+
+#[test]
+fn a_publication_that_another_deploy_goes_over_begins_again_and_gives_up_in_the_end() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    let live = Live::of(&project, "dev");
+    project.deploys("");
+    let proxy = Proxy::start(emulator.address(), Duration::ZERO);
+    let text = "The RevisionId provided does not match the latest one";
+    let lost = Fault::error(412, "PreconditionFailedException", text);
+    let publishing = || {
+        let calls = proxy.recording().names();
+        let of_lambda = |name: &String| {
+            ["UpdateFunctionConfiguration", "UpdateFunctionCode", "PublishVersion", "UpdateAlias"]
+                .contains(&name.trim_start_matches("lambda:"))
+        };
+        calls.into_iter().filter(of_lambda).collect::<Vec<_>>()
+    };
+
+    project.set("echo", "memory", json!(256));
+    project.set_edition("echo", "second");
+    proxy.fail_next("PublishVersion", 2, lost.clone());
+    project.mdo("deploy").through(&proxy).succeeds();
+    // What the first attempt has written is found by the next ones.
+    assert_eq!(
+        publishing(),
+        [
+            "lambda:UpdateFunctionCode",
+            "lambda:UpdateFunctionConfiguration",
+            "lambda:PublishVersion",
+            "lambda:PublishVersion",
+            "lambda:PublishVersion",
+            "lambda:UpdateAlias"
+        ]
+    );
+    assert_eq!(live.version("echo"), "2");
+    project.is_settled("");
+
+    project.set("echo", "memory", json!(512));
+    proxy.forget();
+    proxy.fail_next("PublishVersion", 5, lost);
+    let output = project.mdo("deploy").through(&proxy).exits(1);
+    output.says("somebody else changed it at the same time; run the command again");
+    assert_eq!(publishing()[1..], ["lambda:PublishVersion"; 5]);
+    assert_eq!(live.version("echo"), "2");
+    project.mdo("deploy").succeeds();
+    assert_eq!(live.version("echo"), "3");
 }

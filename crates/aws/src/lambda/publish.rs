@@ -20,6 +20,10 @@ use crate::AwsProvider;
 use crate::client::Aws;
 use crate::lambda;
 use crate::ownership::{Owner, project_tags, tag_map};
+use crate::pace::jitter;
+
+/// How often a publication that other deploys go over is begun.
+const TRIES: u32 = 5;
 
 /// How long a fresh role may take to be assumable.
 const ASSUMABLE_WITHIN: Duration = Duration::from_secs(60);
@@ -89,11 +93,37 @@ impl AwsProvider {
         Published::new(answer.version(), answer.state(), answer.last_update_status())
     }
 
-    /// Brings `$LATEST` to what is wanted, by as few calls as that takes, and publishes it.
+    /// Brings `$LATEST` to what is wanted, and publishes it. Where another deploy has gone over a half of it, nothing is
+    /// published and it begins again, a few times.
     ///
     /// With `is_new_code` the code goes first, unasked; what it finds is compared afterwards. Anything else is read before
     /// it is changed.
+    ///
+    /// # Errors
+    /// When that fails, and when other deploys keep going over it.
     pub(crate) async fn publish(
+        &self,
+        name: &FunctionName,
+        wanted: &Function,
+        is_new_code: bool,
+        id: &ResourceId,
+        run: &Run<'_>,
+    ) -> Result<Published, Error> {
+        for attempt in 1..TRIES {
+            let goes_first = is_new_code && attempt == 1;
+            match self.publish_once(name, wanted, goes_first, id, run).await {
+                Err(error) if error.is(&Cause::Stale) => {
+                    // Two that wait equally long would go over each other again.
+                    run.pause(jitter(Duration::from_millis(400) * attempt)).await?;
+                }
+                answer => return answer,
+            }
+        }
+        self.publish_once(name, wanted, false, id, run).await
+    }
+
+    /// Does it once, by as few calls as that takes.
+    async fn publish_once(
         &self,
         name: &FunctionName,
         wanted: &Function,
