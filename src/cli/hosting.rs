@@ -85,7 +85,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
 }
 
 /// The functions of a hosted stage share an image: none of them goes without the others.
-fn check_whole(session: &Session, target: &Target) -> Result<(), Failure> {
+pub(super) fn check_whole(session: &Session, target: &Target) -> Result<(), Failure> {
     if target.functions.is_empty() {
         return Ok(());
     }
@@ -123,7 +123,7 @@ pub(super) async fn any_image(
 }
 
 /// Checks that what the stage adds to its image fits into a task definition, with what is live and kept.
-fn check_size(session: &Session, plan: &Plan) -> Result<(), Failure> {
+pub(super) fn check_size(session: &Session, plan: &Plan) -> Result<(), Failure> {
     let stage = &session.settings.stage;
     for change in &plan.changes {
         if let Some(Resource::Server(server)) = &change.after

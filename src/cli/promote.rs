@@ -1,5 +1,7 @@
 //! `mdo promote`: gives a stage the code of another one, with its own environment and settings.
 
+mod hosted;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -26,7 +28,8 @@ const CONCURRENCY: usize = 16;
 /// Give a stage the code that another stage runs
 ///
 /// Nothing is built, and nothing of this folder is sent: the code is what the other stage serves, byte for byte. Environment, memory, routes
-/// and whatever else the files say of a stage are the stage's own. What is live and in no file stays.
+/// and whatever else the files say of a stage are the stage's own. What is live and in no file stays. Of stages that servers host, it is the
+/// image that moves, and with it what is in it: routes, memory and timeouts of its functions.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   mdo promote dev prod
@@ -84,7 +87,9 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     };
     let mut session = Session::open(&target.place, &target.overrides()).await?;
     session.look_up(&target.functions).await?;
-    check_hosting(&source, &session)?;
+    if are_hosted(&source, &session)? {
+        return hosted::run(&args, (&source, &session), &target, (start, interrupt)).await;
+    }
     let selection = planning::select(&session.settings, &target.functions)?;
     let from = source.observe(&source.scope(false)).await?;
     check_place(&source, &session).await?;
@@ -141,15 +146,21 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     applying::run(&execution, &options).await.map(drop)
 }
 
-/// Code moves between functions of Lambda.
-fn check_hosting(source: &Session, session: &Session) -> Result<(), Failure> {
-    let hosted = [source, session].into_iter().find(|session| session.settings.server.is_some());
-    let Some(hosted) = hosted else { return Ok(()) };
-    let message = format!(
-        "stage {} is hosted by servers, which run an image and not the code of functions",
-        hosted.settings.stage
-    );
-    let help = format!("deploy the commit that the other stage runs: mdo deploy{}", session.flags());
+/// Whether servers host both stages. Code moves between functions of Lambda, and images between servers.
+fn are_hosted(source: &Session, session: &Session) -> Result<bool, Failure> {
+    let hosted = [source, session].map(|session| session.settings.server.is_some());
+    let [from, to] = [source, session].map(|session| &session.settings.stage);
+    let message = match hosted {
+        [true, true] => return Ok(true),
+        [false, false] => return Ok(false),
+        [true, false] => format!(
+            "stage {from} is hosted by servers, and stage {to} is not: an image is no code of functions"
+        ),
+        [false, true] => format!(
+            "stage {to} is hosted by servers, and stage {from} is not: the code of functions is no image"
+        ),
+    };
+    let help = format!("deploy the commit that stage {from} runs: mdo deploy{}", session.flags());
     Err(Failure::with_help(exit_code::USAGE, message, help))
 }
 

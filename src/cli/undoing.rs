@@ -1,7 +1,7 @@
 //! Whether a deploy may undo a rollback: somebody went back for a reason.
 
 use mdo_engine::Observed;
-use mdo_model::stack::{Change, Kind, Plan, Resource};
+use mdo_model::stack::{Action, Change, Kind, Plan, Resource};
 
 use super::consent;
 use super::session::Session;
@@ -45,6 +45,11 @@ fn undone(session: &Session, plan: &Plan, observed: &Observed) -> Option<String>
             && publishes(change)
             && facts.is_some_and(|facts| facts.rolled_back_from.is_some())
     };
+    if let Some(from) = observed.server.as_ref().and_then(|server| server.rolled_back_from)
+        && plan.changes.iter().any(replaces_tasks)
+    {
+        return Some(format!("stage {} was rolled back from revision {from}", session.settings.stage));
+    }
     let names: Vec<&str> = plan.changes.iter().filter(back).map(|change| change.id.name.as_str()).collect();
     let stage = &session.settings.stage;
     match names.as_slice() {
@@ -52,6 +57,14 @@ fn undone(session: &Session, plan: &Plan, observed: &Observed) -> Option<String>
         [name] => Some(format!("function {name} was rolled back at stage {stage}")),
         names => Some(format!("functions {} were rolled back at stage {stage}", names.join(", "))),
     }
+}
+
+/// Whether a change makes another revision of servers live.
+fn replaces_tasks(change: &Change) -> bool {
+    let of_tasks = ["image", "functions", "definition"];
+    change.id.kind == Kind::Server
+        && change.action == Action::Update
+        && of_tasks.into_iter().any(|field| change.touches(field))
 }
 
 /// Whether a change makes another version live.

@@ -89,6 +89,9 @@ pub struct LiveServer {
     pub running: u32,
     /// Whether a deployment is under way.
     pub rolling: bool,
+    /// The revision that a rollback has gone back from, as long as nothing newer was deployed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rolled_back_from: Option<u32>,
 }
 
 /// What is live of a function beyond the model.

@@ -58,6 +58,7 @@ impl ServerFound {
             wanted: service.desired.into(),
             running: service.running,
             rolling: service.named.len() > 1 || service.rolling,
+            rolled_back_from: service.rolled_back_from,
         })
     }
 }
@@ -282,13 +283,20 @@ impl Work<'_> {
             return Ok(Applied::default());
         }
         let changed = service::update(aws, names, wanted, &update, &place).await?;
+        let goes_back = revision.is_some() && state.known().revision.is_some();
+        let unmarked = match goes_back {
+            true => service::mark_rolled_back(aws, names, &live).await.err(),
+            false => None,
+        };
         self.follow(changed, Some(&live.task_definition), &target.arn).await?;
         let warnings = match revision {
             Some(_) => revisions::forget_old(aws, names, &live.named).await.err(),
             None => None,
         };
-        let warnings = warnings.map(|error| format!("old revisions are left: {error}"));
-        Ok(Applied { warnings: warnings.into_iter().collect(), ..Applied::default() })
+        let left = warnings.map(|error| format!("old revisions are left: {error}"));
+        let unmarked =
+            unmarked.map(|error| format!("the next deploy does not ask before it undoes this: {error}"));
+        Ok(Applied { warnings: left.into_iter().chain(unmarked).collect(), ..Applied::default() })
     }
 
     /// Brings the image that the change is about to where tasks pull it from.

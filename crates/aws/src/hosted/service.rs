@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, Deployment, DeploymentCircuitBreaker,
     DeploymentConfiguration, DeploymentRolloutState, DeploymentStrategy, LoadBalancer, NetworkConfiguration,
-    PropagateTags, Service, ServiceField, ThresholdConfiguration, ThresholdType,
+    PropagateTags, Service, ServiceField, Tag, ThresholdConfiguration, ThresholdType,
 };
 use aws_smithy_types::error::operation::BuildError;
 use mdo_engine::{Cause, Error, Run, Scope};
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::cluster::{self, ON_DEMAND, SPOT, owner};
 use super::network::Network;
+use super::revisions;
 use super::settling::once_settled;
 use super::target::{PORT, Target};
 use super::task::CONTAINER;
@@ -26,6 +27,9 @@ use crate::pages;
 
 /// How many tasks of a new version may fail before ECS goes back to the former one.
 const FAILURES: i32 = 2;
+
+/// The tag that says which revision a rollback has gone back from.
+const ROLLED_BACK: &str = "mdo:rolled-back-from";
 
 /// A service as it is live.
 #[derive(Clone, Debug)]
@@ -48,6 +52,8 @@ pub(super) struct LiveService {
     pub owner: Owner,
     /// Its tags of the project's own.
     pub tags: Tags,
+    /// The revision that a rollback has gone back from, as long as no newer one runs.
+    pub rolled_back_from: Option<u32>,
 }
 
 /// Looks for the stage's service. One that goes, or is gone, is none.
@@ -148,6 +154,7 @@ fn read(names: &Names, service: &Service) -> LiveService {
         spot: capacity.iter().any(|item| item.capacity_provider() == SPOT),
         rolls_back: service.deployment_configuration().is_some_and(rolls_back),
         owner: owner(service.tags(), names),
+        rolled_back_from: rolled_back_from(service),
         tags: Tags::recorded(
             service.tags().iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default())),
         ),
@@ -293,6 +300,26 @@ pub(super) async fn tag(aws: &Aws, names: &Names, arn: &str) -> Result<(), Error
     })
     .await
     .map(drop)
+}
+
+/// Notes on the service that a rollback has gone back from a revision.
+pub(super) async fn mark_rolled_back(aws: &Aws, names: &Names, live: &LiveService) -> Result<(), Error> {
+    // Of several steps back, the first one counts.
+    let from = revisions::number(&live.task_definition).filter(|_| live.rolled_back_from.is_none());
+    let Some(from) = from else { return Ok(()) };
+    let mark = Tag::builder().key(ROLLED_BACK).value(from.to_string()).build();
+    aws.call("ecs:TagResource", &names.service(), || {
+        aws.ecs.tag_resource().resource_arn(&live.arn).tags(mark.clone()).send()
+    })
+    .await
+    .map(drop)
+}
+
+fn rolled_back_from(service: &Service) -> Option<u32> {
+    let mark = service.tags().iter().find(|tag| tag.key() == Some(ROLLED_BACK))?;
+    let from: u32 = mark.value()?.parse().ok()?;
+    // A deploy registers a revision of its own, and the mark says nothing any more.
+    (from > revisions::number(service.task_definition()?)?).then_some(from)
 }
 
 /// Deletes the service, and waits until its tasks are gone. One that is not there is no error.

@@ -1,0 +1,97 @@
+//! The image of a hosted stage for another one.
+
+use std::time::Instant;
+
+use mdo_engine::{Observed, Packages};
+use mdo_model::project::Container;
+use mdo_model::stack::{self, Plan, Selection, Server};
+
+use super::{Args, CONCURRENCY, check_place};
+use crate::cli::applying::{self, Execution, RunOptions};
+use crate::cli::arguments::Target;
+use crate::cli::consent::Consent;
+use crate::cli::interrupt::Interrupt;
+use crate::cli::session::Session;
+use crate::cli::{hosting, planning, undoing};
+use crate::output::{self, Failure, exit_code};
+
+/// Gives a hosted stage the image that another one runs.
+pub(super) async fn run(
+    args: &Args,
+    (source, session): (&Session, &Session),
+    target: &Target,
+    (mut start, interrupt): (Instant, &Interrupt),
+) -> Result<(), Failure> {
+    hosting::check_whole(session, target)?;
+    let from = source.observe(&source.scope(false)).await?;
+    check_place(source, session).await?;
+    let image = image(source, session, &from)?;
+    let scope = session.scope(false);
+    let observed = session.observe(&scope).await?;
+    planning::check_required_environment(session, target, &Selection::All, &observed)?;
+    let plan = plan(session, target, image, &observed).await?;
+    hosting::check_size(session, &plan)?;
+    let location = session.provider.location().await?;
+    let packages = Packages::default();
+    let execution = Execution::of(session, &plan, &packages, &location);
+    if plan.is_empty() {
+        applying::show_nothing(&execution, args.json, "nothing to do: the stages run the same image");
+        return Ok(());
+    }
+    if args.dry_run {
+        applying::show_dry(&execution, args.json);
+        return Ok(());
+    }
+    if !args.json {
+        output::data(&format!("stage {} gets the image of stage {}\n\n", args.to, args.from));
+    }
+    applying::show(&execution, args.json);
+    let asked = Instant::now();
+    Consent { yes: args.yes }.to_delete(session, &plan).await?;
+    undoing::check(session, (&plan, &observed), args.yes).await?;
+    // The time that a person takes to answer is not the command's.
+    start += asked.elapsed();
+    let options = RunOptions {
+        verb: "Promoted",
+        json: args.json,
+        documents: None,
+        concurrency: CONCURRENCY,
+        start,
+        interrupt,
+    };
+    applying::run(&execution, &options).await.map(drop)
+}
+
+/// The way to the image, with everything else as the files say of the stage; but what is in the image comes with it.
+async fn plan(
+    session: &Session,
+    target: &Target,
+    image: &Server,
+    observed: &Observed,
+) -> Result<Plan, Failure> {
+    let mut desired = stack::hosted(&session.settings, &image.image).unwrap_or_default();
+    if let Some(server) = &mut desired.server {
+        server.architecture = image.architecture;
+        server.definition = image.definition.clone();
+    }
+    let shared = planning::shared(session, &session.scope(false), &desired, observed).await?;
+    let unset = planning::unset(target, observed);
+    let names = session.settings.names();
+    let plan = stack::plan(&names, desired, &observed.stack, &Selection::All, &unset, &shared);
+    Ok(plan.with_origins(&session.settings))
+}
+
+/// What the source runs.
+fn image<'a>(source: &Session, session: &Session, from: &'a Observed) -> Result<&'a Server, Failure> {
+    let stage = &session.settings.stage;
+    let container = session.settings.server.as_ref().map(|server| &server.container);
+    if let Some(Container::Image { reference, .. }) = container {
+        let message = format!("stage {stage} runs the image that project.toml names: {reference}");
+        let help = format!("name the other image there, and deploy it: mdo deploy{}", session.flags());
+        return Err(Failure::with_help(exit_code::USAGE, message, help));
+    }
+    from.stack.server.as_ref().ok_or_else(|| {
+        let message = format!("nothing is deployed at stage {}", source.settings.stage);
+        Failure::with_help(exit_code::FAILED, message, format!("mdo deploy{}", source.flags()))
+    })
+}
