@@ -142,12 +142,8 @@ fn told(finished: &Finished, names: &Names) -> String {
         Outcome::Skipped(needed) => format!("skipped, {needed} is not there"),
         Outcome::Interrupted => "interrupted".to_owned(),
     };
-    format!(
-        "{} {}  {:.0} ms  {outcome}",
-        finished.id.kind,
-        finished.id.full_name(names),
-        finished.took.as_secs_f64() * 1e3
-    )
+    let took = finished.took.as_secs_f64();
+    format!("{} {}  {took:.3} s  {outcome}", finished.id.kind, finished.id.full_name(names))
 }
 
 /// The steps of one piece of work, on standard error: a line that changes on a terminal, a line for each elsewhere.

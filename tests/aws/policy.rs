@@ -177,6 +177,7 @@ fn every_call_of_a_hosted_stage_is_allowed_and_nothing_else_is_but_what_drift_ne
     for verb in ["plan", "list", "history", "key list", "logs", "status", "doctor"] {
         run(verb, "--operator");
     }
+    run("prune --keep 1 --yes", "--destroyer");
     run("destroy --yes", "--destroyer");
     run("deploy", "--deployer");
     hosted.set_edition("echo", "third");

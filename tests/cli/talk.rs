@@ -41,7 +41,7 @@ fn what_was_said_is_written_down_without_a_secret_for_its_owner_alone() {
     project.mdo(&format!("deploy --local -s TOKEN={secret} --log-file mdo.log")).succeeds();
     let log = project.read("mdo.log");
     assert!(!log.contains(secret), "{log}");
-    let done: Vec<&str> = log.lines().filter(|line| line.ends_with(" ms  done")).collect();
+    let done: Vec<&str> = log.lines().filter(|line| line.ends_with(" s  done")).collect();
     assert_eq!(done.len(), 6, "{log}");
     assert!(done.iter().any(|line| line.contains("Z function shop_echo  ")), "{log}");
     assert!(log.ends_with("Z exit code 0\n") && log.contains("Z exit code 2\n"), "{log}");
