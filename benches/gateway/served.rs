@@ -34,6 +34,8 @@ impl Served {
         assert!(project.mdo(&["init", "--name", "bench"]).stdout(Stdio::null()).status().unwrap().success());
         let open = "name = \"bench\"\n[api]\nthrottle = false\nquota = false\n";
         fs::write(project.folder.path().join("project.toml"), open).unwrap();
+        // What it says weighs more than function.json, which is what is edited.
+        fs::remove_file(project.folder.path().join(".env")).unwrap();
         project.edit(2);
         project
     }

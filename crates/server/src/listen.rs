@@ -107,7 +107,8 @@ pub async fn accept_with<H, Answer, B>(
             if let Some(head) = heads.next() {
                 request.extensions_mut().insert(head);
             }
-            let answer = handler(request, peer);
+            // A connection has room for its answer as long as it lives, and most of them are idle.
+            let answer = Box::pin(handler(request, peer));
             async move { Ok::<_, Infallible>(answer.await) }
         });
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));

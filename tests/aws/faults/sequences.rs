@@ -66,7 +66,6 @@ pub(super) fn all() -> Vec<Sequence> {
         destroy("destroy after a first deploy without alias", a_first_deploy_without_alias),
         destroy("destroy after a first deploy without function", a_first_deploy_without_function),
         deploy("new and changed derivatives", a_derivative_and_files_with_another_one),
-        deploy("permissions", a_stack_and_files_that_permit_more),
         destroy("destroy with derivatives", two_editions_of_a_derivative),
         Sequence {
             name: "prune",
@@ -80,20 +79,6 @@ pub(super) fn all() -> Vec<Sequence> {
             prepare: two_versions,
             command: ROLLBACK,
             settled: ROLLBACK,
-            ..Sequence::deploying("", nothing, "")
-        },
-        Sequence {
-            name: "canary finish",
-            prepare: a_trial,
-            command: "canary finish --json",
-            repeats: false,
-            ..Sequence::deploying("", nothing, "")
-        },
-        Sequence {
-            name: "key create",
-            prepare: a_stack,
-            command: "key create alice",
-            repeats: false,
             ..Sequence::deploying("", nothing, "")
         },
         Sequence {
@@ -129,19 +114,6 @@ fn a_stack_and_files_that_differ_in_everything(project: &TestProject) {
     let role = "shop_lambda_function";
     let policy = live.call("iam", "list_role_policies", json!({"RoleName": role}))["PolicyNames"][0].clone();
     live.call("iam", "delete_role_policy", json!({"RoleName": role, "PolicyName": policy}));
-}
-
-fn a_stack_and_files_that_permit_more(project: &TestProject) {
-    let reading = |what: &str| json!([{"allow": ["s3:GetObject"], "on": [format!("arn:aws:s3:::{what}/*")]}]);
-    project.set("echo", "permissions", reading("shop-before"));
-    a_stack(project);
-    project.set("echo", "permissions", reading("shop-samples"));
-}
-
-fn a_trial(project: &TestProject) {
-    a_stack(project);
-    project.set_edition("echo", "second");
-    project.mdo("deploy --canary 10% --yes -s GREETING=hello").exits(0);
 }
 
 fn two_versions(project: &TestProject) {

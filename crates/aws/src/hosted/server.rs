@@ -283,10 +283,9 @@ impl Work<'_> {
             return Ok(Applied::default());
         }
         let changed = service::update(aws, names, wanted, &update, &place).await?;
-        let goes_back = revision.is_some() && state.known().revision.is_some();
-        let unmarked = match goes_back {
-            true => service::mark_rolled_back(aws, names, &live).await.err(),
-            false => None,
+        let unmarked = match &revision {
+            Some(revision) => service::mark_rolled_back(aws, names, &live, revision).await.err(),
+            None => None,
         };
         self.follow(changed, Some(&live.task_definition), &target.arn).await?;
         let warnings = match revision {

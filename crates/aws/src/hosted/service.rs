@@ -302,10 +302,16 @@ pub(super) async fn tag(aws: &Aws, names: &Names, arn: &str) -> Result<(), Error
     .map(drop)
 }
 
-/// Notes on the service that a rollback has gone back from a revision.
-pub(super) async fn mark_rolled_back(aws: &Aws, names: &Names, live: &LiveService) -> Result<(), Error> {
+/// Notes on the service which revision it has gone back from, where it has gone back to an older one.
+pub(super) async fn mark_rolled_back(
+    aws: &Aws,
+    names: &Names,
+    live: &LiveService,
+    revision: &str,
+) -> Result<(), Error> {
+    let [from, to] = [&live.task_definition, revision].map(revisions::number);
     // Of several steps back, the first one counts.
-    let from = revisions::number(&live.task_definition).filter(|_| live.rolled_back_from.is_none());
+    let from = from.filter(|from| to.is_some_and(|to| to < *from) && live.rolled_back_from.is_none());
     let Some(from) = from else { return Ok(()) };
     let mark = Tag::builder().key(ROLLED_BACK).value(from.to_string()).build();
     aws.call("ecs:TagResource", &names.service(), || {
