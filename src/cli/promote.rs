@@ -67,7 +67,7 @@ pub(super) struct Args {
 type Served = BTreeMap<FunctionName, (u64, Sha256)>;
 
 pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure> {
-    let mut start = Instant::now();
+    let start = Instant::now();
     if args.from == args.to {
         let message = format!("stage {} has its own code already", args.to);
         return Err(Failure::with_help(exit_code::USAGE, message, "name two stages: mdo promote dev prod"));
@@ -118,21 +118,33 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         ..Packages::default()
     };
     let execution = Execution::of(&session, &plan, &packages, &location);
-    if plan.is_empty() {
-        applying::show_nothing(&execution, args.json, "nothing to do: the stages run the same code");
+    carry_out(&args, "code", (&session, &observed), &execution, (start, interrupt)).await
+}
+
+/// Shows what a promotion changes, asks where that is owed, and does it. `what` is what the stages have in common then.
+async fn carry_out(
+    args: &Args,
+    what: &str,
+    (session, observed): (&Session, &Observed),
+    execution: &Execution<'_>,
+    (mut start, interrupt): (Instant, &Interrupt),
+) -> Result<(), Failure> {
+    if execution.plan.is_empty() {
+        let why = format!("nothing to do: the stages run the same {what}");
+        applying::show_nothing(execution, args.json, &why);
         return Ok(());
     }
     if args.dry_run {
-        applying::show_dry(&execution, args.json);
+        applying::show_dry(execution, args.json);
         return Ok(());
     }
     if !args.json {
-        output::data(&format!("stage {} gets the code of stage {}\n\n", args.to, args.from));
+        output::data(&format!("stage {} gets the {what} of stage {}\n\n", args.to, args.from));
     }
-    applying::show(&execution, args.json);
+    applying::show(execution, args.json);
     let asked = Instant::now();
-    Consent { yes: args.yes }.to_delete(&session, &plan).await?;
-    undoing::check(&session, (&plan, &observed), args.yes).await?;
+    Consent { yes: args.yes }.to_delete(session, execution.plan).await?;
+    undoing::check(session, (execution.plan, observed), args.yes).await?;
     // The time that a person takes to answer is not the command's.
     start += asked.elapsed();
     let options = RunOptions {
@@ -143,7 +155,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         start,
         interrupt,
     };
-    applying::run(&execution, &options).await.map(drop)
+    applying::run(execution, &options).await.map(drop)
 }
 
 /// Whether servers host both stages. Code moves between functions of Lambda, and images between servers.

@@ -6,21 +6,20 @@ use mdo_engine::{Observed, Packages};
 use mdo_model::project::Container;
 use mdo_model::stack::{self, Plan, Selection, Server};
 
-use super::{Args, CONCURRENCY, check_place};
-use crate::cli::applying::{self, Execution, RunOptions};
+use super::{Args, carry_out, check_place};
+use crate::cli::applying::Execution;
 use crate::cli::arguments::Target;
-use crate::cli::consent::Consent;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::session::Session;
-use crate::cli::{hosting, planning, undoing};
-use crate::output::{self, Failure, exit_code};
+use crate::cli::{hosting, planning};
+use crate::output::{Failure, exit_code};
 
 /// Gives a hosted stage the image that another one runs.
 pub(super) async fn run(
     args: &Args,
     (source, session): (&Session, &Session),
     target: &Target,
-    (mut start, interrupt): (Instant, &Interrupt),
+    times: (Instant, &Interrupt),
 ) -> Result<(), Failure> {
     hosting::check_whole(session, target)?;
     let from = source.observe(&source.scope(false)).await?;
@@ -34,32 +33,7 @@ pub(super) async fn run(
     let location = session.provider.location().await?;
     let packages = Packages::default();
     let execution = Execution::of(session, &plan, &packages, &location);
-    if plan.is_empty() {
-        applying::show_nothing(&execution, args.json, "nothing to do: the stages run the same image");
-        return Ok(());
-    }
-    if args.dry_run {
-        applying::show_dry(&execution, args.json);
-        return Ok(());
-    }
-    if !args.json {
-        output::data(&format!("stage {} gets the image of stage {}\n\n", args.to, args.from));
-    }
-    applying::show(&execution, args.json);
-    let asked = Instant::now();
-    Consent { yes: args.yes }.to_delete(session, &plan).await?;
-    undoing::check(session, (&plan, &observed), args.yes).await?;
-    // The time that a person takes to answer is not the command's.
-    start += asked.elapsed();
-    let options = RunOptions {
-        verb: "Promoted",
-        json: args.json,
-        documents: None,
-        concurrency: CONCURRENCY,
-        start,
-        interrupt,
-    };
-    applying::run(&execution, &options).await.map(drop)
+    carry_out(args, "image", (session, &observed), &execution, times).await
 }
 
 /// The way to the image, with everything else as the files say of the stage; but what is in the image comes with it.
