@@ -1,7 +1,7 @@
 //! Whether a deploy may undo a rollback: somebody went back for a reason.
 
 use mdo_engine::Observed;
-use mdo_model::stack::{Action, Change, Kind, Plan, Resource};
+use mdo_model::stack::{Change, Kind, Plan, Resource};
 
 use super::consent;
 use super::session::Session;
@@ -39,19 +39,19 @@ pub(super) fn say(session: &Session, plan: &Plan, observed: &Observed) {
 
 /// `function echo was rolled back at stage dev`, of the functions that the plan brings forward again.
 fn undone(session: &Session, plan: &Plan, observed: &Observed) -> Option<String> {
+    let stage = &session.settings.stage;
+    if let Some(from) = observed.server.as_ref().and_then(|server| server.rolled_back_from)
+        && plan.changes.iter().any(|change| change.id.kind == Kind::Server && publishes(change))
+    {
+        return Some(format!("stage {stage} was rolled back from revision {from}"));
+    }
     let back = |change: &&Change| {
         let facts = change.id.name.parse().ok().and_then(|name| observed.functions.get(&name));
         change.id.kind == Kind::Function
             && publishes(change)
             && facts.is_some_and(|facts| facts.rolled_back_from.is_some())
     };
-    if let Some(from) = observed.server.as_ref().and_then(|server| server.rolled_back_from)
-        && plan.changes.iter().any(replaces_tasks)
-    {
-        return Some(format!("stage {} was rolled back from revision {from}", session.settings.stage));
-    }
     let names: Vec<&str> = plan.changes.iter().filter(back).map(|change| change.id.name.as_str()).collect();
-    let stage = &session.settings.stage;
     match names.as_slice() {
         [] => None,
         [name] => Some(format!("function {name} was rolled back at stage {stage}")),
@@ -59,18 +59,11 @@ fn undone(session: &Session, plan: &Plan, observed: &Observed) -> Option<String>
     }
 }
 
-/// Whether a change makes another revision of servers live.
-fn replaces_tasks(change: &Change) -> bool {
-    let of_tasks = ["image", "functions", "definition"];
-    change.id.kind == Kind::Server
-        && change.action == Action::Update
-        && of_tasks.into_iter().any(|field| change.touches(field))
-}
-
-/// Whether a change makes another version live.
+/// Whether a change makes another version live, or another revision.
 fn publishes(change: &Change) -> bool {
     match (&change.before, &change.after) {
         (Some(Resource::Function(before)), Some(Resource::Function(after))) => !before.freezes_as(after),
+        (Some(Resource::Server(before)), Some(Resource::Server(after))) => !before.freezes_as(after),
         _ => false,
     }
 }

@@ -180,6 +180,12 @@ fn rolling_back_is_one_write_and_a_mark_and_goes_on_from_there() {
     hosted.mdo("deploy --yes").succeeds();
     hosted.set_edition("echo", "fifth");
     hosted.mdo("deploy").succeeds();
+    // A size that was gone back from is not brought again unasked either.
+    let manifest = hosted.project.read("project.toml");
+    hosted.project.write("project.toml", &manifest.replace("tasks = 2", "tasks = 2\nmemory = 1024"));
+    hosted.mdo("deploy").succeeds();
+    hosted.mdo("rollback").exits(0);
+    hosted.mdo("deploy").exits(2).says("stage prod was rolled back from revision ");
 }
 
 #[test]

@@ -22,24 +22,6 @@ use crate::{unexpected, written};
 /// What stands in the model for an image in a task definition that mdo would not write.
 const EDITED: &str = "(edited by hand)";
 
-/// The fields of a server that its task definition holds.
-const OF_TASKS: [&str; 14] = [
-    "image",
-    "cpu",
-    "memory",
-    "architecture",
-    "description",
-    "routes",
-    "cors",
-    "binary_media_types",
-    "functions",
-    "keys",
-    "throttle",
-    "stop_timeout",
-    "task_role",
-    "secrets",
-];
-
 /// A server as AWS tells it.
 pub(super) struct ServerFound {
     service: Option<LiveService>,
@@ -265,7 +247,9 @@ impl Work<'_> {
             group::retag(aws, &names.server_log_group(), tags.0, tags.1).await?;
         }
         let divides = wanted.throttle.is_some() && touches("tasks.min");
-        let is_new = divides || OF_TASKS.into_iter().any(touches);
+        let is_same = matches!(&change.before, Some(Resource::Server(before))
+            if before.freezes_as(wanted) && before.keys == wanted.keys);
+        let is_new = divides || !is_same;
         let revision = if is_new { Some(self.register(wanted).await?) } else { None };
         let network = state.network()?;
         let place = Where { network: &network, target: &target };

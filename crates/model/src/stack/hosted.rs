@@ -113,6 +113,30 @@ pub struct Server {
     pub tags: Tags,
 }
 
+impl Server {
+    /// What a revision of another one froze, with as many tasks, as reachable and for the same keys as this one.
+    #[must_use]
+    pub fn with_revision(&self, frozen: &Self) -> Self {
+        Self {
+            image: frozen.image.clone(),
+            size: frozen.size,
+            architecture: frozen.architecture,
+            definition: frozen.definition.clone(),
+            functions: frozen.functions.clone(),
+            throttle: frozen.throttle,
+            stop_timeout: frozen.stop_timeout,
+            task_role: frozen.task_role.clone(),
+            secrets: frozen.secrets.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether two freeze the same, the keys that they let in aside.
+    pub fn freezes_as(&self, other: &Self) -> bool {
+        self.with_revision(other) == *self
+    }
+}
+
 /// A function of a hosted stage, as far as it is not in the image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostedFunction {

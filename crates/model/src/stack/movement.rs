@@ -23,18 +23,7 @@ pub fn plan_keys(names: &Names, live: &Stack, keys: BTreeMap<KeyName, Key>) -> P
 /// Plans the way back to what `earlier` ran, with everything that was frozen with it. What is not frozen, the number of tasks for
 /// instance, stays as it is live; so do the keys, for a key that was taken away since must not open anything again.
 pub fn rollback(names: &Names, live: &Stack, earlier: &Server) -> Plan {
-    let server = live.server.as_ref().map(|live| Server {
-        image: earlier.image.clone(),
-        size: earlier.size,
-        architecture: earlier.architecture,
-        definition: earlier.definition.clone(),
-        functions: earlier.functions.clone(),
-        throttle: earlier.throttle,
-        stop_timeout: earlier.stop_timeout,
-        task_role: earlier.task_role.clone(),
-        secrets: earlier.secrets.clone(),
-        ..live.clone()
-    });
+    let server = live.server.as_ref().map(|live| live.with_revision(earlier));
     let before = Stack { server: live.server.clone(), ..Stack::default() };
     difference(names, &before, &Stack { server, ..Stack::default() })
 }
