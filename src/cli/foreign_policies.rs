@@ -27,7 +27,7 @@ pub(super) async fn check(session: &Session, plan: &Plan) -> Result<(), Failure>
 /// # Errors
 /// As [`check`], and when the stack cannot be read.
 pub(super) async fn check_all(session: &Session) -> Result<(), Failure> {
-    let observed = session.provider.observe(&Scope { thorough: true, ..session.scope(false) }).await?;
+    let observed = session.observe(&Scope { thorough: true, ..session.scope(false) }).await?;
     let resources = observed.stack.resources(&session.settings.names());
     refuse(&held(session, resources.keys()).await?)
 }

@@ -197,8 +197,8 @@ fn unparsed(mut error: clap::Error) -> ExitCode {
     hide_assigned_value(&mut error);
     if error.use_stderr() {
         let failure = unparsed_failure(&assigned::hide(&error.render().to_string()), advice.clone());
-        output::follow_unparsed(typed::command);
         let is_json = std::env::args_os().any(|argument| argument == "--json");
+        output::follow_unparsed(typed::command, is_json);
         if let Some(document) = output::FailureDocument::new(&failure).filter(|_| is_json) {
             output::json(&document);
         }

@@ -81,7 +81,7 @@ pub(crate) fn set_talk(args: &TalkArgs, command: impl Fn() -> String, json: bool
 }
 
 /// As [`set_talk`], for a command line that could not be read: who follows events or the log is told why.
-pub(crate) fn follow_unparsed(command: impl Fn() -> String) {
+pub(crate) fn follow_unparsed(command: impl Fn() -> String, json: bool) {
     let args = TalkArgs {
         verbose: false,
         quiet: false,
@@ -89,7 +89,6 @@ pub(crate) fn follow_unparsed(command: impl Fn() -> String) {
         events: given("--events"),
         color: ColorChoice::Auto,
     };
-    let json = std::env::args_os().any(|argument| argument == "--json");
     if let Err(failure) = set_talk(&args, command, json) {
         super::message(&failure.text());
     }

@@ -14,6 +14,7 @@ mod floor;
 mod hosted;
 mod iam;
 mod lambda;
+mod last_look;
 mod logs;
 mod observe;
 mod ownership;
@@ -43,7 +44,8 @@ use self::api_gateway::ApiGatewayState;
 use self::client::{Aws, ConnectOptions};
 use self::events::EventsState;
 use self::hosted::HostedState;
-use self::lambda::{KnownLayers, LastLook};
+use self::lambda::KnownLayers;
+use self::last_look::LastLook;
 pub use self::s3::S3Object;
 pub use self::secrets::SecretReader;
 
@@ -64,7 +66,10 @@ pub struct AwsProvider {
     rules: EventsState,
     hosted: HostedState,
     /// What `prune` looks at last, before it removes anything.
-    last_look: LastLook,
+    /// The layer versions that functions run with.
+    last_layers: LastLook,
+    /// The images that revisions of servers need.
+    last_images: LastLook,
     /// Whose lines are whose, for who reads logs.
     logging: logs::KnownVersions,
     known: Mutex<Known>,
@@ -123,7 +128,8 @@ impl AwsProvider {
             gateway: ApiGatewayState::new(settings),
             rules: EventsState::default(),
             hosted: HostedState::new(settings),
-            last_look: LastLook::default(),
+            last_layers: LastLook::default(),
+            last_images: LastLook::default(),
             logging: logs::KnownVersions::default(),
             known: Mutex::default(),
         })
@@ -176,7 +182,9 @@ impl AwsProvider {
             Kind::FunctionVersion => self.delete_function_version(change).await,
             Kind::Deployment => api_gateway::delete_deployment(&self.aws, change).await,
             Kind::Revision => hosted::delete_revision(&self.aws, &self.names, change).await,
-            Kind::Image => hosted::delete_image(&self.aws, &self.names, change, run).await,
+            Kind::Image => {
+                hosted::delete_image((&self.aws, &self.names), &self.last_images, change, run).await
+            }
             Kind::Function => self.apply_function(change, run).await,
             Kind::LogGroup => logs::apply(&self.aws, &self.names, change, run, self.adopts()).await,
             Kind::Api | Kind::Stage | Kind::Key => {
@@ -231,10 +239,7 @@ impl AwsProvider {
             (Action::Delete, _) => {
                 run.all_usable(change).await?;
                 match self.remaining_function().await? {
-                    Some(function) => Ok(Applied {
-                        warnings: vec![format!("kept, because function {function} lives on")],
-                        ..Applied::default()
-                    }),
+                    Some(function) => Ok(Applied::kept(format_args!("function {function} lives on"))),
                     None => iam::delete(&self.aws, &self.names, &self.regions | &listed).await,
                 }
             }

@@ -133,6 +133,13 @@ pub struct Applied {
     pub warnings: Vec<String>,
 }
 
+impl Applied {
+    /// What was to go stays.
+    pub fn kept(why: impl std::fmt::Display) -> Self {
+        Self { warnings: vec![format!("kept, because {why}")], ..Self::default() }
+    }
+}
+
 /// What came of one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {

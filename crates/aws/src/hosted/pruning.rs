@@ -11,6 +11,7 @@ use mdo_model::stack::{Change, Image, LiveVersions, Revision, RevisionId};
 
 use super::{repository, revisions, service, task};
 use crate::client::Aws;
+use crate::last_look::LastLook;
 use crate::ownership::Owner;
 use crate::{pages, unexpected};
 
@@ -19,17 +20,26 @@ const PAGE: i32 = 1000;
 
 /// The revisions and images of all hosted stages. Nothing has to be observed before.
 pub(crate) async fn live(aws: &Aws, names: &Names) -> Result<LiveVersions, Error> {
-    let revisions = async {
-        let stages = service::stages(aws, names).await?;
-        try_join_all(stages.into_iter().map(|stage| of_stage(aws, names, stage))).await
-    };
-    let (revisions, images) = futures::try_join!(revisions, images(aws, names))?;
-    let mut live = LiveVersions { images, ..LiveVersions::default() };
-    for of_stage in revisions {
+    let (revisions, images) = futures::try_join!(every_revision(aws, names), images(aws, names))?;
+    Ok(LiveVersions { images, ..revisions })
+}
+
+/// The revisions of all hosted stages, and those that their services run or are about to.
+async fn every_revision(aws: &Aws, names: &Names) -> Result<LiveVersions, Error> {
+    let stages = service::stages(aws, names).await?;
+    let each = stages.into_iter().map(|stage| of_stage(aws, names, stage));
+    let mut live = LiveVersions::default();
+    for of_stage in try_join_all(each).await? {
         live.revisions.extend(of_stage.revisions);
         live.revisions_in_use.extend(of_stage.revisions_in_use);
     }
     Ok(live)
+}
+
+/// The images that a revision needs.
+async fn images_in_use(aws: &Aws, names: &Names) -> Result<BTreeSet<String>, Error> {
+    let live = every_revision(aws, names).await?;
+    Ok(live.revisions.into_values().filter_map(|revision| revision.image).collect())
 }
 
 /// The revisions of a stage, and those that its service runs or is about to.
@@ -93,7 +103,7 @@ pub(crate) async fn delete_revision(aws: &Aws, names: &Names, change: &Change) -
     let names = Names { project: names.project.clone(), stage };
     let is_named = |arn: &String| arn.rsplit_once(':').is_some_and(|(_, named)| named == number);
     if service::named(aws, &names).await?.iter().any(is_named) {
-        return Ok(kept("the stage's service has come to run it"));
+        return Ok(Applied::kept("the stage's service has come to run it"));
     }
     match revisions::deregister(aws, &names, &format!("{}:{number}", names.service())).await {
         Err(error) if !error.is(&Cause::Gone) => Err(error),
@@ -103,17 +113,14 @@ pub(crate) async fn delete_revision(aws: &Aws, names: &Names, change: &Change) -
 
 /// Removes an image with all of its tags, unless a revision has come to need it.
 pub(crate) async fn delete_image(
-    aws: &Aws,
-    names: &Names,
+    (aws, names): (&Aws, &Names),
+    last: &LastLook,
     change: &Change,
     run: &Run<'_>,
 ) -> Result<Applied, Error> {
     run.all_usable(change).await?;
-    let stages = service::stages(aws, names).await?;
-    let live = try_join_all(stages.into_iter().map(|stage| of_stage(aws, names, stage))).await?;
-    let mut revisions = live.iter().flat_map(|of_stage| of_stage.revisions.values());
-    if revisions.any(|revision| revision.image.as_ref() == Some(&change.id.name)) {
-        return Ok(kept("a revision has come to need it"));
+    if last.has(&change.id.name, images_in_use(aws, names)).await? {
+        return Ok(Applied::kept("a revision has come to need it"));
     }
     let name = names.repository();
     let image = ImageIdentifier::builder().image_digest(&change.id.name).build();
@@ -138,8 +145,4 @@ pub(crate) async fn delete_image(
             Err(Error::new(Cause::Busy, format!("the registry keeps the image: {why}")))
         }
     }
-}
-
-fn kept(why: &str) -> Applied {
-    Applied { warnings: vec![format!("kept, because {why}")], ..Applied::default() }
 }

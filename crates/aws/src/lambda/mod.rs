@@ -17,7 +17,6 @@ mod versions;
 pub(crate) use functions::is_foreign;
 pub(crate) use layers::KnownLayers;
 pub(crate) use marks::Marks;
-pub(crate) use pruning::LastLook;
 pub(crate) use read::{
     CONCURRENCY_TAG, Live, Lookup, account_in, idle, is_busy, list, look_up, read_tags, reserved,
     settled_soon,

@@ -2,7 +2,6 @@
 //! one.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_lambda::types::FunctionConfiguration as LiveConfiguration;
@@ -12,20 +11,12 @@ use mdo_model::project::FunctionName;
 use mdo_model::stack::{
     Change, Deployment, FunctionVersion, FunctionVersionId, LayerVersion, LayerVersionId, LiveVersions,
 };
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use super::functions::ignore_absent;
 use super::layers::Version;
 use super::read::{self, Lookup};
 use crate::ownership::Owner;
 use crate::{AwsProvider, api_gateway, hosted, unexpected};
-
-/// For how long what functions run with is taken to be what was read of it. Another pipeline may deploy meanwhile.
-const FRESH_FOR: Duration = Duration::from_secs(5);
-
-/// The layer versions that functions run with, as they were read last while versions are removed.
-pub(crate) type LastLook = Mutex<Option<(Instant, BTreeSet<String>)>>;
 
 #[async_trait]
 impl Versions for AwsProvider {
@@ -122,8 +113,7 @@ impl AwsProvider {
             Err(error)
                 if error.is(&Cause::Busy) || error.is(&Cause::Exists) || error.is(&Cause::Concurrent) =>
             {
-                let warnings = vec!["kept, because an alias has come to point at it".to_owned()];
-                Ok(Applied { warnings, ..Applied::default() })
+                Ok(Applied::kept("an alias has come to point at it"))
             }
             answer => ignore_absent(answer).map(|()| Applied::default()),
         }
@@ -169,24 +159,10 @@ impl AwsProvider {
         let numbered = full.rsplit_once(':').and_then(|(layer, number)| Some((layer, number.parse().ok()?)));
         let (layer, number): (&str, u64) = numbered.ok_or_else(|| unexpected(change))?;
         let arn = self.aws.arn("lambda", format_args!("layer:{full}"))?;
-        if self.is_in_use_now(&arn).await? {
-            let warnings = vec!["kept, because a function has come to run with it".to_owned()];
-            return Ok(Applied { warnings, ..Applied::default() });
+        if self.last_layers.has(&arn, self.layers_in_use()).await? {
+            return Ok(Applied::kept("a function has come to run with it"));
         }
         self.delete_version(layer, number).await?;
         Ok(Applied::default())
-    }
-
-    /// Whether a function runs with a layer version. One look serves the removals of the next few seconds.
-    async fn is_in_use_now(&self, arn: &str) -> Result<bool, Error> {
-        let mut last = self.last_look.lock().await;
-        if let Some((_, in_use)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH_FOR) {
-            return Ok(in_use.contains(arn));
-        }
-        let begun = Instant::now();
-        let in_use = self.layers_in_use().await?;
-        let is_in_use = in_use.contains(arn);
-        *last = Some((begun, in_use));
-        Ok(is_in_use)
     }
 }

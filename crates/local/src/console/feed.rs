@@ -55,16 +55,14 @@ async fn tell(console: Arc<Console>, page: Sender<Bytes>, _place: OwnedSemaphore
     let telling = async {
         let mut feed = Feed::new(&console, &page).await;
         // Whatever the page knew before, the log begins anew.
-        feed.send("begin", &()).await?;
-        loop {
-            feed.look().await?;
+        let mut is_there = feed.send("begin", &()).await.is_ok();
+        while is_there {
+            is_there = feed.look().await.is_ok();
             tokio::time::sleep(RHYTHM).await;
         }
-        #[expect(unreachable_code, reason = "it names the type of what goes wrong")]
-        Ok::<(), Gone>(())
     };
     tokio::select! {
-        _ = telling => {}
+        () = telling => {}
         () = console.stop.cancelled() => {}
         () = page.closed() => {}
     }

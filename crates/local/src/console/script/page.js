@@ -56,8 +56,9 @@ function show() {
   const views = { logs: logsView, pictures: picturesView, configuration: configurationView, function: () => functionView(decodeURIComponent(name ?? "")) };
   view = (views[page] ?? overviewView)();
   byId("main").replaceChildren(view.element);
+  const current = `#/${views[page] ? page : ""}`;
   for (const link of document.querySelectorAll("nav a")) {
-    if (link.getAttribute("href") === `#/${views[page] && page !== "function" ? page : ""}` && page !== "function") link.setAttribute("aria-current", "page");
+    if (link.getAttribute("href") === current) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   if (overview) view.overview?.(overview);
