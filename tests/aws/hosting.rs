@@ -1,5 +1,7 @@
 //! A stage that servers answer, from the command line to the calls: deployed, changed, moved back, switched and taken away.
 
+mod movement;
+
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -11,7 +13,6 @@ use crate::support::command::Output;
 use crate::support::fault::Fault;
 use crate::support::hosted::{HostedProject, PLAIN};
 use crate::support::podman::{Podman, static_server};
-use crate::support::project::MANIFEST;
 
 /// What comes of a first deploy, the registry's part aside: twenty writes.
 const FIRST: [&str; 20] = [
@@ -139,113 +140,6 @@ fn a_key_reaches_the_tasks_with_two_writes_more() {
     hosted.mdo("key delete alice --yes").succeeds();
     assert_eq!(hosted.writes(), ["RegisterTaskDefinition", "UpdateService", "DeleteApiKey"]);
     hosted.mdo("plan").succeeds().says("nothing to do");
-}
-
-#[test]
-fn rolling_back_is_one_write_and_a_mark_and_goes_on_from_there() {
-    let Some(hosted) = HostedProject::with_echo() else { return };
-    hosted.mdo("rollback").exits(1).says("nothing is deployed at stage prod");
-    hosted.mdo("deploy -s GREETING=hello").succeeds();
-    hosted.mdo("rollback").exits(1).says("stage prod has run nothing else before");
-    hosted.set_edition("echo", "second");
-    hosted.mdo("deploy -s GREETING=second").succeeds();
-    hosted.set_edition("echo", "third");
-    hosted.mdo("deploy -s GREETING=third").succeeds();
-    hosted.writes();
-
-    let output = hosted.mdo("rollback").succeeds();
-    output.says("Rolled back in ").says("environment of echo  ~ GREETING").says("image  ");
-    output.says("going back from revision 3 to revision 2");
-    // The tag is for the next deploy, which asks before it undoes this.
-    assert_eq!(hosted.writes(), ["UpdateService", "TagResource"]);
-    hosted
-        .mdo("plan")
-        .succeeds()
-        .says("note: stage prod was rolled back from revision 3: a deploy would undo that, and asks before");
-    hosted.mdo("deploy").exits(2).says("stage prod was rolled back from revision 3, and this would undo it");
-    assert_eq!(hosted.writes(), Vec::<String>::new());
-    hosted.mdo("rollback").exits(0).says("going back from revision 2 to revision 1");
-    assert_eq!(hosted.writes(), ["UpdateService"]);
-    hosted.mdo("rollback --steps 2").exits(1).says("stage prod has run nothing else before");
-    hosted.mdo("rollback --to 3 --no-wait").succeeds().says("mdo list --stage prod");
-    hosted.mdo("list").succeeds().says("  revision 3  image ");
-    hosted.mdo("rollback --to 3").succeeds().says("nothing to do: revision 3 says what runs");
-    let unknown = hosted.mdo("rollback --to 77").exits(2);
-    unknown.says("there is no revision 77 of shop-prod").says("help: there are 3, 2, 1");
-    hosted.project.mdo("rollback --local --stage prod").exits(1).says("nothing is deployed at stage prod");
-    // What runs is the newest again: nothing is left that a deploy would undo. Neither is it after one that undoes it.
-    hosted.set_edition("echo", "fourth");
-    hosted.mdo("deploy").succeeds();
-    hosted.mdo("rollback").exits(0);
-    hosted.mdo("deploy --yes").succeeds();
-    hosted.set_edition("echo", "fifth");
-    hosted.mdo("deploy").succeeds();
-    // A size that was gone back from is not brought again unasked either.
-    let manifest = hosted.project.read("project.toml");
-    hosted.project.write("project.toml", &manifest.replace("tasks = 2", "tasks = 2\nmemory = 1024"));
-    hosted.mdo("deploy").succeeds();
-    hosted.mdo("rollback").exits(0);
-    hosted.mdo("deploy").exits(2).says("stage prod was rolled back from revision ");
-}
-
-#[test]
-fn a_hosted_stage_gets_the_image_of_another_with_its_own_environment_and_size() {
-    let Some(hosted) = HostedProject::with_echo() else { return };
-    let stages = "[stages.test]\nhosting = \"server\"\n[stages.plain]\n";
-    hosted.project.write("project.toml", &format!("{MANIFEST}{PLAIN}{stages}"));
-    let test = |command: &str| {
-        let command = format!("{command} --stage test --server-program ../mdo-server");
-        hosted.project.mdo(&command).through(&hosted.proxy)
-    };
-    hosted.mdo("deploy -s GREETING=prod").succeeds();
-    hosted.set_edition("echo", "second");
-    test("deploy -s GREETING=test").succeeds();
-    // What lies in the folder is not what is promoted.
-    hosted.set_edition("echo", "third");
-    hosted.writes();
-    hosted.pushed();
-    let promote =
-        |flags: &str| hosted.project.mdo(&format!("promote test prod {flags}")).through(&hosted.proxy);
-    promote("--dry-run").succeeds().says("~ server     shop-prod\n               image  ");
-    assert_eq!(hosted.writes(), Vec::<String>::new());
-    let promoted = promote("").succeeds();
-    promoted.says("stage prod gets the image of stage test\n").says("Promoted in ");
-    promoted.says("kept GREETING, which no file sets");
-    assert_eq!(hosted.writes(), ["RegisterTaskDefinition", "UpdateService"]);
-    assert_eq!(hosted.pushed(), Vec::<String>::new());
-    promote("").succeeds().says("nothing to do: the stages run the same image");
-    assert_eq!(hosted.writes(), Vec::<String>::new());
-
-    hosted.mdo("rollback").exits(0);
-    promote("").exits(2).says("stage prod was rolled back from revision 2, and this would undo it");
-    promote("--yes").succeeds();
-    let cannot = hosted.project.mdo("promote test plain").through(&hosted.proxy).exits(2);
-    cannot.says("stage test is hosted by servers, and stage plain is not: an image is no code of functions");
-    let cannot = hosted.project.mdo("promote plain prod").through(&hosted.proxy).exits(2);
-    cannot.says("stage prod is hosted by servers, and stage plain is not: the code of functions is no image");
-    promote("echo").exits(2).says("its functions are in one image and go together");
-}
-
-#[test]
-fn a_key_that_was_deleted_does_not_come_back_with_a_rollback() {
-    let Some(hosted) = HostedProject::with_echo() else { return };
-    hosted.mdo("deploy -s GREETING=hello").succeeds();
-    hosted.mdo("key create alice").succeeds();
-    hosted.set_edition("echo", "second");
-    hosted.mdo("deploy").succeeds();
-    hosted.mdo("key delete alice --yes").succeeds();
-    hosted.writes();
-    hosted.mdo("rollback").succeeds();
-    // The revision that let alice in is not run again: one that says the same without her is.
-    assert_eq!(hosted.writes(), ["RegisterTaskDefinition", "UpdateService"]);
-    let plan = hosted.mdo("plan --json").json();
-    let fields: Vec<&str> = plan["changes"][0]["fields"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|field| field["path"].as_str().unwrap())
-        .collect();
-    assert_eq!(fields, ["image"], "{plan:#}");
 }
 
 #[test]
@@ -490,28 +384,4 @@ fn by_hand() {
     }
     println!("# mdo-server: {}", static_server().display());
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
-}
-
-#[test]
-fn images_and_revisions_that_nothing_runs_or_goes_back_to_are_pruned() {
-    let Some(hosted) = HostedProject::with_echo() else { return };
-    for edition in ["first", "second", "third"] {
-        hosted.set_edition("echo", edition);
-        hosted.mdo("deploy").succeeds();
-    }
-    hosted.writes();
-    let tried = hosted.mdo("prune --keep 2 --dry-run").succeeds();
-    tried.says("- revision   shop-prod:1").says("- image      shop@sha256:").says("; frees ");
-    assert_eq!(hosted.writes(), Vec::<String>::new());
-    let pruned = hosted.mdo("prune --keep 2 --yes").succeeds();
-    pruned.says("  2 to delete, nothing to create or update").says("Pruned in ");
-    assert_eq!(hosted.writes(), ["DeregisterTaskDefinition", "BatchDeleteImage"]);
-    hosted.mdo("prune --keep 2 --yes").succeeds().says("nothing to prune");
-    // What is left can be gone back to, and what is gone cannot.
-    hosted.mdo("rollback --to 1").exits(2).says("revision 1");
-    hosted.mdo("rollback").succeeds();
-    hosted.writes();
-    // It runs the older one of the two now, and keeps its image.
-    hosted.mdo("prune --keep 1 --yes").succeeds().says("nothing to prune");
-    assert_eq!(hosted.writes(), Vec::<String>::new());
 }
