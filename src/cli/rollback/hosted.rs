@@ -66,7 +66,7 @@ pub(super) async fn run(
     if args.no_wait {
         output::message(&deploy::goes_on(session));
     }
-    output::message("note: the next `mdo deploy` brings again what the files say, and asks before");
+    output::message("note: the next `mdo deploy` brings again what the files say");
     Ok(())
 }
 
