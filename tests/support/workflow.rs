@@ -44,11 +44,10 @@ impl Linters {
     /// Proves that nothing is wrong with a workflow: neither its form nor what it lets others do.
     #[track_caller]
     pub fn approve(&self, file: &Path) {
-        let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/zizmor.yml");
         let mut form = self.program("check-jsonschema");
         form.args(["--builtin-schema", "vendor.github-workflows"]).arg(file);
         let mut safety = self.program("zizmor");
-        safety.args(["--offline", "--no-progress", "--strict-collection", "--config"]).arg(config).arg(file);
+        safety.args(["--offline", "--no-progress", "--strict-collection", "--no-config"]).arg(file);
         for mut linter in [form, safety] {
             let output = linter.output().unwrap();
             assert!(output.status.success(), "{}: {output:#?}", file.display());
