@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use clap::Args;
 use clap_complete::ArgValueCandidates;
-use mdo_model::project::{Assignment, FunctionName, Overrides, PIPED, Secret, StageName};
+use mdo_model::project::{ApiId, Assignment, FunctionName, Overrides, PIPED, Secret, StageName};
 use mdo_package::Package;
 
 use super::names;
@@ -57,6 +57,9 @@ pub(super) struct Target {
     /// Take over resources of our names that mdo did not make
     #[arg(long)]
     pub adopt: bool,
+    /// Take over the REST API with this id, whatever its name: URL and keys stay as clients know them
+    #[arg(long, value_name = "ID", conflicts_with = "local")]
+    pub adopt_api: Option<ApiId>,
     /// Whether variables that are live and in no file go. What this machine serves is what the files say.
     #[arg(skip)]
     pub forgets: bool,

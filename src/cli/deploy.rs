@@ -10,6 +10,7 @@ use mdo_engine::apply::Report;
 use mdo_model::project::{FunctionName, Method, Route, Security};
 use mdo_model::stack::{ApiRoute, DEFAULT_KEY, Definition, Kind, Plan, Resource, Stack};
 
+use super::adoption;
 use super::alarms::AlarmArgs;
 use super::applying::{self, Execution, RunOptions};
 use super::arguments::Target;
@@ -106,6 +107,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     let asked = Instant::now();
     Consent { yes }.to_delete(&session, &planned.plan).await?;
     undoing::check(&session, (&planned.plan, &planned.observed), yes).await?;
+    adoption::check(&session, &planned.observed, yes).await?;
     // The time that a person takes to answer is not the deploy's.
     start += asked.elapsed();
     let (json, concurrency) = (args.json, args.concurrency.into());

@@ -47,6 +47,7 @@ impl HostedImage {
 pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, Failure> {
     let start = Instant::now();
     check_whole(session, target)?;
+    check_no_api(session, target)?;
     let scope = session.scope(target.adopt);
     let observing = session.observe(&scope);
     let making = make_image(session, target);
@@ -94,6 +95,17 @@ pub(super) fn check_whole(session: &Session, target: &Target) -> Result<(), Fail
         exit_code::USAGE,
         format!("stage {stage} is hosted by servers: its functions are in one image and go together"),
         "leave the names of functions out; what has not changed is not sent again",
+    ))
+}
+
+/// A load balancer has no id of an API, nor its URL.
+fn check_no_api(session: &Session, target: &Target) -> Result<(), Failure> {
+    let Some(id) = &target.adopt_api else { return Ok(()) };
+    let stage = &session.settings.stage;
+    Err(Failure::with_help(
+        exit_code::USAGE,
+        format!("stage {stage} is hosted by servers, which cannot take REST API {id} over"),
+        "leave --adopt-api out, or name a stage that is serverless with --stage",
     ))
 }
 

@@ -2,6 +2,7 @@
 
 mod abandoned;
 mod add;
+mod adoption;
 mod alarms;
 mod applying;
 mod arguments;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use super::adoption;
 use super::arguments::Target;
 use super::foreign_policies;
 use super::planning;
@@ -50,7 +51,10 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     }
     let heading = Heading { names: &planned.plan.names, location: &planned.location };
     if args.json {
-        output::json(&output::PlanDocument::new(&planned.plan, session.provider.as_ref()));
+        let taken = planned.observed.taken_over.as_ref();
+        let lost = taken.map(|taken| adoption::lost_routes(&session, taken)).unwrap_or_default();
+        let document = output::PlanDocument::new(&planned.plan, session.provider.as_ref());
+        output::json(&document.taking_over(taken, lost));
     } else if args.markdown {
         output::data(&output::markdown(&heading, &planned.plan, &planned.sizes));
     } else if planned.plan.is_empty() {

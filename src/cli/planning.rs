@@ -10,6 +10,7 @@ use mdo_model::stack::{self, Kind, Plan, ResourceId, Selection, Stack};
 use mdo_package::{Destination, Package};
 
 use super::DEV_ENVIRONMENT;
+use super::adoption;
 use super::arguments::Target;
 use super::attached;
 use super::closed_runtimes::check_closed_runtimes;
@@ -55,7 +56,8 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     }
     let derivatives = Derivatives::of(&session.settings, &selection)?;
     let mut inputs = derivatives.inputs();
-    let scope = Scope { derivatives: inputs.clone(), ..session.scope(target.adopt) };
+    let adopt_api = target.adopt_api.clone();
+    let scope = Scope { derivatives: inputs.clone(), adopt_api, ..session.scope(target.adopt) };
     let packaging = package_functions(Packaging {
         project: &session.project,
         settings: &session.settings,
@@ -90,6 +92,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
     }
     let desired = stack::desired(&session.settings, &code, &inputs);
     check_completable(session, &selection, &observed)?;
+    adoption::say(session, &observed);
     let is_live = |name: &FunctionName| observed.stack.functions.contains_key(name);
     check_closed_runtimes(session, &scope, &selection, is_live).await?;
     let shared = shared(session, &scope, &desired, &observed).await?;

@@ -325,7 +325,7 @@ impl Provider for AwsProvider {
     async fn stages(&self) -> Result<Vec<StageName>, Error> {
         let functions = lambda::list(&self.aws, &self.names).await?;
         let aliases = futures::future::try_join_all(functions.iter().map(|name| self.own_stages(name)));
-        let api = api_gateway::stages(&self.aws, &self.names, self.api_id());
+        let api = api_gateway::stages(&self.aws, &self.names, self.api_id(), true);
         let hosted = hosted::stages(&self.aws, &self.names, &self.hosted);
         let (aliases, api, hosted) = futures::try_join!(aliases, api, hosted)?;
         let aliases = aliases.into_iter().flatten();

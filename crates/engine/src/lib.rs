@@ -31,7 +31,7 @@ pub use signals::{CallTrace, Signals};
 
 use mdo_model::Sha256;
 use mdo_model::hosted::Outgoing;
-use mdo_model::project::{DerivativeId, FunctionName, KeyName, Secret, StageName};
+use mdo_model::project::{ApiId, DerivativeId, FunctionName, KeyName, Secret, StageName};
 use mdo_model::stack::{Change, Plan, ResourceId, Stack};
 
 /// Finds out where a deploy comes from. It is asked only when something is made that records it.
@@ -57,6 +57,8 @@ pub struct Scope {
     pub derivatives: BTreeMap<DerivativeId, Sha256>,
     /// Whether resources of our name without our tag are taken over instead of refused.
     pub adopt: bool,
+    /// The REST API to take over and give the project's name to, whatever it is called.
+    pub adopt_api: Option<ApiId>,
     /// For what removes things: whether to find out as well what other stages share and what a broken deploy has left, and
     /// to pass by what is not ours instead of refusing to go on.
     pub thorough: bool,
@@ -76,6 +78,23 @@ pub struct Observed {
     pub unzipped: BTreeMap<DerivativeId, u64>,
     /// What the provider knows of a hosted stage's server beyond the model, for people.
     pub server: Option<LiveServer>,
+    /// The API that is about to be taken over, if one is.
+    pub taken_over: Option<TakenOver>,
+}
+
+/// An API, or a stage of one, that mdo did not make and that is about to be the project's, with what hangs on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TakenOver {
+    /// Its id.
+    pub id: String,
+    /// What it is called now.
+    pub name: String,
+    /// What its stage answers, as `GET /path`; empty where it has no such stage.
+    pub routes: BTreeSet<String>,
+    /// Its stages.
+    pub stages: Vec<String>,
+    /// The usage plans of others that hold the stage, by name.
+    pub usage_plans: Vec<String>,
 }
 
 /// What is live of a server beyond the model.

@@ -1,7 +1,7 @@
 //! A plan, and what came of it.
 
 use mdo_engine::apply::Report;
-use mdo_engine::{Finished, Outcome, Provider};
+use mdo_engine::{Finished, Outcome, Provider, TakenOver};
 use mdo_model::stack::{self, Plan};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -30,6 +30,9 @@ pub(crate) struct PlanDocument {
     /// What the server of a hosted stage costs, where the plan changes that.
     #[serde(skip_serializing_if = "Option::is_none")]
     monthly_cost: Option<CostEntry>,
+    /// Of `plan`, the API that mdo did not make and that a deploy takes over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    takes_over: Option<TakesOverEntry>,
     /// What came of the plan as a whole, where it was run.
     #[serde(flatten)]
     run: Option<RunEntry>,
@@ -67,6 +70,19 @@ struct FieldEntry {
     /// Of an environment variable, where its value is kept, if it is in Parameter Store or Secrets Manager.
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<String>,
+}
+
+/// An API that mdo did not make.
+#[derive(Debug, Serialize, JsonSchema)]
+struct TakesOverEntry {
+    /// Its id.
+    api: String,
+    /// What it is called now.
+    name: String,
+    /// What its stage answers and no file has, as `GET /path`: a deploy takes it away, and needs `--yes` for that.
+    lost_routes: Vec<String>,
+    /// The usage plans of others whose keys go on opening the stage.
+    usage_plans: Vec<String>,
 }
 
 /// How many resources are created, updated and deleted.
@@ -167,8 +183,20 @@ impl PlanDocument {
             checked: plan.checked,
             freed_bytes: plan.freed().map(|freed| freed.bytes),
             monthly_cost: plan.cost().map(|cost| CostEntry::new(&cost)),
+            takes_over: None,
             run: None,
         }
+    }
+
+    /// The same with the API that a deploy takes over, and the routes that its users would miss.
+    pub(crate) fn taking_over(self, taken: Option<&TakenOver>, lost: Vec<String>) -> Self {
+        let entry = |taken: &TakenOver| TakesOverEntry {
+            api: taken.id.clone(),
+            name: taken.name.clone(),
+            lost_routes: lost,
+            usage_plans: taken.usage_plans.clone(),
+        };
+        Self { takes_over: taken.map(entry), ..self }
     }
 
     /// A plan that was run.

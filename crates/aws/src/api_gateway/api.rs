@@ -7,7 +7,7 @@ use mdo_model::project::Names;
 use mdo_model::stack::{Action, Change, Definition, Kind, Resource, ResourceId};
 
 use super::observe::{all_of_ours, stage_names};
-use super::{ApiGatewayState, found, integrations, retag, tag_resource, unexpected, when_settled};
+use super::{ApiGatewayState, adoption, found, integrations, retag, tag_resource, unexpected, when_settled};
 use crate::api_gateway::definition::body;
 use crate::client::Aws;
 use crate::ownership::tag_map;
@@ -55,11 +55,16 @@ fn definition_to_be(run: &Run<'_>, names: &Names) -> Definition {
 /// wait for what comes of it.
 pub(super) async fn ensure_tag(aws: &Aws, names: &Names, state: &ApiGatewayState) -> Result<(), Error> {
     let _turn = state.tagging.lock().await;
-    let untagged = {
+    let (untagged, is_misnamed) = {
         let known = state.known();
-        known.api.clone().filter(|_| !known.is_tagged)
+        (known.api.clone().filter(|_| !known.is_tagged), known.is_misnamed)
     };
     if let Some(id) = untagged {
+        // The name first: under our tag alone nothing would find it again.
+        if is_misnamed {
+            adoption::rename(aws, names, &id).await?;
+            state.known().is_misnamed = false;
+        }
         tag_resource(aws, &format!("/restapis/{id}"), tag_map(names, &state.tags)).await?;
         state.known().is_tagged = true;
     }

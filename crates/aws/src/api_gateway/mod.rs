@@ -1,5 +1,6 @@
 //! The REST API of a project, with the stage, usage plan and keys of one of its stages.
 
+mod adoption;
 mod api;
 pub(crate) mod definition;
 mod history;
@@ -15,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_apigateway::types::{Op, PatchOperation};
-use mdo_engine::{Applied, Cause, Error, Run};
+use mdo_engine::{Applied, Cause, Error, Run, TakenOver};
 use mdo_model::Sha256;
 use mdo_model::hosted::FrozenKey;
 use mdo_model::project::{KeyName, Names, Quota, Settings, Tags, Throttle};
@@ -48,6 +49,8 @@ pub(crate) struct LiveApi {
     pub stage: Option<ApiStage>,
     /// The keys.
     pub keys: BTreeMap<KeyName, Key>,
+    /// What hangs on the API, where it is about to be taken over.
+    pub taken_over: Option<TakenOver>,
 }
 
 impl LiveApi {
@@ -90,6 +93,8 @@ struct Known {
     api: Option<String>,
     /// Whether the API bears our tag.
     is_tagged: bool,
+    /// Whether the API has another name than the project's.
+    is_misnamed: bool,
     /// Whether this run has made the API, so that another run may have made one too.
     is_new: bool,
     /// Whether the API's stage exists.

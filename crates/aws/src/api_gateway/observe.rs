@@ -1,10 +1,10 @@
 //! Reads the API, what its stage serves, usage plan and keys; four calls when the API's id is known and nothing is amiss.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::SystemTime;
 
 use aws_sdk_apigateway::operation::get_stage::GetStageOutput;
-use aws_sdk_apigateway::types::{Deployment, RestApi};
+use aws_sdk_apigateway::types::{Deployment, RestApi, Stage};
 use aws_smithy_types::date_time::{DateTime, Format};
 use mdo_engine::{Cause, Error, Scope};
 use mdo_model::project::{KeyName, Names, StageName, Tags};
@@ -12,7 +12,7 @@ use mdo_model::stack::{AccessLogs, Api, ApiStage, Key, KeyEnd, Recording};
 
 use super::definition::{is_mdos, record};
 use super::usage_plan::{self, Limits, LivePlan};
-use super::{ApiGatewayState, Known, LiveApi, LiveKey, PAGE, found, keys, stage, tag};
+use super::{ApiGatewayState, Known, LiveApi, LiveKey, PAGE, adoption, found, keys, stage, tag};
 use crate::client::Aws;
 use crate::errors;
 use crate::ownership::{PROJECT_TAG, found as found_or_passed_by};
@@ -20,8 +20,10 @@ use crate::pages;
 
 /// Which API it is.
 #[derive(Clone, Debug)]
-struct Identity {
-    id: String,
+pub(super) struct Identity {
+    pub(super) id: String,
+    /// What it is called.
+    pub(super) name: String,
     is_tagged: bool,
     /// Whether mdo made it, going by its tag or by the version that only mdo writes.
     is_ours: bool,
@@ -31,9 +33,21 @@ struct Identity {
 
 /// What is read of the API at the stage; `None` where there is no such API.
 #[derive(Debug)]
-struct Parts {
-    stage: Option<GetStageOutput>,
+pub(super) struct Parts {
+    pub(super) stage: Option<GetStageOutput>,
     deployments: Vec<Deployment>,
+}
+
+impl Parts {
+    /// Whether there is such a stage that mdo has never deployed.
+    fn are_of_others(&self, names: &Names) -> bool {
+        let is_of_stage = |deployment: &Deployment| {
+            let told = deployment.description().and_then(stage::of_comment);
+            told.is_some_and(|(stage, _)| stage == names.stage)
+        };
+        let bears_none = |stage: &GetStageOutput| !bears_marks(names.stage.as_str(), stage.variables());
+        self.stage.as_ref().is_some_and(bears_none) && !self.deployments.iter().any(is_of_stage)
+    }
 }
 
 /// Reads what is live of the API at the stage, and notes in `state` what changes need to know.
@@ -52,17 +66,28 @@ pub(crate) async fn observe(
     scope: &Scope,
 ) -> Result<LiveApi, Error> {
     let api = async {
+        if let Some(id) = &scope.adopt_api {
+            return adoption::find(aws, names, id, scope).await;
+        }
         if let Some(id) = hint.await {
             let tags =
                 async { if reads_tags { own_tags(aws, names, &id).await } else { Ok(Tags::default()) } };
             let (parts, tags) = futures::try_join!(parts(aws, names, &id), tags)?;
             if let Some(parts) = parts {
-                return Ok(Some((Identity { id, is_tagged: true, is_ours: true, tags }, parts)));
+                return Ok(Some((
+                    Identity { id, name: names.api(), is_tagged: true, is_ours: true, tags },
+                    parts,
+                )));
             }
         }
         locate(aws, names, scope).await
     };
     let (api, (plan, keys)) = futures::try_join!(api, plan_and_keys(aws, names, state, is_begun, scope))?;
+    let foreign = api.as_ref().filter(|(identity, parts)| !identity.is_ours || parts.are_of_others(names));
+    let taken_over = match foreign {
+        Some((identity, parts)) => Some(adoption::read(aws, names, (identity, parts)).await?),
+        None => None,
+    };
     let (identity, parts) = api.unzip();
     let (stage, deployments) = parts.map(|parts| (parts.stage, parts.deployments)).unwrap_or_default();
     let is_open = identity.as_ref().zip(plan.as_ref()).is_some_and(|(api, plan)| plan.opens(&api.id, names));
@@ -73,9 +98,11 @@ pub(crate) async fn observe(
         stage: (stage.is_some() || plan.is_some())
             .then(|| model_stage(names, stage.as_ref(), &deployments, limits, plan.as_ref())),
         keys: keys.iter().map(|(name, key)| (name.clone(), model_key(key, is_open))).collect(),
+        taken_over,
     };
     *state.known() = Known {
         is_tagged: identity.as_ref().is_some_and(|api| api.is_tagged),
+        is_misnamed: identity.as_ref().is_some_and(|api| api.name != names.api()),
         api: identity.map(|api| api.id),
         has_stage: stage.is_some(),
         stage_tags: stage.as_ref().map(stage_tags).unwrap_or_default(),
@@ -135,11 +162,16 @@ fn model_key(key: &LiveKey, is_open: bool) -> Key {
     Key { enabled: key.enabled, linked: is_open && key.is_linked, ends, tags: key.tags.clone() }
 }
 
-/// The stages of the API, by name.
+/// The stages of the API, by name: those that mdo has deployed, or else all, as an API that was taken over may have others.
 ///
 /// # Errors
 /// When they cannot be read.
-pub(crate) async fn stages(aws: &Aws, names: &Names, hint: Option<String>) -> Result<Vec<StageName>, Error> {
+pub(crate) async fn stages(
+    aws: &Aws,
+    names: &Names,
+    hint: Option<String>,
+    deployed_by_mdo: bool,
+) -> Result<Vec<StageName>, Error> {
     let id = match hint {
         Some(id) => Some(id),
         None => {
@@ -150,18 +182,31 @@ pub(crate) async fn stages(aws: &Aws, names: &Names, hint: Option<String>) -> Re
     let Some(id) = id else {
         return Ok(Vec::new());
     };
-    let stages = stage_names(aws, names, &id).await?;
-    Ok(stages.iter().filter_map(|stage| stage.parse().ok()).collect())
+    let stages = list_stages(aws, names, &id).await?;
+    let wanted = stages.iter().filter(|stage| {
+        !deployed_by_mdo || bears_marks(stage.stage_name().unwrap_or_default(), stage.variables())
+    });
+    Ok(wanted.filter_map(|stage| stage.stage_name()?.parse().ok()).collect())
+}
+
+/// Whether a stage with these variables calls functions through its alias, as mdo's do, or bears a record of what mdo has deployed.
+fn bears_marks(stage: &str, variables: Option<&HashMap<String, String>>) -> bool {
+    let is_mark =
+        |(name, value): (&String, &String)| record::holds(name) || (name == "alias" && value == stage);
+    variables.into_iter().flatten().any(is_mark)
 }
 
 /// The names of the stages of an API; none where there is no such API.
 pub(super) async fn stage_names(aws: &Aws, names: &Names, id: &str) -> Result<Vec<String>, Error> {
+    let stages = list_stages(aws, names, id).await?;
+    Ok(stages.iter().filter_map(|stage| stage.stage_name().map(str::to_owned)).collect())
+}
+
+async fn list_stages(aws: &Aws, names: &Names, id: &str) -> Result<Vec<Stage>, Error> {
     let name = names.api();
     let answer =
         aws.call("apigateway:GetStages", &name, || aws.apigateway.get_stages().rest_api_id(id).send());
-    let answer = found(answer.await)?;
-    let stages = answer.as_ref().map(|answer| answer.item()).unwrap_or_default();
-    Ok(stages.iter().filter_map(|stage| stage.stage_name().map(str::to_owned)).collect())
+    Ok(found(answer.await)?.and_then(|answer| answer.item).unwrap_or_default())
 }
 
 /// Looks for the API by name, and for the stage on it. Where two deploys at once have left several, the stage stays on
@@ -191,10 +236,11 @@ async fn identify(aws: &Aws, names: &Names, scope: &Scope) -> Result<Option<Iden
     found_or_passed_by(choose(&list(aws).await?, names, scope.adopt), scope)
 }
 
-fn identity(api: &RestApi, names: &Names) -> Identity {
+pub(super) fn identity(api: &RestApi, names: &Names) -> Identity {
     let is_tagged = owner(api) == Some(names.project.as_str());
     Identity {
         id: api.id().unwrap_or_default().to_owned(),
+        name: api.name().unwrap_or_default().to_owned(),
         is_tagged,
         is_ours: is_tagged || (owner(api).is_none() && api.version().is_some_and(is_mdos)),
         tags: Tags::recorded(api.tags().into_iter().flatten()),
@@ -233,7 +279,7 @@ pub(crate) async fn count(aws: &Aws) -> Result<u64, Error> {
     Ok(list(aws).await?.len() as u64)
 }
 
-fn owner(api: &RestApi) -> Option<&str> {
+pub(super) fn owner(api: &RestApi) -> Option<&str> {
     tag(api.tags(), PROJECT_TAG)
 }
 
@@ -264,7 +310,7 @@ fn choose(apis: &[RestApi], names: &Names, adopt: bool) -> Result<Option<Identit
 }
 
 /// The stage, and the deployments of its API; `None` when there is no such API.
-async fn parts(aws: &Aws, names: &Names, id: &str) -> Result<Option<Parts>, Error> {
+pub(super) async fn parts(aws: &Aws, names: &Names, id: &str) -> Result<Option<Parts>, Error> {
     let deployments = async { found(stage::deployments(aws, names, id).await) };
     let stage = async { found(get_stage(aws, names, id).await) };
     let (deployments, stage) = futures::try_join!(deployments, stage)?;

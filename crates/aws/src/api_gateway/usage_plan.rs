@@ -132,6 +132,15 @@ pub(crate) async fn holding(aws: &Aws, names: &Names, key_id: &str) -> Result<Op
     Ok(choose(&list(aws, Some(key_id)).await?, names, true))
 }
 
+/// The names of the usage plans that hold the stage of an API and are not ours: their keys open it, too.
+pub(super) async fn of_others(aws: &Aws, names: &Names, api: &str) -> Result<Vec<String>, Error> {
+    let listed = list(aws, None).await?;
+    let others = listed.iter().filter(|plan| {
+        Owner::of(plan.tags(), names) != Owner::Us && LivePlan::read(plan, names).opens(api, names)
+    });
+    Ok(others.map(|plan| plan.name().or(plan.id()).unwrap_or_default().to_owned()).collect())
+}
+
 /// How many usage plans the account has in the region.
 pub(crate) async fn count(aws: &Aws) -> Result<u64, Error> {
     Ok(list(aws, None).await?.len() as u64)

@@ -66,6 +66,7 @@ impl AwsProvider {
         let is_here = |name: &FunctionName| {
             (scope.functions.contains(name) && !hosts) || observed.stack.functions.contains_key(name)
         };
+        observed.taken_over = rest.api.taken_over;
         observed.stack = Stack {
             role,
             derivatives: BTreeMap::new(),
@@ -114,7 +115,7 @@ impl AwsProvider {
             let is_ours = is_orphan && logs::is_ours(&self.aws, &self.names, name).await?;
             Ok::<_, Error>(is_ours.then(|| (name.clone(), group.clone())))
         });
-        let stages = api_gateway::stages(&self.aws, &self.names, self.api_id());
+        let stages = api_gateway::stages(&self.aws, &self.names, self.api_id(), false);
         let (functions, groups, stages, derivatives) =
             futures::try_join!(try_join_all(functions), try_join_all(groups), stages, self.every_layer())?;
         let mut others = stages.iter().any(|other| *other != self.names.stage);

@@ -52,7 +52,9 @@ pub use environment::{Assignment, InvalidAssignment, Overrides, PIPED, environme
 pub use interpreter::Interpreter;
 pub use load::PROJECT_FILE;
 pub use media_type::{InvalidMediaType, MediaType};
-pub use name::{AccountId, DerivativeName, FunctionName, InvalidName, KeyName, ProjectName, StageName};
+pub use name::{
+    AccountId, ApiId, DerivativeName, FunctionName, InvalidName, KeyName, ProjectName, StageName,
+};
 pub use names::Names;
 pub use permission::Permissions;
 pub use problem::{Place, Problem, Problems};

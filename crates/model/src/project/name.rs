@@ -124,6 +124,15 @@ name!(
     |text| text.len() == 12 && text.chars().all(|c| c.is_ascii_digit())
 );
 
+name!(
+    /// The id that API Gateway gave a REST API: the first part of its URL.
+    ApiId,
+    "the id of a REST API",
+    "1 to 32 lower-case letters and digits, as in https://{id}.execute-api.…",
+    |text| (1..=32).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+);
+
 impl ProjectName {
     /// A name for when there is nothing to derive one from.
     pub fn example() -> Self {
