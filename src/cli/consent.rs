@@ -179,6 +179,7 @@ fn counted(plan: &Plan) -> String {
         Kind::Deployment,
         Kind::Revision,
         Kind::Image,
+        Kind::Artifact,
     ] {
         let count = kinds.get(&kind).copied().unwrap_or_default();
         parts.extend((count > 0).then(|| number(count, &kind.to_string())));

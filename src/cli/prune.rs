@@ -16,7 +16,7 @@ use crate::output::{Failure, count};
 /// How many versions are removed at once. Their quota is small.
 const CONCURRENCY: usize = 4;
 
-/// Remove old versions, deployments and images that no stage of the project runs with
+/// Remove old versions, deployments, images and packages that no stage of the project runs with
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   mdo prune --dry-run                    what would go, and what that frees
@@ -24,7 +24,7 @@ const CONCURRENCY: usize = 4;
 
 What any stage runs with stays, and so do the newest versions: of each layer, and of what each stage \
 has made of each function, of the API and of its servers. `mdo rollback` goes back to those. An image goes \
-where no revision of servers that stays needs it.")]
+where no revision of servers that stays needs it, and a package in the bucket of [artifacts] where no version is made of it.")]
 pub(super) struct Args {
     #[command(flatten)]
     place: StackArgs,

@@ -64,7 +64,7 @@ pub(crate) fn plan(heading: &Heading<'_>, plan: &Plan, sizes: &Sizes) -> String 
     let name = |change: &Change| display_name(change, &plan.names);
     let mut changes: Vec<&Change> = plan.changes.iter().collect();
     changes.sort_by_key(|change| &change.id);
-    let width = changes.iter().map(|change| name(change).chars().count()).max().unwrap_or(0);
+    let width = name_width(changes.iter().map(|change| name(change)));
     let kinds = kind_width(changes.iter().map(|change| &change.id));
     let indent = kinds + "  + ".len() + "  ".len();
     for change in changes {
@@ -146,7 +146,7 @@ pub(crate) fn report(plan: &Plan, report: &Report, again: &str) -> String {
     }
     let mut text = String::new();
     let name = |finished: &Finished| finished.id.full_name(&plan.names);
-    let width = report.finished.iter().map(|finished| name(finished).chars().count()).max().unwrap_or(0);
+    let width = name_width(report.finished.iter().map(name));
     let kinds = kind_width(report.finished.iter().map(|finished| &finished.id));
     for finished in &report.finished {
         let begun = if finished.begun { "partly done, then " } else { "" };
@@ -245,6 +245,14 @@ fn sign(action: Action) -> (char, Style) {
 /// How wide the column of kinds is: `log group`, which nearly every stack has, or wider.
 fn kind_width<'a>(ids: impl Iterator<Item = &'a ResourceId>) -> usize {
     ids.map(|id| id.kind.to_string().len()).fold("log group".len(), usize::max)
+}
+
+/// The most characters that the column of names is wide: a digest or an address is longer, and reaches beyond it.
+const WIDEST_NAME: usize = 60;
+
+/// How wide the column of names is.
+fn name_width(names: impl Iterator<Item = String>) -> usize {
+    names.map(|name| name.chars().count()).filter(|width| *width <= WIDEST_NAME).max().unwrap_or(0)
 }
 
 fn display_name(change: &Change, names: &Names) -> String {
@@ -380,6 +388,9 @@ fn deleted(change: &Change) -> String {
         Some(Resource::Revision(revision)) => [day(&revision.registered), None, None],
         Some(Resource::Image(image)) => {
             [image.bytes.map(|bytes| Bytes(bytes).to_string()), day(&image.pushed), None]
+        }
+        Some(Resource::Artifact(artifact)) => {
+            [artifact.bytes.map(|bytes| Bytes(bytes).to_string()), day(&artifact.uploaded), None]
         }
         _ => return String::new(),
     };

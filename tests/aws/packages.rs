@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::live::{Live, items};
+use crate::policy::Watch;
 use crate::support::emulator::Emulator;
 use crate::support::project::{MANIFEST, TestProject};
 use crate::support::proxy::{Fault, Proxy};
@@ -57,6 +58,28 @@ fn a_large_package_goes_through_the_projects_bucket_once() {
     project.mdo("deploy --stage prod").through(&proxy).exits(0);
     assert_eq!(proxy.recording().count("UploadPart"), 0);
     assert_eq!(Live::of(&project, "prod").echo("echo")["function"], "shop_echo");
+
+    // What no version is made of any more goes, and what somebody else has put there stays.
+    let foreign = format!("mdo/{}.zip", "a".repeat(64));
+    live.call("s3", "put_object", json!({"Bucket": "shop-artifacts", "Key": foreign}));
+    project.write("functions/echo/more.txt", "other code");
+    project.mdo("deploy").exits(0);
+    let of_prod = project.mdo("prune --keep 0 --dry-run --json").json();
+    let kinds: Vec<_> = items(&of_prod["changes"]).iter().map(|change| change["resource"].clone()).collect();
+    assert_eq!(kinds, ["function_version"], "stage prod runs with it: {of_prod:#}");
+    project.mdo("deploy --stage prod").exits(0);
+    let mut watch = Watch::of(&project, "");
+    watch.holds("deploy", "--deployer", &proxy.recording());
+    proxy.forget();
+    let pruned = project.mdo("prune --keep 0 --yes").through(&proxy).exits(0);
+    watch.holds("prune", "--destroyer", &proxy.recording());
+    pruned.says(&format!("- artifact   s3://shop-artifacts/{key}"));
+    assert_eq!(proxy.recording().count("DeleteObject"), 1);
+    let objects = live.call("s3", "list_objects_v2", json!({"Bucket": "shop-artifacts"}));
+    let keys: Vec<_> = items(&objects["Contents"]).iter().map(|object| object["Key"].clone()).collect();
+    assert_eq!(keys.len(), 2, "{keys:?}");
+    assert!(keys.contains(&json!(foreign)) && !keys.contains(&json!(key)), "{keys:?}");
+    assert_eq!(live.echo("echo")["function"], "shop_echo");
 }
 
 #[test]

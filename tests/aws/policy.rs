@@ -18,7 +18,7 @@ use crate::support::proxy::Proxy;
 use crate::support::recording::Recording;
 
 /// What the calls of a project are held against.
-struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     project: &'a TestProject,
     /// The flags that name stages.
     stages: &'static str,
@@ -29,12 +29,12 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn of(project: &'a TestProject, stages: &'static str) -> Watch<'a> {
+    pub(crate) fn of(project: &'a TestProject, stages: &'static str) -> Watch<'a> {
         Watch { project, stages, parts: BTreeMap::new(), whole: policy(project, stages) }
     }
 
     /// Holds recorded calls against the policy that flags ask for.
-    fn holds(&mut self, verb: &str, flags: &str, recording: &Recording) {
+    pub(crate) fn holds(&mut self, verb: &str, flags: &str, recording: &Recording) {
         let (project, account) = (self.project, self.project.account().id());
         let part = self
             .parts

@@ -31,6 +31,7 @@ fn calls(change: &Change) -> Vec<&'static str> {
         (Kind::Deployment, _) => vec!["apigateway:DeleteDeployment"],
         (Kind::Revision, _) => vec!["ecs:DeregisterTaskDefinition"],
         (Kind::Image, _) => vec!["ecr:BatchDeleteImage"],
+        (Kind::Artifact, _) => vec!["s3:DeleteObject"],
         (Kind::Function, Action::Create) => {
             let invokers = match &change.after {
                 Some(Resource::Function(function)) => function.invokers.len(),

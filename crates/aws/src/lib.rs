@@ -185,6 +185,7 @@ impl AwsProvider {
             Kind::Image => {
                 hosted::delete_image((&self.aws, &self.names), &self.last_images, change, run).await
             }
+            Kind::Artifact => s3::delete(&self.aws, change, run).await,
             Kind::Function => self.apply_function(change, run).await,
             Kind::LogGroup => logs::apply(&self.aws, &self.names, change, run, self.adopts()).await,
             Kind::Api | Kind::Stage | Kind::Key => {

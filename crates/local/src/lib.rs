@@ -294,7 +294,8 @@ impl Provider for LocalProvider {
                     | Resource::FunctionVersion(_)
                     | Resource::Deployment(_)
                     | Resource::Revision(_)
-                    | Resource::Image(_),
+                    | Resource::Image(_)
+                    | Resource::Artifact(_),
                 ),
                 kind,
             ) => Err(Error::new(Cause::Invalid, format!("this machine makes no {kind} by itself"))),
@@ -407,7 +408,8 @@ impl Provider for LocalProvider {
                         | Kind::FunctionVersion
                         | Kind::Deployment
                         | Kind::Revision
-                        | Kind::Image => {}
+                        | Kind::Image
+                        | Kind::Artifact => {}
                     }
                     Ok(())
                 })

@@ -202,8 +202,9 @@ impl Place<'_> {
     fn s3(&self) -> Vec<Demand> {
         let action = match self.name {
             "HeadObject" | "GetObject" => "GetObject",
-            // mdo deletes no object.
-            "DeleteObject" => "AbortMultipartUpload",
+            // Which of the two it is the query tells.
+            "DeleteObject" if self.asked.query("uploadId").is_some() => "AbortMultipartUpload",
+            "ListObjectsV2" => "ListBucket",
             "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => "PutObject",
             other => other,
         };

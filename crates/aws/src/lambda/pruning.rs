@@ -1,4 +1,4 @@
-//! Versions that deploys have left, of layers, of functions and of the API: which there are, which of them are in use, and the removal of
+//! Versions that deploys have left, of layers, of functions and of the API, with the packages of the bucket: which there are, which of them are in use, and the removal of
 //! one.
 
 use std::collections::BTreeSet;
@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_lambda::types::FunctionConfiguration as LiveConfiguration;
 use futures::future::try_join_all;
 use mdo_engine::{Applied, Cause, Error, History, PublishedVersion, Versions};
+use mdo_model::Sha256;
 use mdo_model::project::FunctionName;
 use mdo_model::stack::{
     Change, Deployment, FunctionVersion, FunctionVersionId, LayerVersion, LayerVersionId, LiveVersions,
@@ -16,7 +17,7 @@ use super::functions::ignore_absent;
 use super::layers::Version;
 use super::read::{self, Lookup};
 use crate::ownership::Owner;
-use crate::{AwsProvider, api_gateway, hosted, unexpected};
+use crate::{AwsProvider, api_gateway, hosted, s3, unexpected};
 
 #[async_trait]
 impl Versions for AwsProvider {
@@ -24,7 +25,19 @@ impl Versions for AwsProvider {
         let deployments = api_gateway::deployments(&self.aws, &self.names);
         let functions = async {
             let functions = read::list_all(&self.aws).await?;
-            futures::try_join!(self.layers_in_use_of(&functions), self.own_function_versions(&functions))
+            let packages = functions.iter().filter_map(|function| function.code_sha256());
+            let packages: BTreeSet<_> = packages.filter_map(|text| Sha256::from_base64(text).ok()).collect();
+            let (layers, versions) = futures::try_join!(
+                self.layers_in_use_of(&functions),
+                self.own_function_versions(&functions)
+            )?;
+            Ok((layers, LiveVersions { packages_in_use: packages, ..versions }))
+        };
+        let artifacts = async {
+            match &self.artifacts {
+                Some(artifacts) => s3::live(&self.aws, &self.names, artifacts).await,
+                None => Ok(Vec::new()),
+            }
         };
         let hosted = async {
             match self.hosted.looks() {
@@ -32,10 +45,10 @@ impl Versions for AwsProvider {
                 false => Ok(LiveVersions::default()),
             }
         };
-        let (layers, (in_use, versions), deployments, hosted) =
-            futures::try_join!(self.own_layer_versions(), functions, deployments, hosted)?;
+        let (layers, (in_use, versions), deployments, hosted, artifacts) =
+            futures::try_join!(self.own_layer_versions(), functions, deployments, hosted, artifacts)?;
         let LiveVersions { revisions, revisions_in_use, images, .. } = hosted;
-        let mut live = LiveVersions { revisions, revisions_in_use, images, ..versions };
+        let mut live = LiveVersions { revisions, revisions_in_use, images, artifacts, ..versions };
         for (id, deployment) in deployments {
             if !deployment.serving.is_empty() {
                 live.deployments_in_use.insert(id.clone());
@@ -92,8 +105,8 @@ impl AwsProvider {
                 live.functions_in_use.extend(canary.into_iter().chain([share.version]).map(id));
             }
             live.functions.extend(history.versions.into_iter().map(|version| {
-                let PublishedVersion { number, stage, size, published, .. } = version;
-                (id(number), FunctionVersion { stage, zipped: size, published })
+                let PublishedVersion { number, stage, size, published, code, .. } = version;
+                (id(number), FunctionVersion { stage, zipped: size, published, code })
             }));
         }
         Ok(live)

@@ -8,6 +8,7 @@ pub(crate) fn action(operation: &str) -> String {
         ("apigateway", name) => format!("apigateway:{}", method(name)),
         ("lambda", "Invoke") => "lambda:InvokeFunction".to_owned(),
         ("s3", "HeadObject") => "s3:GetObject".to_owned(),
+        ("s3", "ListObjectsV2") => "s3:ListBucket".to_owned(),
         ("s3", "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload") => {
             "s3:PutObject".to_owned()
         }
@@ -69,6 +70,7 @@ mod tests {
             ("lambda:GetFunction", "lambda:GetFunction"),
             ("logs:ListTagsForResource", "logs:ListTagsForResource"),
             ("s3:HeadObject", "s3:GetObject"),
+            ("s3:ListObjectsV2", "s3:ListBucket"),
             ("s3:CreateMultipartUpload", "s3:PutObject"),
             ("s3:AbortMultipartUpload", "s3:AbortMultipartUpload"),
         ] {

@@ -59,6 +59,8 @@ pub(super) enum On {
     Gateway,
     /// What goes through the project's bucket.
     Artifacts,
+    /// The project's bucket itself.
+    Bucket,
     /// The zips on S3 that derivatives are taken from.
     Zips,
     /// The parameters of Systems Manager that hold values of variables.

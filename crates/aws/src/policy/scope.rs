@@ -120,6 +120,10 @@ impl Scope {
             // Its paths are the operations'.
             On::Gateway => Vec::new(),
             On::Artifacts => self.objects(&uses.artifacts),
+            On::Bucket => {
+                let buckets = uses.artifacts.iter().filter_map(|objects| objects.split('/').next());
+                self.objects(&buckets.map(str::to_owned).collect())
+            }
             On::Zips => self.objects(&uses.zips),
             On::Parameters => self.kept(|one| matches!(one, Reference::Parameter(_))),
             On::Secrets => self.kept(|one| matches!(one, Reference::Managed { .. })),

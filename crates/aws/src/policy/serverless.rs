@@ -236,5 +236,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group::new(Destroy, "ApiKeys", On::Gateway, &["apigateway:DeleteApiKey"]).only(Only::OwnGateway),
     // What is not in the files any more may have left a layer.
     Group::new(Destroy, "LayerLists", On::Everything, &["lambda:ListLayers"]),
+    Group::new(Destroy, "Bucket", On::Bucket, &["s3:ListObjectsV2"]),
+    Group::new(Destroy, "Artifacts", On::Artifacts, &["s3:DeleteObject", "s3:HeadObject"]),
     Group::new(Destroy, "Layers", On::OwnLayers, &["lambda:DeleteLayerVersion"]).with(Kind::Derivative),
 ];

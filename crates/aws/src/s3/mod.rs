@@ -2,6 +2,7 @@
 //! part by part.
 
 mod object;
+mod pruning;
 
 use std::io::SeekFrom;
 use std::path::Path;
@@ -16,6 +17,7 @@ use mdo_model::stack::ResourceId;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 pub use self::object::S3Object;
+pub(crate) use self::pruning::{delete, live};
 use crate::client::Aws;
 
 /// Bytes of a part: at three at a time, what an upload holds in memory at most is known.
@@ -23,6 +25,9 @@ const PART: u64 = 8 * 1024 * 1024;
 
 /// How many parts are under way at once.
 const PARTS_AT_ONCE: usize = 3;
+
+/// The metadata in which an object tells the project that it is a package of.
+const PROJECT: &str = "mdo-project";
 
 /// A key below the folder of the project's objects.
 fn key(artifacts: &Artifacts, name: &str) -> String {
@@ -55,7 +60,8 @@ pub(crate) async fn upload(
         }
         _ => {}
     }
-    send(aws, bucket, &key, path, &|sent, size| run.uploaded(id, sent, size)).await?;
+    let project = Some(run.plan().names.project.as_str());
+    send(aws, bucket, &key, (path, project), &|sent, size| run.uploaded(id, sent, size)).await?;
     Ok(key)
 }
 
@@ -68,27 +74,30 @@ pub(crate) async fn put(
     progress: &(dyn Fn(u64, u64) + Send + Sync),
 ) -> Result<String, Error> {
     let (bucket, key) = (artifacts.bucket.as_str(), key(artifacts, name));
-    send(aws, bucket, &key, path, progress).await?;
+    send(aws, bucket, &key, (path, None), progress).await?;
     Ok(format!("s3://{bucket}/{key}"))
 }
 
+/// Sends a file; one that goes once nothing needs it says of which project it is.
 async fn send(
     aws: &Aws,
     bucket: &str,
     key: &str,
-    path: &Path,
+    (path, project): (&Path, Option<&str>),
     progress: &(dyn Fn(u64, u64) + Send + Sync),
 ) -> Result<(), Error> {
     let place = format!("s3://{bucket}/{key}");
     let size = tokio::fs::metadata(path).await?.len();
     let upload = aws
         .call("s3:CreateMultipartUpload", &place, || {
+            let metadata = project.map(|project| [(PROJECT.to_owned(), project.to_owned())].into());
             aws.s3
                 .create_multipart_upload()
                 .bucket(bucket)
                 .key(key)
                 .content_type("application/zip")
                 .checksum_algorithm(ChecksumAlgorithm::Crc32)
+                .set_metadata(metadata)
                 .send()
         })
         .await?;

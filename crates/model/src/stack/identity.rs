@@ -29,6 +29,7 @@ pub enum Kind {
     Deployment,
     Revision,
     Image,
+    Artifact,
 }
 
 impl fmt::Display for Kind {
@@ -52,6 +53,7 @@ impl fmt::Display for Kind {
             Self::Deployment => "deployment",
             Self::Revision => "revision",
             Self::Image => "image",
+            Self::Artifact => "artifact",
         })
     }
 }
@@ -59,7 +61,8 @@ impl fmt::Display for Kind {
 /// The identity of a resource within a stack.
 ///
 /// `name` is the short one that files and commands use: the function's, the key's; the stage's for stage, permissions and server; the
-/// project's for what its stages share; the derivative's with the number of the part and of the version for a layer version; the function's with the number for a version of it.
+/// project's for what its stages share; the derivative's with the number of the part and of the version for a layer version; the function's with the number for a version of it; the whole
+/// address, `s3://bucket/key`, for an artifact.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResourceId {
     /// Its kind.
@@ -84,7 +87,7 @@ impl ResourceId {
                 return self.name.parse().map_or_else(|_| self.name.clone(), |id| names.layer(&id));
             }
             Kind::LayerVersion | Kind::FunctionVersion => return format!("{}_{}", names.project, self.name),
-            Kind::Deployment => return self.name.clone(),
+            Kind::Deployment | Kind::Artifact => return self.name.clone(),
             Kind::Revision => return format!("{}-{}", names.project, self.name),
             Kind::Image => return format!("{}@{}", names.repository(), self.name),
             Kind::Api => Ok(names.api()),

@@ -31,8 +31,8 @@ pub use identity::{Kind, ResourceId};
 pub use movement::{NotOnTrial, end_canary, function_changes, plan_keys, rollback, rollback_functions};
 pub use plan::{Kept, KeptKind, Plan, Summary, destroy, plan};
 pub use prune::{
-    Deployment, DeploymentId, Freed, FunctionVersion, FunctionVersionId, Image, LayerVersion, LayerVersionId,
-    LiveVersions, Revision, RevisionId, prune,
+    Artifact, Deployment, DeploymentId, Freed, FunctionVersion, FunctionVersionId, Image, LayerVersion,
+    LayerVersionId, LiveVersions, Revision, RevisionId, prune,
 };
 pub use recording::{AccessLogs, Recording};
 pub use resource::{

@@ -33,6 +33,10 @@ pub struct LiveVersions {
     pub revisions_in_use: BTreeSet<RevisionId>,
     /// The images of the project's repository that have a tag, newest first, by their digests.
     pub images: Vec<(String, Image)>,
+    /// The packages that mdo has left in the bucket of its artifacts for the project, newest first, by their addresses.
+    pub artifacts: Vec<(String, Artifact)>,
+    /// The digests of what functions of the account are made of as they are configured, whosever they are.
+    pub packages_in_use: BTreeSet<Sha256>,
 }
 
 impl LiveVersions {
@@ -42,6 +46,7 @@ impl LiveVersions {
             + self.deployments.len()
             + self.revisions.len()
             + self.images.len()
+            + self.artifacts.len()
     }
 }
 
@@ -69,6 +74,9 @@ pub struct FunctionVersion {
     pub zipped: Option<u64>,
     /// When it was published, as RFC 3339 in UTC.
     pub published: Option<String>,
+    /// The digest of its zip, where that is known.
+    #[serde(skip)]
+    pub code: Option<Sha256>,
 }
 
 /// Which deployment of which API.
@@ -128,6 +136,17 @@ pub struct Image {
     pub pushed: Option<String>,
 }
 
+/// A package in the bucket of the project's artifacts, which Lambda has its own copy of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Artifact {
+    /// The digest of it.
+    pub sha256: Sha256,
+    /// What it takes, in bytes.
+    pub bytes: Option<u64>,
+    /// When it was uploaded, as RFC 3339 in UTC.
+    pub uploaded: Option<String>,
+}
+
 /// Which version of which layer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LayerVersionId {
@@ -169,7 +188,8 @@ pub struct Freed {
 
 /// Plans the removal of every version that nothing runs with, and of every deployment that nothing serves, but for the newest `keep` of
 /// each layer, and of what each stage has made of each function, of the API and of its servers. An image goes where no revision that stays
-/// needs it, and where it is older than one that is needed: a newer one may be on its way to become a revision.
+/// needs it, and where it is older than one that is needed: a newer one may be on its way to become a revision. A package in the bucket goes
+/// where no version that stays is made of it, but for the newest `keep`: those of layers, and what a deploy is about to publish.
 pub fn prune(names: &Names, live: &LiveVersions, keep: usize) -> Plan {
     let layers = live.layers.iter().rev().map(|(id, version)| {
         let group = (&id.derivative, id.part);
@@ -197,7 +217,10 @@ pub fn prune(names: &Names, live: &LiveVersions, keep: usize) -> Plan {
     });
     let revisions = beyond(keep, revisions);
     let images = unneeded(live, &revisions);
-    let all = [beyond(keep, layers), beyond(keep, functions), beyond(keep, deployments), revisions, images];
+    let functions = beyond(keep, functions);
+    let artifacts = left_in_bucket(live, &functions, keep);
+    let (layers, deployments) = (beyond(keep, layers), beyond(keep, deployments));
+    let all = [layers, functions, deployments, revisions, images, artifacts];
     let changes = all.into_iter().flatten();
     let changes =
         changes.filter_map(|((kind, name), before)| change(ResourceId::new(kind, name), Some(&before), None));
@@ -208,6 +231,13 @@ pub fn prune(names: &Names, live: &LiveVersions, keep: usize) -> Plan {
         let needing = revisions_of(&image.id.name, live);
         let needing = |id: &&ResourceId| id.kind == Kind::Revision && needing.contains(&id.name);
         image.needs = going.iter().filter(needing).cloned().collect();
+    }
+    for artifact in changes.iter_mut().filter(|change| change.id.kind == Kind::Artifact) {
+        let Some(Resource::Artifact(Artifact { sha256, .. })) = &artifact.before else { continue };
+        let made_of_it = live.functions.iter().filter(|(_, version)| version.code == Some(*sha256));
+        let made_of_it: BTreeSet<String> = made_of_it.map(|(id, _)| id.to_string()).collect();
+        let needing = |id: &&ResourceId| id.kind == Kind::FunctionVersion && made_of_it.contains(&id.name);
+        artifact.needs = going.iter().filter(needing).cloned().collect();
     }
     Plan { names: names.clone(), changes, kept: Vec::new(), checked: live.count(), keeps_logs: false }
 }
@@ -236,6 +266,23 @@ fn unneeded(live: &LiveVersions, going: &[((Kind, String), Resource)]) -> Vec<((
     old
 }
 
+/// The packages in the bucket that nothing which stays is made of, but for the newest `keep` of them; oldest first.
+fn left_in_bucket(
+    live: &LiveVersions,
+    going: &[((Kind, String), Resource)],
+    keep: usize,
+) -> Vec<((Kind, String), Resource)> {
+    let goes = |id: &FunctionVersionId| going.iter().any(|((_, name), _)| *name == id.to_string());
+    let staying = live.functions.iter().filter(|(id, _)| !goes(id));
+    let mut needed: BTreeSet<Sha256> = staying.filter_map(|(_, version)| version.code).collect();
+    needed.extend(&live.packages_in_use);
+    let unneeded = live.artifacts.iter().filter(|(_, artifact)| !needed.contains(&artifact.sha256));
+    let all = unneeded.map(|(address, artifact)| {
+        ((), false, (Kind::Artifact, address.clone()), Resource::Artifact(artifact.clone()))
+    });
+    beyond(keep, all)
+}
+
 /// What is not in use and not among the newest `keep` of its group, oldest first; `all` has the newest of each group first.
 fn beyond<Group: Ord, Id>(
     keep: usize,
@@ -261,6 +308,7 @@ impl Plan {
             Some(Resource::LayerVersion(version)) => Some(version.zipped),
             Some(Resource::FunctionVersion(version)) => Some(version.zipped),
             Some(Resource::Image(image)) => Some(image.bytes),
+            Some(Resource::Artifact(artifact)) => Some(artifact.bytes),
             _ => None,
         });
         let sizes: Vec<Option<u64>> = sizes.collect();
@@ -365,7 +413,7 @@ mod tests {
         let version = |number: u64, stage: &str| {
             let id = FunctionVersionId { function: "cart".parse().unwrap(), number };
             let stage = stage.parse().ok();
-            (id, FunctionVersion { stage, zipped: Some(10), published: None })
+            (id, FunctionVersion { stage, zipped: Some(10), published: None, code: None })
         };
         let deployment = |id: &str, stage: &str| {
             let id = DeploymentId { api: "api".into(), id: id.into() };
@@ -391,6 +439,40 @@ mod tests {
         assert_eq!(plan.freed(), Some(Freed { bytes: 20, is_all: true }));
         assert_eq!(plan.checked, 11);
         assert_eq!(plan.changes[0].id.full_name(&names()), "shop_cart:3");
+    }
+
+    #[test]
+    fn a_package_in_the_bucket_goes_with_the_last_version_that_is_made_of_it() {
+        let version = |number: u64, code: &[u8]| {
+            let id = FunctionVersionId { function: "cart".parse().unwrap(), number };
+            let (stage, code) = ("dev".parse().ok(), Some(Sha256::of(code)));
+            (id, FunctionVersion { stage, zipped: Some(10), published: None, code })
+        };
+        let artifact = |content: &str| {
+            let sha256 = Sha256::of(content.as_bytes());
+            (format!("s3://b/{content}.zip"), Artifact { sha256, bytes: Some(3), uploaded: None })
+        };
+        let live = LiveVersions {
+            functions: BTreeMap::from([version(1, b"a"), version(2, b"b"), version(3, b"c")]),
+            artifacts: ["coming", "layer", "latest", "c", "b", "a"].map(artifact).to_vec(),
+            packages_in_use: BTreeSet::from([Sha256::of(b"latest")]),
+            ..LiveVersions::default()
+        };
+        let gone = |keep: usize| -> Vec<String> {
+            let plan = prune(&names(), &live, keep);
+            plan.deletions().map(|change| change.id.full_name(&names())).collect()
+        };
+        assert_eq!(gone(2), ["shop_cart:1", "s3://b/a.zip"]);
+        assert_eq!(
+            gone(1),
+            ["shop_cart:1", "shop_cart:2", "s3://b/a.zip", "s3://b/b.zip", "s3://b/layer.zip"]
+        );
+        let plan = prune(&names(), &live, 2);
+        let needs: Vec<String> = plan.changes[1].needs.iter().map(|id| id.name.clone()).collect();
+        assert_eq!(
+            (needs, plan.freed()),
+            (vec!["cart:1".to_owned()], Some(Freed { bytes: 13, is_all: true }))
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use sha2::Digest;
 
 use super::hosted::{LoadBalancer, Repository, Server, ServerRole};
 use super::identity::{Kind, ResourceId};
-use super::prune::{Deployment, FunctionVersion, Image, LayerVersion, Revision};
+use super::prune::{Artifact, Deployment, FunctionVersion, Image, LayerVersion, Revision};
 use super::recording::Recording;
 use crate::Sha256;
 use crate::project::{
@@ -315,6 +315,7 @@ pub enum Resource {
     Deployment(Deployment),
     Revision(Revision),
     Image(Image),
+    Artifact(Artifact),
 }
 
 impl Stack {
