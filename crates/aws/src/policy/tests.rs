@@ -41,12 +41,17 @@ fn sent() -> BTreeSet<String> {
     sent
 }
 
+/// What a person does once, with permissions of their own, as the README says: takes over an API that was made by hand.
+const BY_A_PERSON: [&str; 2] = ["apigateway:GetExport", "apigateway:UpdateRestApi"];
+
 #[test]
 fn every_operation_that_is_sent_has_its_permission_and_no_other_has() {
     let known: BTreeSet<String> =
         groups().flat_map(|group| group.operations).map(|operation| (*operation).to_owned()).collect();
-    let sent: BTreeSet<String> =
-        sent().into_iter().filter(|operation| !FREE.contains(&operation.as_str())).collect();
+    let sent: BTreeSet<String> = sent()
+        .into_iter()
+        .filter(|operation| ![&FREE[..], &BY_A_PERSON].concat().contains(&operation.as_str()))
+        .collect();
     let missing: Vec<&String> = sent.difference(&known).collect();
     let idle: Vec<&String> = known.difference(&sent).collect();
     assert!(missing.is_empty(), "give these a permission, in crates/aws/src/policy: {missing:?}");
