@@ -7,6 +7,7 @@ mod functions;
 pub mod gateway;
 pub mod hosted;
 mod listen;
+mod resting;
 pub mod runtime;
 mod sent_head;
 mod stall;

@@ -10,14 +10,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
 
 use crate::connection::Connection;
-use crate::sent_head::MAX_HEAD;
+use crate::resting::{self, Terms};
+use crate::sent_head::{MAX_HEAD, SentHead};
 
 /// How long requests in flight are given at the end.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -83,9 +83,11 @@ pub async fn accept_with<H, Answer, B>(
     Answer: Future<Output = Response<B>> + Send,
     B: Body<Data = Bytes, Error: Into<Box<dyn StdError + Send + Sync>>> + Send + 'static,
 {
-    let graceful = GracefulShutdown::new();
     let end = ServerEnd::default();
-    let http = protocol(patience);
+    let (stopper, stops) = watch::channel(false);
+    let terms = Terms { http: protocol(patience), idle: patience.idle, stop: stops };
+    // Every connection holds on to it, so that its end is the last one's.
+    let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
     tokio::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -99,24 +101,23 @@ pub async fn accept_with<H, Answer, B>(
         };
         // Without it an answer may wait for an acknowledgement; with it, or with neither, the answer is right.
         let _ = stream.set_nodelay(true);
-        let handler = handler.clone();
-        let (stream, heads) = Connection::new(stream);
-        let end = end.clone();
-        let service = service_fn(move |mut request: Request<Incoming>| {
+        let (handler, end, open, terms) = (handler.clone(), end.clone(), open.clone(), terms.clone());
+        let answer = move |mut request: Request<Incoming>, head: Option<SentHead>| {
             request.extensions_mut().insert(end.clone());
-            if let Some(head) = heads.next() {
+            if let Some(head) = head {
                 request.extensions_mut().insert(head);
             }
-            // A connection has room for its answer as long as it lives, and most of them are idle.
-            let answer = Box::pin(handler(request, peer));
-            async move { Ok::<_, Infallible>(answer.await) }
+            handler(request, peer)
+        };
+        tokio::spawn(async move {
+            resting::serve(Connection::new(stream), terms, answer).await;
+            drop(open);
         });
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
-        // A connection ends in an error when its client goes away.
-        tokio::spawn(async move { drop(connection.await) });
     }
-    drop(listener);
-    let _ = tokio::time::timeout(patience.grace, graceful.shutdown()).await;
+    drop((listener, open));
+    // Nobody listens where no connection is left.
+    let _ = stopper.send(true);
+    let _ = tokio::time::timeout(patience.grace, all_closed.recv()).await;
     end.0.store(true, Ordering::Relaxed);
 }
 
@@ -137,11 +138,14 @@ mod tests {
     /// The client's end of a connection that is served with some patience.
     fn connect(patience: Patience) -> DuplexStream {
         let (client, server) = tokio::io::duplex(4096);
-        let answer = service_fn(|_: Request<Incoming>| async {
-            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"ok"))))
+        let answer = |_: Request<Incoming>, _: Option<SentHead>| async {
+            Response::new(Full::new(Bytes::from_static(b"ok")))
+        };
+        tokio::spawn(async move {
+            let (_stopper, stop) = watch::channel(false);
+            let terms = Terms { http: protocol(patience), idle: patience.idle, stop };
+            resting::serve(Connection::new(server), terms, answer).await;
         });
-        let connection = protocol(patience).serve_connection(TokioIo::new(server), answer);
-        tokio::spawn(async move { drop(connection.await) });
         client
     }
 

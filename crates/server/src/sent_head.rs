@@ -64,6 +64,11 @@ impl SentHeads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     fn push(&self, head: SentHead) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(head);
     }
@@ -102,6 +107,18 @@ impl Follower {
     pub(crate) fn new() -> (Self, SentHeads) {
         let heads = SentHeads::default();
         (Self { expected: Expected::Head, head: Vec::new(), line: Vec::new(), heads: heads.clone() }, heads)
+    }
+
+    /// Whether what comes next begins a request.
+    pub(crate) fn is_between_requests(&self) -> bool {
+        self.expected == Expected::Head && self.head.is_empty() && self.line.is_empty()
+    }
+
+    /// Gives back what it holds, where nothing has begun.
+    pub(crate) fn rest(&mut self) {
+        if self.is_between_requests() {
+            (self.head, self.line) = (Vec::new(), Vec::new());
+        }
     }
 
     /// Takes what has come next.

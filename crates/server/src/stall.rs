@@ -19,6 +19,11 @@ pub(crate) struct Stall {
 }
 
 impl Stall {
+    /// Whether the peer takes nothing of what is written for it.
+    pub(crate) fn is_on(&self) -> bool {
+        self.end.is_some()
+    }
+
     /// What a write has come to, unless the peer has taken nothing for too long.
     pub(crate) fn judge<T>(
         &mut self,
