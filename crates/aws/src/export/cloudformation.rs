@@ -1,20 +1,18 @@
 //! The stack as a CloudFormation template.
 
+mod api;
+
 use std::collections::BTreeSet;
 
 use mdo_model::project::{
     DerivativeId, FunctionConfiguration, FunctionName, Names, Permissions, Reference, Referred, Tags, Vpc,
 };
-use mdo_model::stack::{
-    Api, ApiStage, Derivative, Function, Invoker, Key, LogGroup, Recording, Role, Stack, WarmRule,
-};
+use mdo_model::stack::{Api, Derivative, Function, Invoker, LogGroup, Role, Stack, WarmRule};
 use serde_json::{Map, Value, json};
 
 use super::ids::{Ids, camel};
 use super::text::{self, ACCOUNT, ANYWHERE, PARTITION, REGION};
-use super::{Export, ReferredVariables, access_log_arn, input, set, shared_variables};
-use crate::api_gateway::ACCESS_LINE;
-use crate::api_gateway::definition::{self, Integrations};
+use super::{Export, ReferredVariables, input, set, shared_variables};
 use crate::{events, iam, lambda};
 
 const ROLE: &str = "LambdaRole";
@@ -315,74 +313,6 @@ impl<'a> Template<'a> {
             "SourceArn": source,
         });
         self.resource(&id, "AWS::Lambda::Permission", properties);
-    }
-
-    fn api(&mut self, stage: &ApiStage, api_tags: &Tags) {
-        let ApiStage { definition, deployed_by_mdo: _, variables, throttle, quota, recording, tags } = stage;
-        let Recording { tracing, access_logs } = recording;
-        let names = self.names;
-        let at = Integrations { partition: PARTITION, region: REGION, account: ACCOUNT, names };
-        let mut body = definition::body(definition, &at);
-        text::change(&mut body, text::URI, &filled_in);
-        let mut properties = json!({
-            "Name": names.api(),
-            "EndpointConfiguration": {"Types": ["REGIONAL"]},
-            "Body": body,
-        });
-        set(&mut properties, "Tags", tag_list(api_tags));
-        self.resource(API, "AWS::ApiGateway::RestApi", properties);
-        // A deployment freezes the definition: another one is another resource.
-        let digest = definition.digest();
-        let deployment = self.id(&["deployment", &digest]);
-        self.resource(&deployment, "AWS::ApiGateway::Deployment", json!({"RestApiId": {"Ref": API}}));
-        let mut properties = json!({
-            "RestApiId": {"Ref": API},
-            "DeploymentId": {"Ref": deployment},
-            "StageName": names.stage,
-            "Variables": variables,
-        });
-        set(&mut properties, "TracingEnabled", tracing.map(Value::from));
-        let logs = access_log_arn(access_logs.as_ref());
-        let logs = logs.map(|arn| json!({"DestinationArn": arn, "Format": ACCESS_LINE}));
-        set(&mut properties, "AccessLogSetting", logs);
-        set(&mut properties, "Tags", tag_list(tags));
-        self.resource(STAGE, "AWS::ApiGateway::Stage", properties);
-        let mut properties = json!({
-            "UsagePlanName": names.usage_plan(),
-            "ApiStages": [{"ApiId": {"Ref": API}, "Stage": {"Ref": STAGE}}],
-        });
-        let limit = throttle.map(|limit| json!({"RateLimit": limit.rate, "BurstLimit": limit.burst}));
-        set(&mut properties, "Throttle", limit);
-        let limit = quota.map(
-            |quota| json!({"Limit": quota.limit, "Period": quota.period.to_string().to_ascii_uppercase()}),
-        );
-        set(&mut properties, "Quota", limit);
-        set(&mut properties, "Tags", tag_list(tags));
-        self.resource(USAGE_PLAN, "AWS::ApiGateway::UsagePlan", properties);
-    }
-
-    fn key(&mut self, name: &str, full: &str, key: &Key) {
-        // What the files ask for does not end.
-        let Key { enabled, linked, ends: _, tags } = key;
-        let value = self.id(&["key", name, "value"]);
-        self.secret(&value, &format!("The value of key {name}; without one AWS makes one"), Some(""));
-        let has_value = self.id(&["key", name, "has", "value"]);
-        let condition = json!({"Fn::Not": [{"Fn::Equals": [{"Ref": value}, ""]}]});
-        self.conditions.insert(has_value.clone(), condition);
-        let id = self.id(&["key", name]);
-        let mut properties = json!({
-            "Name": full,
-            "Enabled": enabled,
-            "Value": {"Fn::If": [has_value, {"Ref": value}, {"Ref": "AWS::NoValue"}]},
-        });
-        set(&mut properties, "Tags", tag_list(tags));
-        self.resource(&id, "AWS::ApiGateway::ApiKey", properties);
-        if *linked {
-            let link = self.id(&["key", name, "in", "usage", "plan"]);
-            let properties =
-                json!({"KeyId": {"Ref": id}, "KeyType": "API_KEY", "UsagePlanId": {"Ref": USAGE_PLAN}});
-            self.resource(&link, "AWS::ApiGateway::UsagePlanKey", properties);
-        }
     }
 
     fn warm_rule(&mut self, function: &FunctionName, rule: &WarmRule) {

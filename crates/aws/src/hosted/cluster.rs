@@ -11,10 +11,10 @@ use crate::client::Aws;
 use crate::ownership::{self, Owner, tag_map};
 
 /// What tasks run on.
-pub(super) const ON_DEMAND: &str = "FARGATE";
+pub(crate) const ON_DEMAND: &str = "FARGATE";
 
 /// What tasks run on that AWS may take away.
-pub(super) const SPOT: &str = "FARGATE_SPOT";
+pub(crate) const SPOT: &str = "FARGATE_SPOT";
 
 /// Refuses to go into somebody else's cluster.
 pub(super) async fn check(aws: &Aws, names: &Names, scope: &Scope) -> Result<(), Error> {

@@ -13,23 +13,23 @@ use crate::client::Aws;
 use crate::{pages, written};
 
 /// TLS 1.2 and 1.3 with forward secrecy.
-const TLS_POLICY: &str = "ELBSecurityPolicy-TLS13-1-2-2021-06";
+pub(crate) const TLS_POLICY: &str = "ELBSecurityPolicy-TLS13-1-2-2021-06";
 
 /// What API Gateway answers to a path that no stage has.
-const NOT_THERE: &str = r#"{"message":"Missing Authentication Token"}"#;
+pub(crate) const NOT_THERE: &str = r#"{"message":"Missing Authentication Token"}"#;
 
 /// A listener as mdo makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Wanted {
-    port: i32,
+pub(crate) struct Wanted {
+    pub port: i32,
     /// The certificate's ARN, where it speaks HTTPS.
-    certificate: Option<String>,
+    pub certificate: Option<String>,
     /// Whether it sends everybody on to HTTPS.
-    redirects: bool,
+    pub redirects: bool,
 }
 
 /// The listener that has the stages' rules, and the other one, where there is one.
-fn wanted(entry: &Entry) -> (Wanted, Option<Wanted>) {
+pub(crate) fn wanted(entry: &Entry) -> (Wanted, Option<Wanted>) {
     match entry {
         Entry::Http => (Wanted { port: 80, certificate: None, redirects: false }, None),
         Entry::Https(certificate) => (

@@ -20,10 +20,10 @@ use crate::ownership::{Owner, tag_map};
 use crate::written;
 
 /// How long the load balancer keeps an idle connection.
-const IDLE_TIMEOUT: &str = "idle_timeout.timeout_seconds";
+pub(crate) const IDLE_TIMEOUT: &str = "idle_timeout.timeout_seconds";
 
 /// Whether it drops headers that HTTP does not allow.
-const DROPS_HEADERS: &str = "routing.http.drop_invalid_header_fields.enabled";
+pub(crate) const DROPS_HEADERS: &str = "routing.http.drop_invalid_header_fields.enabled";
 
 /// The load balancer as it is live.
 #[derive(Clone, Debug)]
@@ -349,7 +349,7 @@ async fn put_group(
     };
     let wanted = Wanted {
         name: &name,
-        description: format!("Lets the world in to the load balancer of {}, made by mdo", names.project),
+        description: group_description(names),
         vpc,
         doors: doors(),
         tags: tag_map(names, own).into_iter().collect(),
@@ -357,9 +357,20 @@ async fn put_group(
     security_group::put(aws, &names.project, live.as_ref(), &wanted, adopts).await
 }
 
+/// What the security group says of itself.
+pub(crate) fn group_description(names: &Names) -> String {
+    format!("Lets the world in to the load balancer of {}, made by mdo", names.project)
+}
+
+/// The ports on which the load balancer lets in everybody.
+pub(crate) const PORTS: [u16; 2] = [80, 443];
+
+/// Every address there is.
+pub(crate) const EVERYBODY: &str = "0.0.0.0/0";
+
 /// Whom the load balancer lets in: everybody, on its two ports.
 fn doors() -> BTreeSet<Door> {
-    [80, 443].map(|port| Door::tcp(port, Visitor::Block("0.0.0.0/0".to_owned()))).into()
+    PORTS.map(|port| Door::tcp(port, Visitor::Block(EVERYBODY.to_owned()))).into()
 }
 
 fn tags(names: &Names, own: &Tags) -> Vec<Tag> {

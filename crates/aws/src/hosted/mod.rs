@@ -1,28 +1,28 @@
 //! What servers answer a stage with: server role, repository, load balancer and server, observed together and changed kind by
 //! kind.
 
-mod cluster;
+pub(crate) mod cluster;
 mod entrance;
 mod evidence;
-mod listeners;
-mod load_balancer;
+pub(crate) mod listeners;
+pub(crate) mod load_balancer;
 mod log_group;
 mod network;
 mod pruning;
 mod push;
-mod repository;
+pub(crate) mod repository;
 mod revisions;
-mod role;
+pub(crate) mod role;
 mod rollout;
-mod rules;
-mod scaling;
+pub(crate) mod rules;
+pub(crate) mod scaling;
 mod security_group;
 mod server;
-mod service;
+pub(crate) mod service;
 mod settling;
 mod tagging;
-mod target;
-mod task;
+pub(crate) mod target;
+pub(crate) mod task;
 #[cfg(test)]
 mod tests;
 

@@ -118,7 +118,7 @@ async fn read_tags(aws: &Aws, names: &Names, arn: &str) -> Result<Vec<Tag>, Erro
 }
 
 /// The lifecycle of a repository whose images without a tag go after so many days.
-fn lifecycle_of(names: &Names, days: Option<u32>) -> Value {
+pub(crate) fn lifecycle_of(names: &Names, days: Option<u32>) -> Value {
     json!({"rules": [{
         "rulePriority": 1,
         "description": format!("mdo: images of {}", names.project),

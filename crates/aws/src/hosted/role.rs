@@ -8,12 +8,12 @@ use mdo_model::stack::{Action, Change, Resource, ServerRole};
 use serde_json::{Value, json};
 
 use crate::client::Aws;
-use crate::iam::{cloud_tags, decode, retag, trust};
+use crate::iam::{self, Place, cloud_tags, decode, retag, trust};
 use crate::ownership::{self, Owner, tag_map};
 use crate::unexpected;
 
 /// The name of the inline policy.
-const POLICY: &str = "mdo";
+pub(crate) const POLICY: &str = "mdo";
 
 /// What stands in the model for documents that mdo would not write.
 const EDITED: &str = "(edited by hand)";
@@ -70,8 +70,8 @@ pub(super) fn read(aws: &Aws, names: &Names, found: &RoleFound) -> Result<Server
         owned: found.owner == Owner::Us,
         tags: found.tags.clone(),
     };
-    let is_ours =
-        trust(&role.trusted_service) == found.trust && permissions(aws, names, &role)? == found.policy;
+    let is_ours = trust(&role.trusted_service) == found.trust
+        && permissions(names, &role, iam::place(aws)?) == found.policy;
     if !is_ours {
         EDITED.clone_into(&mut role.trusted_service);
     }
@@ -87,11 +87,10 @@ fn resources(policy: &Value, sid: &str) -> BTreeSet<String> {
 }
 
 /// The inline policy. Roles are global: in whichever region the stage is, it is for the project's repository and logs.
-fn permissions(aws: &Aws, names: &Names, role: &ServerRole) -> Result<Value, Error> {
-    let (partition, account) = (aws.partition, aws.account()?);
+pub(crate) fn permissions(names: &Names, role: &ServerRole, place: Place<'_>) -> Value {
+    let Place { partition, account } = place;
     let repository = format!("arn:{partition}:ecr:*:{account}:repository/{}", names.repository());
     let groups = format!("arn:{partition}:logs:*:{account}:log-group:/mdo/{}/*:*", names.project);
-    let statement = |sid: &str, actions: &[&str], resource: Value| json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource});
     let mut statements = vec![
         statement("Registry", &["ecr:GetAuthorizationToken"], json!("*")),
         statement(
@@ -101,15 +100,31 @@ fn permissions(aws: &Aws, names: &Names, role: &ServerRole) -> Result<Value, Err
         ),
         statement("Logs", &["logs:CreateLogStream", "logs:PutLogEvents"], json!(groups)),
     ];
+    statements.extend(secrets(role));
+    json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+/// The statements for the secrets that tasks are given; none where they are given none.
+pub(crate) fn secrets(role: &ServerRole) -> Vec<Value> {
     let (managed, parameters): (Vec<&String>, Vec<&String>) =
         role.secrets.iter().partition(|arn| arn.split(':').nth(2) == Some("secretsmanager"));
+    let mut statements = Vec::new();
     if !managed.is_empty() {
         statements.push(statement("Secrets", &["secretsmanager:GetSecretValue"], json!(managed)));
     }
     if !parameters.is_empty() {
         statements.push(statement("Parameters", &["ssm:GetParameters"], json!(parameters)));
     }
-    Ok(json!({"Version": "2012-10-17", "Statement": statements}))
+    statements
+}
+
+fn statement(sid: &str, actions: &[&str], resource: Value) -> Value {
+    json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource})
+}
+
+/// What the role says of itself.
+pub(crate) fn description(names: &Names) -> String {
+    format!("What starts the servers of {}, made by mdo", names.project)
 }
 
 /// Makes one change of the role real.
@@ -141,7 +156,7 @@ async fn create(aws: &Aws, names: &Names, wanted: &ServerRole) -> Result<(), Err
                 .create_role()
                 .role_name(&name)
                 .assume_role_policy_document(&trust)
-                .description(format!("What starts the servers of {}, made by mdo", names.project))
+                .description(description(names))
                 .set_tags(Some(tags.clone()))
                 .send()
         })
@@ -185,7 +200,7 @@ async fn update(aws: &Aws, names: &Names, wanted: &ServerRole, change: &Change) 
 
 async fn put_policy(aws: &Aws, names: &Names, wanted: &ServerRole) -> Result<(), Error> {
     let name = names.server_role();
-    let document = permissions(aws, names, wanted)?.to_string();
+    let document = permissions(names, wanted, iam::place(aws)?).to_string();
     aws.call("iam:PutRolePolicy", &name, || {
         aws.iam.put_role_policy().role_name(&name).policy_name(POLICY).policy_document(&document).send()
     })

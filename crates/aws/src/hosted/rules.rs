@@ -26,7 +26,7 @@ pub(super) struct StageRule {
 }
 
 /// The paths of a stage.
-pub(super) fn paths(stage: &StageName) -> BTreeSet<String> {
+pub(crate) fn paths(stage: &StageName) -> BTreeSet<String> {
     BTreeSet::from([format!("/{stage}"), format!("/{stage}/*")])
 }
 

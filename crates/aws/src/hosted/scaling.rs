@@ -10,10 +10,10 @@ use mdo_model::project::{Names, Tasks};
 use crate::client::Aws;
 
 /// The name of the policy.
-const POLICY: &str = "mdo-cpu";
+pub(crate) const POLICY: &str = "mdo-cpu";
 
 /// How long scaling waits between steps out, and between steps in, in seconds.
-const COOLDOWN: (i32, i32) = (60, 300);
+pub(crate) const COOLDOWN: (i32, i32) = (60, 300);
 
 /// How the stage's service scales; `None` where it does not. Without a policy of mdo's it aims at nothing.
 pub(super) async fn observe(aws: &Aws, names: &Names) -> Result<Option<Tasks>, Error> {

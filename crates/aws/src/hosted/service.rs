@@ -26,7 +26,7 @@ use crate::ownership::{self, Owner};
 use crate::pages;
 
 /// How many tasks of a new version may fail before ECS goes back to the former one.
-const FAILURES: i32 = 2;
+pub(crate) const FAILURES: i32 = 2;
 
 /// The tag that says which revision a rollback has gone back from.
 const ROLLED_BACK: &str = "mdo:rolled-back-from";
@@ -218,7 +218,7 @@ pub(super) async fn create(
 }
 
 /// How long a task may take to answer before its health counts, in seconds.
-const GRACE: i32 = 60;
+pub(crate) const GRACE: i32 = 60;
 
 /// What of a service is to change.
 #[derive(Debug, Default)]

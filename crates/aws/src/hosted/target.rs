@@ -19,13 +19,13 @@ use crate::ownership::Owner;
 use crate::written;
 
 /// The port that containers listen on.
-pub(super) const PORT: u16 = 8080;
+pub(crate) const PORT: u16 = 8080;
 
 /// How long a task may take to say how it is, in seconds.
-const HEALTH_TIMEOUT: i32 = 2;
+pub(crate) const HEALTH_TIMEOUT: i32 = 2;
 
 /// How long a task that goes may finish what it has begun.
-const DRAIN: &str = "deregistration_delay.timeout_seconds";
+pub(crate) const DRAIN: &str = "deregistration_delay.timeout_seconds";
 
 /// The way to a stage's tasks as it is live.
 #[derive(Clone, Debug, Default)]
@@ -317,10 +317,7 @@ async fn put_group(
     let gone = || Error::new(Cause::Gone, "the load balancer has no security group of mdo's");
     let wanted = Wanted {
         name: &name,
-        description: format!(
-            "Lets the load balancer in to the tasks of {} {}, made by mdo",
-            names.project, names.stage
-        ),
+        description: group_description(names),
         vpc: &balancer.vpc,
         doors: doors(balancer.group.as_deref().ok_or_else(gone)?),
         tags: stage_tags(names, own).into_iter().collect(),
@@ -377,6 +374,11 @@ pub(super) async fn delete(
         Some(group) => security_group::delete(aws, &group, waiting).await,
         None => Ok(()),
     }
+}
+
+/// What the security group of the tasks says of itself.
+pub(crate) fn group_description(names: &Names) -> String {
+    format!("Lets the load balancer in to the tasks of {} {}, made by mdo", names.project, names.stage)
 }
 
 /// Whom the tasks let in: the load balancer alone.

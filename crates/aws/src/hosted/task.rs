@@ -20,7 +20,7 @@ use crate::api_gateway::definition::record;
 use crate::client::Aws;
 
 /// The name of the only container.
-pub(super) const CONTAINER: &str = "Main";
+pub(crate) const CONTAINER: &str = "Main";
 
 /// What the names of its log streams begin with.
 pub(super) const STREAM_PREFIX: &str = "task";
@@ -29,7 +29,7 @@ pub(super) const STREAM_PREFIX: &str = "task";
 const LABEL: &str = "mdo.";
 
 /// The user that mdo's own images run as.
-const USER: &str = "65532:65532";
+pub(crate) const USER: &str = "65532:65532";
 
 /// How much of its log a container keeps while it cannot be sent, rather than waiting.
 const LOG_BUFFER: &str = "4m";
@@ -57,17 +57,20 @@ impl Place<'_> {
     }
 
     fn log_options(&self) -> HashMap<String, String> {
-        [
-            ("awslogs-group", self.names.server_log_group()),
-            ("awslogs-region", self.region.to_owned()),
-            ("awslogs-stream-prefix", STREAM_PREFIX.to_owned()),
-            ("mode", "non-blocking".to_owned()),
-            ("max-buffer-size", LOG_BUFFER.to_owned()),
-        ]
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
+        let options = log_options(self.names.server_log_group(), self.region.to_owned());
+        options.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
+}
+
+/// How a container sends what it logs, without ever waiting for that, to a group of a region.
+pub(crate) fn log_options<T: From<&'static str>>(group: T, region: T) -> [(&'static str, T); 5] {
+    [
+        ("awslogs-group", group),
+        ("awslogs-region", region),
+        ("awslogs-stream-prefix", STREAM_PREFIX.into()),
+        ("mode", "non-blocking".into()),
+        ("max-buffer-size", LOG_BUFFER.into()),
+    ]
 }
 
 /// A task definition in the model's terms.
@@ -147,7 +150,7 @@ fn request(
 }
 
 /// Whether the image is of mdo's making, so that it is known how little it needs.
-fn is_ours(wanted: &Server) -> bool {
+pub(crate) fn is_ours(wanted: &Server) -> bool {
     wanted.health == HEALTH_PATH
 }
 

@@ -67,7 +67,8 @@ pub(crate) fn read(aws: &Aws, found: &RoleFound) -> Result<Option<(Role, Regions
     })
 }
 
-fn place(aws: &Aws) -> Result<Place<'_>, Error> {
+/// Whose account, and in which partition, a role is.
+pub(crate) fn place(aws: &Aws) -> Result<Place<'_>, Error> {
     Ok(Place { partition: aws.partition, account: aws.account()?.as_str() })
 }
 
