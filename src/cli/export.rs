@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 use clap_complete::ArgValueCandidates;
-use mdo_aws::export::{Export, cloudformation, openapi, terraform};
+use mdo_aws::export::{Export, cloudformation, openapi, openapi_to_servers, terraform};
 use mdo_aws::policy::{ANY, Place};
-use mdo_model::project::{AccountId, Assignment, Overrides, Project, Secret, Settings, StageName};
+use mdo_model::project::{
+    AccountId, Assignment, Container, Overrides, Project, Secret, ServerSettings, Settings, StageName,
+};
 use mdo_model::stack::{self, Stack};
 use serde_json::Value;
 
@@ -29,10 +31,10 @@ pub(super) struct Args {
     /// The stage [default: default_stage of project.toml, else dev]
     #[arg(long, value_name = "STAGE", add = ArgValueCandidates::new(names::stages))]
     stage: Option<StageName>,
-    /// The account that an OpenAPI document names [default: project.toml]
+    /// The account that an OpenAPI document of functions names [default: project.toml]
     #[arg(long, value_name = "ACCOUNT")]
     account: Option<AccountId>,
-    /// The region that an OpenAPI document names [default: project.toml, else AWS_REGION]
+    /// The region that an OpenAPI document of functions names [default: project.toml, else AWS_REGION]
     #[arg(long)]
     region: Option<String>,
     /// Write into a file instead of standard output (`-`)
@@ -94,6 +96,13 @@ fn settings(project: &Project, stage: &StageName, args: &Args) -> Result<Setting
 
 fn exported_api(settings: &Settings, args: &Args) -> Result<Value, Failure> {
     let stage = &settings.stage;
+    if !runs_functions(settings) {
+        return Err(Failure::with_help(
+            exit_code::USAGE,
+            format!("stage {stage} runs an image of its own, and mdo does not know what that answers"),
+            format!("export what hosts it: mdo export cloudformation --stage {stage}"),
+        ));
+    }
     let Some(definition) = stack::definition(settings) else {
         let help = "give a function `routes` in its function.json";
         return Err(Failure::with_help(
@@ -102,6 +111,15 @@ fn exported_api(settings: &Settings, args: &Args) -> Result<Value, Failure> {
             help,
         ));
     };
+    if let Some(stack) = hosted(settings) {
+        let domain = domain(settings);
+        let host = match domain {
+            Some(domain) => format!("at {domain}"),
+            None => "at the stage variable host, which the stage that serves it needs".to_owned(),
+        };
+        output::message(&format!("note: the document leads to the load balancer {host}"));
+        return Ok(openapi_to_servers(&definition, &settings.names(), &stack, domain));
+    }
     let region = session::region_of_environment();
     let place = Place::of(settings, region.as_deref(), args.account.as_ref());
     for (what, value) in [("account", &place.account), ("region", &place.region)] {
@@ -113,42 +131,96 @@ fn exported_api(settings: &Settings, args: &Args) -> Result<Value, Failure> {
             ));
         }
     }
-    if settings.server.is_some() {
-        output::message(&format!(
-            "note: servers answer stage {stage}; the document calls functions of Lambda, which a hosted stage does not have"
-        ));
-    } else {
-        output::message(&format!(
-            "note: the stage that serves it needs the stage variable alias={stage}, and the functions have to let it call them"
-        ));
-    }
+    output::message(&format!(
+        "note: the stage that serves it needs the stage variable alias={stage}, and the functions have to let it call them"
+    ));
     Ok(openapi(&definition, &settings.names(), &place))
 }
 
 fn exported_stack(settings: &Settings, form: Form) -> Result<Value, Failure> {
-    let stage = &settings.stage;
-    if settings.server.is_some() {
-        return Err(Failure::with_help(
-            exit_code::USAGE,
-            format!("servers answer stage {stage}, and mdo exports neither cluster, load balancer nor image"),
-            format!("export what it answers: mdo export openapi --stage {stage}"),
-        ));
-    }
-    if settings.functions.is_empty() {
+    if settings.functions.is_empty() && runs_functions(settings) {
         let help = "mdo add NAME makes one";
         return Err(Failure::with_help(exit_code::USAGE, "the project has no function to export", help));
     }
-    let stack = stack::desired_of_any_code(settings);
-    say_parameters(settings, &stack, form);
+    let stack = match hosted(settings) {
+        Some(stack) => {
+            say_hosted_parameters(settings, &stack, form);
+            stack
+        }
+        None => {
+            let stack = stack::desired_of_any_code(settings);
+            say_parameters(settings, &stack, form);
+            stack
+        }
+    };
     let names = settings.names();
     let functions = settings.functions.iter();
     let referred = functions.map(|(name, function)| (name.clone(), function.referred.clone())).collect();
     let artifacts = settings.artifacts.as_ref();
-    let export = Export { stack: &stack, names: &names, artifacts, referred: &referred };
+    let domain = domain(settings);
+    let export = Export { stack: &stack, names: &names, artifacts, referred: &referred, domain };
     Ok(match form {
         Form::Terraform => terraform(&export),
         Form::Cloudformation | Form::Openapi => cloudformation(&export),
     })
+}
+
+/// What a hosted stage is to be; an image that is still to be brought has no name.
+fn hosted(settings: &Settings) -> Option<Stack> {
+    let image = match &settings.server.as_ref()?.container {
+        Container::Image { reference, .. } => reference,
+        Container::Functions { .. } | Container::Dockerfile { .. } => "",
+    };
+    stack::hosted(settings, image)
+}
+
+/// Whether functions answer the stage, and no image of the project's own making.
+fn runs_functions(settings: &Settings) -> bool {
+    let is_ours = |server: &ServerSettings| matches!(server.container, Container::Functions { .. });
+    settings.server.as_ref().is_none_or(is_ours)
+}
+
+/// The name that clients of a hosted stage use, if it is not the load balancer's own.
+fn domain(settings: &Settings) -> Option<&str> {
+    settings.server.as_ref()?.domain.as_deref()
+}
+
+fn say_hosted_parameters(settings: &Settings, stack: &Stack, form: Form) {
+    let stage = &settings.stage;
+    let (image, parameters) = match form {
+        Form::Terraform => ("variable image", "variables"),
+        Form::Cloudformation | Form::Openapi => ("parameter Image", "parameters"),
+    };
+    let makes = match settings.server.as_ref().map(|server| &server.container) {
+        Some(Container::Functions { .. }) => Some(format!("`mdo image --stage {stage} -o FILE` makes it")),
+        Some(Container::Dockerfile { file, .. }) => Some(format!("{} makes it", file.display())),
+        Some(Container::Image { .. }) | None => None,
+    };
+    if let Some(makes) = makes {
+        output::message(&format!(
+            "note: the image is {image}, by the digest that it has in the repository {}; {makes}",
+            settings.names().repository()
+        ));
+    }
+    let server = stack.server.iter();
+    if server.flat_map(|server| server.functions.values()).any(|function| !function.environment.is_empty()) {
+        say_environment(parameters);
+    }
+    if !stack.keys.is_empty() {
+        let digest = match form {
+            Form::Terraform => "",
+            Form::Cloudformation | Form::Openapi => ", and its SHA-256 is another one",
+        };
+        output::message(&format!(
+            "note: the value of a key is one of the {parameters}{digest}; `mdo key show NAME --stage {stage}` prints it"
+        ));
+    }
+}
+
+fn say_environment(parameters: &str) {
+    output::message(&format!(
+        "note: the values of environment variables are not in the document; they are {parameters} by name"
+    ));
 }
 
 fn say_parameters(settings: &Settings, stack: &Stack, form: Form) {
@@ -167,8 +239,6 @@ fn say_parameters(settings: &Settings, stack: &Stack, form: Form) {
         ));
     }
     if stack.functions.values().any(|function| !function.configuration.environment.is_empty()) {
-        output::message(&format!(
-            "note: the values of environment variables are not in the document; they are {parameters} by name"
-        ));
+        say_environment(parameters);
     }
 }

@@ -1,6 +1,8 @@
 //! The stack as a CloudFormation template.
 
 mod api;
+mod balancer;
+mod server;
 
 use std::collections::BTreeSet;
 
@@ -11,6 +13,7 @@ use mdo_model::stack::{Api, Derivative, Function, Invoker, LogGroup, Role, Stack
 use serde_json::{Map, Value, json};
 
 use super::ids::{Ids, camel};
+use super::server::Hosting;
 use super::text::{self, ACCOUNT, ANYWHERE, PARTITION, REGION};
 use super::{Export, ReferredVariables, input, set, shared_variables};
 use crate::{events, iam, lambda};
@@ -21,10 +24,9 @@ const STAGE: &str = "ApiStage";
 const USAGE_PLAN: &str = "UsagePlan";
 const BUCKET: &str = "CodeBucket";
 
-/// The template of a stack that Lambda and API Gateway serve.
+/// The template of a stack.
 pub fn cloudformation(export: &Export<'_>) -> Value {
-    let Export { stack, names, artifacts, referred } = *export;
-    // What hosted stages have is no part of a template.
+    let Export { stack, names, artifacts, referred, domain } = *export;
     let Stack {
         role,
         permissions,
@@ -35,12 +37,18 @@ pub fn cloudformation(export: &Export<'_>) -> Value {
         stage,
         keys,
         warm_rules,
+        // Together they are what hosts the stage.
         server_role: _,
         repository: _,
         load_balancer: _,
         server: _,
     } = stack;
-    let mut template = Template::new(names, shared_variables(functions), referred);
+    let mut template = Template::new(names, shared_variables(stack), referred);
+    if let Some(hosting) = Hosting::of(stack) {
+        template.shared_hosting(&hosting);
+        template.server(&hosting, keys, domain);
+        return template.document();
+    }
     if !functions.is_empty() {
         let bucket = artifacts.map(|artifacts| artifacts.bucket.as_str());
         template.parameter(BUCKET, "The bucket of the functions' zips", bucket);
@@ -83,6 +91,7 @@ struct Template<'a> {
     parameters: Map<String, Value>,
     conditions: Map<String, Value>,
     resources: Map<String, Value>,
+    outputs: Map<String, Value>,
 }
 
 impl<'a> Template<'a> {
@@ -91,8 +100,8 @@ impl<'a> Template<'a> {
         for taken in [ROLE, API, STAGE, USAGE_PLAN, BUCKET] {
             ids.name(taken, &[]);
         }
-        let (parameters, conditions, resources) = Default::default();
-        Self { names, shared, referred, ids, parameters, conditions, resources }
+        let (parameters, conditions, resources, outputs) = Default::default();
+        Self { names, shared, referred, ids, parameters, conditions, resources, outputs }
     }
 
     fn document(self) -> Value {
@@ -102,11 +111,9 @@ impl<'a> Template<'a> {
             "Description": format!("{project} at stage {stage}, exported by mdo"),
             "Resources": self.resources,
         });
-        if document["Resources"].get(STAGE).is_some() {
-            let url = format!("https://${{{API}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}/{stage}");
-            document["Outputs"] = json!({"Url": {"Value": {"Fn::Sub": url}}});
-        }
-        for (section, entries) in [("Parameters", self.parameters), ("Conditions", self.conditions)] {
+        for (section, entries) in
+            [("Parameters", self.parameters), ("Conditions", self.conditions), ("Outputs", self.outputs)]
+        {
             if !entries.is_empty() {
                 document[section] = entries.into();
             }

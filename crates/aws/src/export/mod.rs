@@ -3,20 +3,21 @@
 
 mod cloudformation;
 mod ids;
+mod openapi;
+mod server;
 mod terraform;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mdo_model::project::{Artifacts, FunctionName, Names, Referred};
-use mdo_model::stack::{AccessLogs, Definition, Function, Stack};
+use mdo_model::project::{Artifacts, FunctionName, Names, Referred, Secret};
+use mdo_model::stack::{AccessLogs, Stack};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 pub use self::cloudformation::cloudformation;
+pub use self::openapi::{openapi, openapi_to_servers};
 pub use self::terraform::terraform;
-use crate::api_gateway::definition::{self, Integrations};
-use crate::policy::Place;
 
 /// What is exported.
 #[derive(Clone, Copy, Debug)]
@@ -29,21 +30,19 @@ pub struct Export<'a> {
     pub artifacts: Option<&'a Artifacts>,
     /// The variables of each function whose values are kept elsewhere.
     pub referred: &'a ReferredVariables,
+    /// The name that clients of a hosted stage use, if it is not the load balancer's own.
+    pub domain: Option<&'a str>,
 }
 
 /// Variables by function and name, with what names the value of each.
 pub type ReferredVariables = BTreeMap<FunctionName, BTreeMap<String, Referred>>;
 
-/// The very document that mdo imports into API Gateway.
-pub fn openapi(definition: &Definition, names: &Names, place: &Place) -> Value {
-    let (region, account) = (&place.region, &place.account);
-    definition::body(definition, &Integrations { partition: place.partition(), region, account, names })
-}
-
 /// The variables that have one value in all functions that have them: one input stands for them.
-fn shared_variables(functions: &BTreeMap<FunctionName, Function>) -> BTreeSet<&str> {
-    let mut values: BTreeMap<&str, BTreeSet<_>> = BTreeMap::new();
-    for (key, value) in functions.values().flat_map(|function| &function.configuration.environment) {
+fn shared_variables(stack: &Stack) -> BTreeSet<&str> {
+    let mut values: BTreeMap<&str, BTreeSet<&Secret>> = BTreeMap::new();
+    let functions = stack.functions.values().map(|function| &function.configuration.environment);
+    let hosted = stack.server.iter().flat_map(|server| server.functions.values());
+    for (key, value) in functions.chain(hosted.map(|function| &function.environment)).flatten() {
         values.entry(key).or_default().insert(value);
     }
     values.into_iter().filter(|(_, values)| values.len() == 1).map(|(key, _)| key).collect()

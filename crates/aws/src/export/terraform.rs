@@ -1,6 +1,8 @@
 //! The stack as Terraform in JSON syntax, whose texts are templates: what is the user's own is escaped, what refers to a resource is not.
 
 mod api;
+mod balancer;
+mod server;
 
 use std::collections::BTreeSet;
 
@@ -11,6 +13,7 @@ use mdo_model::stack::{Api, Derivative, Function, Invoker, LogGroup, Role, Stack
 use serde_json::{Map, Value, json};
 
 use super::ids::Ids;
+use super::server::Hosting;
 use super::text::{self, ACCOUNT, ANYWHERE, PARTITION, REGION};
 use super::{Export, ReferredVariables, input, set, shared_variables};
 use crate::{events, iam, lambda};
@@ -18,11 +21,10 @@ use crate::{events, iam, lambda};
 /// The name of what a stage has one of.
 const ONE: &str = "this";
 
-/// The configuration of a stack that Lambda and API Gateway serve.
+/// The configuration of a stack.
 pub fn terraform(export: &Export<'_>) -> Value {
     // Zips are files beside the configuration.
-    let Export { stack, names, artifacts: _, referred } = *export;
-    // What hosted stages have is no part of a configuration.
+    let Export { stack, names, artifacts: _, referred, domain } = *export;
     let Stack {
         role,
         permissions,
@@ -33,12 +35,18 @@ pub fn terraform(export: &Export<'_>) -> Value {
         stage,
         keys,
         warm_rules,
+        // Together they are what hosts the stage.
         server_role: _,
         repository: _,
         load_balancer: _,
         server: _,
     } = stack;
-    let mut configuration = Configuration::new(names, shared_variables(functions), referred);
+    let mut configuration = Configuration::new(names, shared_variables(stack), referred);
+    if let Some(hosting) = Hosting::of(stack) {
+        configuration.shared_hosting(&hosting);
+        configuration.server(&hosting, keys, domain);
+        return configuration.document();
+    }
     for (id, Derivative { inputs: _ }) in derivatives {
         let variable = configuration.layers_of(id);
         let what = format!("The ARNs of the layer versions of derivative {id}");
@@ -75,12 +83,15 @@ struct Configuration<'a> {
     resources: Map<String, Value>,
     /// What is looked up, by type and name.
     data: Map<String, Value>,
+    /// What several resources refer to, by name.
+    locals: Map<String, Value>,
+    outputs: Map<String, Value>,
 }
 
 impl<'a> Configuration<'a> {
     fn new(names: &'a Names, shared: BTreeSet<&'a str>, referred: &'a ReferredVariables) -> Self {
-        let (ids, variables, resources, data) = Default::default();
-        Self { names, shared, referred, ids, variables, resources, data }
+        let (ids, variables, resources, data, locals, outputs) = Default::default();
+        Self { names, shared, referred, ids, variables, resources, data, locals, outputs }
     }
 
     fn document(self) -> Value {
@@ -94,12 +105,12 @@ impl<'a> Configuration<'a> {
         for (kind, sources) in self.data {
             document["data"][kind] = sources;
         }
-        if document["resource"].get("aws_api_gateway_stage").is_some() {
-            document["output"] =
-                json!({"url": {"value": reference("aws_api_gateway_stage", ONE, "invoke_url")}});
-        }
-        if !self.variables.is_empty() {
-            document["variable"] = self.variables.into();
+        for (section, entries) in
+            [("output", self.outputs), ("variable", self.variables), ("locals", self.locals)]
+        {
+            if !entries.is_empty() {
+                document[section] = entries.into();
+            }
         }
         document
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mdo_model::project::{FunctionName, Method, Names, Route};
 
-pub(crate) use write::{body, is_mdos, version};
+pub(crate) use write::{INTEGRATION, body, is_mdos, method_key, version};
 
 /// What browsers may send to an API with CORS: what keys, JSON and signed requests need. The console's own spelling.
 const CORS_HEADERS: &str = "Content-Type,X-Amz-Date,Authorization,X-Api-Key,X-Amz-Security-Token";

@@ -20,7 +20,8 @@ pub(crate) fn is_mdos(version: &str) -> bool {
     version.split(' ').next() == Some(VERSION)
 }
 
-const INTEGRATION: &str = "x-amazon-apigateway-integration";
+/// What says where a method leads.
+pub(crate) const INTEGRATION: &str = "x-amazon-apigateway-integration";
 const KEY_SCHEME: &str = "api_key";
 /// How API Gateway itself exports a method with `AWS_IAM` authorization.
 const IAM_SCHEME: &str = "sigv4";
@@ -72,7 +73,8 @@ pub(crate) fn body(definition: &Definition, integrations: &Integrations<'_>) -> 
     document
 }
 
-fn method_key(method: Method) -> String {
+/// What a path has a method under.
+pub(crate) fn method_key(method: Method) -> String {
     match method {
         Method::Any => "x-amazon-apigateway-any-method".to_owned(),
         method => method.as_str().to_ascii_lowercase(),

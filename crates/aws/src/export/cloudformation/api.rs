@@ -41,6 +41,9 @@ impl Template<'_> {
         set(&mut properties, "AccessLogSetting", logs);
         set(&mut properties, "Tags", tag_list(tags));
         self.resource(STAGE, "AWS::ApiGateway::Stage", properties);
+        let url =
+            format!("https://${{{API}}}.execute-api.${{AWS::Region}}.${{AWS::URLSuffix}}/{}", names.stage);
+        self.outputs.insert("Url".to_owned(), json!({"Value": {"Fn::Sub": url}}));
         let mut properties = json!({
             "UsagePlanName": names.usage_plan(),
             "ApiStages": [{"ApiId": {"Ref": API}, "Stage": {"Ref": STAGE}}],

@@ -45,6 +45,8 @@ impl Configuration<'_> {
         set(&mut properties, "access_log_settings", logs);
         set(&mut properties, "tags", tag_map(tags));
         self.resource("aws_api_gateway_stage", ONE, properties);
+        let url = reference("aws_api_gateway_stage", ONE, "invoke_url");
+        self.outputs.insert("url".to_owned(), json!({"value": url}));
         let mut properties = json!({
             "name": names.usage_plan(),
             "api_stages": {"api_id": api, "stage": reference("aws_api_gateway_stage", ONE, "stage_name")},
