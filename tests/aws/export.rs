@@ -51,3 +51,28 @@ fn an_exported_document_imports_as_the_api_that_a_deploy_makes() {
     assert_eq!(found["/echo"]["GET"][0], true, "{found:#}");
     assert_eq!(found, methods(account, &deployed["id"]));
 }
+
+#[test]
+fn a_document_of_a_hosted_stage_imports_with_every_route_led_to_its_load_balancer() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    let server = "[server]\nhttp = true\n[stages.prod]\nhosting = \"server\"\n";
+    project.write("project.toml", &format!("{MANIFEST}[api]\ncors = true\n{server}"));
+    project.set(
+        "echo",
+        "routes",
+        json!(["GET /echo", {"route": "ANY /a/{id}/{proxy+}", "security": "open"}]),
+    );
+    let document = project.mdo("export openapi --stage prod").exits(0).stdout;
+    let account = project.account();
+    let imported = account.aws("apigateway", "import_rest_api", json!({"body": document})).unwrap();
+    let found = methods(account, &imported["id"]);
+    let to = |path: &str| format!("http://${{stageVariables.host}}/prod{path}");
+    assert_eq!(found["/echo"]["GET"], json!([true, "NONE", "HTTP_PROXY", to("/echo"), 29000]), "{found:#}");
+    assert_eq!(
+        found["/a/{id}/{proxy+}"]["ANY"],
+        json!([false, "NONE", "HTTP_PROXY", to("/a/{id}/{proxy}"), 29000]),
+        "{found:#}"
+    );
+    assert_eq!(found["/echo"]["OPTIONS"][2], "MOCK");
+}

@@ -1,5 +1,6 @@
 //! A stage that servers answer, from the command line to the calls: deployed, changed, moved back, switched and taken away.
 
+mod export;
 mod movement;
 
 use std::process::Command;

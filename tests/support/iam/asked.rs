@@ -1,6 +1,6 @@
 //! What a recorded request says: its path, its query, and its body as JSON or as a form.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::support::recording::Call;
 
@@ -38,6 +38,22 @@ impl Asked {
         self.form.iter().any(|(key, _)| key.starts_with(start))
     }
 
+    /// Its body as JSON, a form taken apart: `Subnets.member.2` is the second of the list `Subnets`.
+    pub fn body(&self) -> Value {
+        if !self.json.is_null() {
+            return self.json.clone();
+        }
+        let mut body = Value::Object(Map::new());
+        for (name, value) in self.form.iter().filter(|(name, _)| name != "Action" && name != "Version") {
+            let mut at = &mut body;
+            for part in name.split('.').filter(|part| *part != "member") {
+                at = &mut at[part];
+            }
+            *at = value.as_str().into();
+        }
+        listed(body)
+    }
+
     /// A text of the JSON; empty where there is none.
     pub fn text(&self, key: &str) -> &str {
         self.json[key].as_str().unwrap_or_default()
@@ -52,6 +68,20 @@ impl Asked {
             _ => true,
         }
     }
+}
+
+/// What is named by numbers is a list.
+fn listed(value: Value) -> Value {
+    let Value::Object(entries) = value else { return value };
+    let mut numbered: Vec<(usize, Value)> = entries
+        .iter()
+        .filter_map(|(name, value)| Some((name.parse().ok()?, listed(value.clone()))))
+        .collect();
+    if numbered.is_empty() {
+        return entries.into_iter().map(|(name, value)| (name, listed(value))).collect::<Map<_, _>>().into();
+    }
+    numbered.sort_by_key(|(number, _)| *number);
+    numbered.into_iter().map(|(_, value)| value).collect()
 }
 
 fn pairs(text: &str) -> Vec<(String, String)> {

@@ -2,7 +2,7 @@
 //!
 //! It shares nothing with mdo's own table of permissions. What it knows is from AWS's Service Authorization Reference.
 
-mod asked;
+pub mod asked;
 pub mod demand;
 
 use std::collections::BTreeSet;
