@@ -19,7 +19,8 @@ use crate::output::{self, Failure, exit_code};
 /// Print a stage as an OpenAPI document, a CloudFormation template or Terraform, for who leaves mdo
 ///
 /// The document is what the files ask for. Nothing is asked of AWS, and no function is packaged. Values of environment variables and
-/// keys are never in it: they are parameters without a value.
+/// keys are never in it: they are parameters without a value. Of a hosted stage it is everything that hosts it, and the image is a
+/// parameter.
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   mdo export openapi --account 123456789012 --region eu-west-1
