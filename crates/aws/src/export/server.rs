@@ -95,6 +95,19 @@ pub(super) fn architecture(server: &Server) -> &'static str {
 /// What stands in a document for the value of a variable of a function.
 pub(super) type Environment = BTreeMap<FunctionName, BTreeMap<String, String>>;
 
+/// The environments of a stage's functions, by what stands for each value.
+pub(super) fn environment(
+    server: &Server,
+    mut stands_for: impl FnMut(&FunctionName, &str) -> String,
+) -> Environment {
+    let mut environment = Environment::new();
+    for (name, function) in &server.functions {
+        let values = function.environment.keys().map(|key| (key.clone(), stands_for(name, key)));
+        environment.insert(name.clone(), values.collect());
+    }
+    environment
+}
+
 /// What stands in a document for a key: its id, and the SHA-256 of its value.
 pub(super) type Keys = BTreeMap<KeyName, (String, String)>;
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::balancer::{MAKES_SHARED, SECRETS, SUBNETS, VPC, dns_name};
 use super::{Template, tag_list};
 use crate::export::server::{
-    Environment, Filled, Hosting, Keys, VOLUME, architecture, container, frozen_stage,
+    Filled, Hosting, Keys, VOLUME, architecture, container, environment, frozen_stage,
 };
 use crate::export::set;
 use crate::hosted::cluster::{ON_DEMAND, SPOT};
@@ -135,14 +135,7 @@ impl Template<'_> {
     }
 
     fn task(&mut self, server: &Server, keys: &BTreeMap<KeyName, Key>) {
-        let environment: Environment = server
-            .functions
-            .iter()
-            .map(|(name, function)| {
-                let values = function.environment.keys().map(|key| (key.clone(), self.stands_for(name, key)));
-                (name.clone(), values.collect())
-            })
-            .collect();
+        let environment = environment(server, |name, key| self.stands_for(name, key));
         let keys: Keys = keys.iter().map(|(name, key)| (name.clone(), self.stored_key(name, key))).collect();
         let stage = frozen_stage(server, &self.names.stage, &environment, &keys);
         let text = stage.to_string();

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::balancer::{SERVER, task_group, way_out};
 use super::{Configuration, ONE, escaped, literal, reference, tag_map};
 use crate::export::server::{
-    Environment, Filled, Hosting, Keys, VOLUME, architecture, container, frozen_stage,
+    Filled, Hosting, Keys, VOLUME, architecture, container, environment, frozen_stage,
 };
 use crate::export::set;
 use crate::hosted::cluster::{ON_DEMAND, SPOT};
@@ -97,14 +97,7 @@ impl Configuration<'_> {
     }
 
     fn task(&mut self, server: &Server, keys: &BTreeMap<KeyName, Key>) {
-        let environment: Environment = server
-            .functions
-            .iter()
-            .map(|(name, function)| {
-                let values = function.environment.keys().map(|key| (key.clone(), self.stands_for(name, key)));
-                (name.clone(), values.collect())
-            })
-            .collect();
+        let environment = environment(server, |name, key| self.stands_for(name, key));
         let keys: Keys = keys.iter().map(|(name, key)| (name.clone(), self.stored_key(name, key))).collect();
         let stage = frozen_stage(server, &self.names.stage, &environment, &keys);
         self.locals.insert("stage".to_owned(), stage);
