@@ -1,17 +1,17 @@
 //! Whether a role may go that somebody has given policies by hand: said before anything is deleted, since IAM would refuse it
 //! when the rest is gone.
 
-use mdo_engine::{Error, ForeignPolicy, Scope};
+use mdo_engine::{Error, ForeignPolicy, Observed, Scope};
 use mdo_model::stack::{Kind, Plan, ResourceId};
 
 use super::session::Session;
 use super::typed::shell_word;
 use crate::output::{self, Complaint, ErrorCode, Failure, exit_code};
 
-/// A role that a plan deletes, with what somebody has given it.
-struct Held {
-    role: String,
-    policies: Vec<ForeignPolicy>,
+/// A role with what somebody has given it.
+pub(super) struct Held {
+    pub role: String,
+    pub policies: Vec<ForeignPolicy>,
 }
 
 /// Refuses a plan that deletes a role with policies of somebody else's.
@@ -45,6 +45,24 @@ pub(super) async fn say(session: &Session, plan: &Plan) {
             "warning: cannot determine whether the role has policies that mdo did not write: {error}"
         )),
     }
+}
+
+/// The roles of a stage that somebody has given policies, for who lists what is live.
+///
+/// # Errors
+/// When their policies cannot be listed.
+pub(super) async fn live(session: &Session, observed: &Observed) -> Result<Vec<Held>, Error> {
+    let Some(provider) = &session.connection.foreign_policies else { return Ok(Vec::new()) };
+    let names = session.settings.names();
+    let resources = observed.stack.resources(&names);
+    let mut all = Vec::new();
+    for id in resources.keys().filter(|id| matches!(id.kind, Kind::Role | Kind::ServerRole)) {
+        let policies = provider.given_by_hand(id.kind).await?;
+        if !policies.is_empty() {
+            all.push(Held { role: id.full_name(&names), policies });
+        }
+    }
+    Ok(all)
 }
 
 /// What a plan deletes for good.
@@ -85,7 +103,7 @@ fn note(held: &Held) -> String {
 }
 
 /// `managed policy A, inline policy B`.
-fn listed(held: &Held) -> String {
+pub(super) fn listed(held: &Held) -> String {
     let one = |policy: &ForeignPolicy| {
         let kind = if policy.arn.is_some() { "managed" } else { "inline" };
         format!("{kind} policy {}", policy.name)

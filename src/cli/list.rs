@@ -6,6 +6,7 @@ use mdo_model::project::{FunctionName, Route};
 use mdo_model::stack::{ApiRoute, Server, Stack};
 
 use super::arguments::StackArgs;
+use super::foreign_policies;
 use super::session::Session;
 use crate::output::{self, Failure, Heading};
 
@@ -25,8 +26,17 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let endpoint = session.provider.endpoint();
     let names = session.settings.names();
     let location = session.provider.location().await?;
+    let held = foreign_policies::live(&session, &observed).await.unwrap_or_else(|error| {
+        output::message(&format!(
+            "note: cannot determine which policies the role has that mdo did not write: {error}"
+        ));
+        Vec::new()
+    });
     if args.json {
-        output::json(&output::ListDocument::new(&names, session.provider.as_ref(), &observed));
+        let held =
+            held.iter().flat_map(|held| held.policies.iter().map(|policy| (held.role.as_str(), policy)));
+        let document = output::ListDocument::new(&names, session.provider.as_ref(), &observed);
+        output::json(&document.with_foreign_policies(held));
         return Ok(());
     }
     output::data(&Heading { names: &names, location: &location }.to_string());
@@ -69,6 +79,13 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let keys: Vec<&str> = observed.stack.keys.keys().map(mdo_model::project::KeyName::as_str).collect();
     if !keys.is_empty() {
         output::data(&format!("\n  keys  {}\n", keys.join(", ")));
+    }
+    for held in &held {
+        output::message(&format!(
+            "note: role {} has {}, which mdo did not write",
+            held.role,
+            foreign_policies::listed(held)
+        ));
     }
     Ok(())
 }

@@ -173,7 +173,9 @@ fn ended(mut code: u8) -> u8 {
 }
 
 fn run(cli: Cli) -> u8 {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // Half of the processors: functions and builds need the others, and what a request takes is less than handing it to another thread.
+    let threads = std::thread::available_parallelism().map_or(1, |all| all.get().div_ceil(2));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
             let result = runtime.block_on(cli.run());

@@ -58,6 +58,15 @@ fn a_destroy_names_policies_of_somebody_else_before_anything_goes() {
     let (before, policies) = (dev.counts(), role_policies(&dev));
     let proxy = Proxy::start(emulator.address(), Duration::ZERO);
 
+    let listed = project.mdo("list").exits(0);
+    listed.says(
+        "note: role shop_lambda_function has managed policy AmazonS3ReadOnlyAccess, inline policy extra, which mdo did not write\n",
+    );
+    let listed = project.mdo("list --json").json();
+    let [first, second] = [0, 1].map(|number| listed["foreign_policies"][number].clone());
+    assert_eq!(first, json!({"role": ROLE, "name": "AmazonS3ReadOnlyAccess", "arn": READING}));
+    assert_eq!(second, json!({"role": ROLE, "name": "extra", "arn": null}));
+
     // The role goes with the last stage only, and with all of them at once.
     let output = project.mdo("destroy --all --yes").through(&proxy).exits(2);
     assert_eq!(output.stderr, REFUSAL);

@@ -111,6 +111,13 @@ impl ForeignPolicies for AwsProvider {
                 let listed = self.state().role_regions.clone();
                 iam::foreign(&self.aws, &self.names, &self.regions | &listed).await
             }
+            other => self.given_by_hand(other).await,
+        }
+    }
+
+    async fn given_by_hand(&self, role: Kind) -> Result<Vec<ForeignPolicy>, Error> {
+        match role {
+            Kind::Role => iam::given_by_hand(&self.aws, &self.names).await,
             Kind::ServerRole => iam::foreign_to(&self.aws, &self.names.server_role(), iam::POLICY).await,
             _ => Ok(Vec::new()),
         }

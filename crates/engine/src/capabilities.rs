@@ -171,6 +171,12 @@ pub trait ForeignPolicies: Send + Sync {
     /// # Errors
     /// When they cannot be listed.
     async fn foreign_policies(&self, role: Kind) -> Result<Vec<ForeignPolicy>, Error>;
+
+    /// The policies of a role that mdo has not written, whether or not the role is to go. The role is there.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    async fn given_by_hand(&self, role: Kind) -> Result<Vec<ForeignPolicy>, Error>;
 }
 
 /// A policy that somebody has given a role by hand.

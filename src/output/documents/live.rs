@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mdo_engine::metrics::Measurement;
-use mdo_engine::{DayUsage, LiveFunction, Observed, Ping, Provider, Recent};
+use mdo_engine::{DayUsage, ForeignPolicy, LiveFunction, Observed, Ping, Provider, Recent};
 use mdo_model::project::{FunctionName, KeyName, Names, Rate};
 use mdo_model::stack::{self, Function, Key, Stack};
 use schemars::JsonSchema;
@@ -31,6 +31,20 @@ pub(crate) struct ListDocument {
     routes: BTreeMap<String, RouteEntry>,
     /// The names of the keys.
     keys: Vec<String>,
+    /// The policies that somebody has given the project's roles by hand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    foreign_policies: Vec<ForeignPolicyEntry>,
+}
+
+/// A policy that mdo has not written.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ForeignPolicyEntry {
+    /// The role.
+    role: String,
+    /// The policy's name.
+    name: String,
+    /// The ARN of a managed policy; null for an inline one.
+    arn: Option<String>,
 }
 
 /// A function that is live.
@@ -139,7 +153,21 @@ impl ListDocument {
             server: stack.server.as_ref().map(|server| ServerEntry::new(server, provider, observed)),
             routes: routes.map(|(route, target)| (route.to_string(), entry(target))).collect(),
             keys: stack.keys.keys().map(ToString::to_string).collect(),
+            foreign_policies: Vec::new(),
         }
+    }
+
+    /// The same with what somebody has given the roles, by the name of each.
+    pub(crate) fn with_foreign_policies<'a>(
+        self,
+        policies: impl Iterator<Item = (&'a str, &'a ForeignPolicy)>,
+    ) -> Self {
+        let entry = |(role, policy): (&str, &ForeignPolicy)| ForeignPolicyEntry {
+            role: role.to_owned(),
+            name: policy.name.clone(),
+            arn: policy.arn.clone(),
+        };
+        Self { foreign_policies: policies.map(entry).collect(), ..self }
     }
 }
 

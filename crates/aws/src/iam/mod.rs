@@ -16,7 +16,7 @@ use serde_json::Value;
 use self::elsewhere::REGIONS_TAG;
 use self::policy as iam_policy;
 pub(crate) use self::policy::{Place, permissions as role_policy, trust};
-pub(crate) use self::removal::{delete, foreign, foreign_to};
+pub(crate) use self::removal::{delete, foreign, foreign_to, given_by_hand};
 pub(crate) use self::stage_policy::{
     allowed, apply as apply_permissions, name as stage_policy_name, observe as permissions,
 };

@@ -20,12 +20,17 @@ struct Policies {
 
 /// The policies of the project's role that somebody else gave it; none where the role is kept anyway.
 pub(crate) async fn foreign(aws: &Aws, names: &Names, regions: Regions) -> Result<Vec<ForeignPolicy>, Error> {
-    let foreign = policies_of(aws, names).await?.foreign;
+    let foreign = given_by_hand(aws, names).await?;
     if foreign.is_empty() {
         return Ok(foreign);
     }
     let Some(live) = get(aws, names).await? else { return Ok(Vec::new()) };
     Ok(if keeper(aws, names, &live, regions).await.is_some() { Vec::new() } else { foreign })
+}
+
+/// The policies of the role of functions that mdo has not written.
+pub(crate) async fn given_by_hand(aws: &Aws, names: &Names) -> Result<Vec<ForeignPolicy>, Error> {
+    Ok(policies_of(aws, names).await?.foreign)
 }
 
 /// The policies of a role that has a single one of mdo's, by this name; none where there is no such role.

@@ -36,8 +36,13 @@ pub(super) const GROUPS: &[Group] = &[
     Group::new(Look, "ServiceLists", On::Everything, &["ecs:ListServices"])
         .when(When::KnowsHosting)
         .only(Only::InCluster),
-    Group::new(Look, "ServerRole", On::ServerRole, &["iam:GetRole", "iam:GetRolePolicy"])
-        .when(When::KnowsHosting),
+    Group::new(
+        Look,
+        "ServerRole",
+        On::ServerRole,
+        &["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"],
+    )
+    .when(When::KnowsHosting),
     Group::new(
         Look,
         "Repository",

@@ -31,8 +31,12 @@ pub(super) const GROUPS: &[Group] = &[
             "lambda:ListVersionsByFunction",
         ],
     ),
-    Group::new(Look, "Role", On::Role, &["iam:GetRole", "iam:GetRolePolicy"]),
-    Group::new(Look, "Permissions", On::Role, &["iam:ListAttachedRolePolicies"]).with(Kind::Permissions),
+    Group::new(
+        Look,
+        "Role",
+        On::Role,
+        &["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"],
+    ),
     Group::new(Look, "LogGroups", On::LogGroups, &["logs:ListTagsForResource"]),
     Group::new(
         Look,
