@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::live::Live;
-use crate::movement::weighing;
+use crate::movement::{proxied, weights};
 use crate::support::emulator::Emulator;
 use crate::support::project::TestProject;
 use crate::support::proxy::Fault;
@@ -32,8 +32,8 @@ fn alarms_decide_a_trial_and_nothing_changes_for_one_that_cannot() {
     for name in ["shop-errors", "shop-calm"] {
         set_alarm(&live, name);
     }
-    let (proxy, weights) = weighing(&project);
-    let weighed = || weights.lock().unwrap()["AdditionalVersionWeights"].clone();
+    let proxy = proxied(&project);
+    let weighed = || weights(&live);
     let watched = "--canary 10% --alarm shop-errors,shop-calm --for";
     project.set_edition("echo", "second");
 

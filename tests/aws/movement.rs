@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use crate::support::emulator::Emulator;
 use crate::support::project::TestProject;
 use crate::support::proxy::Proxy;
 
-fn proxied(project: &TestProject) -> Proxy {
+pub(crate) fn proxied(project: &TestProject) -> Proxy {
     Proxy::start(project.account().emulator().address(), Duration::ZERO)
 }
 
@@ -132,19 +131,10 @@ fn routes_go_back_where_they_are_known_and_never_by_halves() {
     project.mdo("rollback --keep-routes").exits(0);
 }
 
-/// LocalStack refuses weights: what is weighed is kept in front of it. Whether AWS answers by them is AWS's own.
-pub(crate) fn weighing(project: &TestProject) -> (Proxy, Arc<Mutex<Value>>) {
-    let proxy = proxied(project);
-    let weights = Arc::new(Mutex::new(json!({})));
-    let kept = Arc::clone(&weights);
-    proxy.rewrite("UpdateAlias", move |body| {
-        *kept.lock().unwrap() = body.as_object_mut().unwrap().remove("RoutingConfig").unwrap_or_default();
-    });
-    let told = Arc::clone(&weights);
-    proxy.edit("ListAliases", move |_, answer| {
-        answer["Aliases"][0]["RoutingConfig"] = told.lock().unwrap().clone()
-    });
-    (proxy, weights)
+/// The shares that other versions than the live one have of a function's requests, by their numbers.
+pub(crate) fn weights(live: &Live) -> Value {
+    let alias = live.call("lambda", "get_alias", json!({"FunctionName": "shop_echo", "Name": "dev"}));
+    alias["RoutingConfig"]["AdditionalVersionWeights"].as_object().cloned().unwrap_or_default().into()
 }
 
 #[test]
@@ -153,8 +143,8 @@ fn a_new_version_answers_a_part_of_the_requests_until_somebody_decides() {
     let project = TestProject::with_echo(emulator.account());
     project.deploys("-s GREETING=one");
     let live = Live::of(&project, "dev");
-    let (proxy, weights) = weighing(&project);
-    let weighed = || weights.lock().unwrap()["AdditionalVersionWeights"].clone();
+    let proxy = proxied(&project);
+    let weighed = || weights(&live);
 
     project.set_edition("echo", "second");
     let output = project.mdo("deploy --canary 10%").through(&proxy).succeeds();

@@ -55,8 +55,6 @@ struct State {
     held: Vec<Operation>,
     in_all: Duration,
     edits: Vec<(String, Edit)>,
-    /// Changes the requests of an operation.
-    rewrites: Vec<(String, Rewrite)>,
     stand_ins: Vec<(String, StandIn)>,
     elsewhere: Vec<(String, SocketAddr)>,
     /// The host that requests to a registry are passed on under.
@@ -88,7 +86,6 @@ impl Held {
 
 /// Changes the answer to a call with this path.
 type Edit = Arc<dyn Fn(&str, &mut Value) + Send + Sync>;
-type Rewrite = Arc<dyn Fn(&mut Value) + Send + Sync>;
 type StandIn = Arc<dyn Fn(&str, &Value) -> Result<Value, Fault> + Send + Sync>;
 
 impl Proxy {
@@ -115,7 +112,6 @@ impl Proxy {
             held: Vec::new(),
             in_all: Duration::ZERO,
             edits: Vec::new(),
-            rewrites: Vec::new(),
             stand_ins: Vec::new(),
             elsewhere: Vec::new(),
             registry: None,
@@ -173,11 +169,6 @@ impl Proxy {
     /// Changes the answers to an operation, which are JSON, on their way: what the emulator does not do as AWS does.
     pub fn edit(&self, operation: &str, edit: impl Fn(&str, &mut Value) + Send + Sync + 'static) {
         self.state().edits.push((operation.to_owned(), Arc::new(edit)));
-    }
-
-    /// Changes the bodies of requests of an operation, which are JSON, on their way: what the emulator cannot take.
-    pub fn rewrite(&self, operation: &str, rewrite: impl Fn(&mut Value) + Send + Sync + 'static) {
-        self.state().rewrites.push((operation.to_owned(), Arc::new(rewrite)));
     }
 
     /// Passes requests to a registry of images on under this host: the emulator tells accounts apart by it.
@@ -333,14 +324,7 @@ impl Shared {
         }
         let registry = self.state.lock().unwrap().registry.clone().filter(|_| operation.service == REGISTRY);
         let renamed = registry.map(|host| request.for_host(&host));
-        let rewrites = self.state.lock().unwrap().rewrites.clone();
-        let rewrite = rewrites.iter().find(|(name, _)| *name == operation.name);
-        let rewritten = rewrite.map(|(_, rewrite)| {
-            let mut body = serde_json::from_slice(&request.body).unwrap();
-            rewrite(&mut body);
-            Message { body: body.to_string().into_bytes(), ..request.clone() }
-        });
-        let sent = renamed.as_ref().or(rewritten.as_ref()).unwrap_or(request);
+        let sent = renamed.as_ref().unwrap_or(request);
         let elsewhere = self.state.lock().unwrap().elsewhere.clone();
         let elsewhere = elsewhere.into_iter().find(|(service, _)| *service == operation.service);
         let exchanged = match elsewhere {

@@ -63,6 +63,11 @@ pub(super) fn settled_and_destroyed(
     undisturbed: &Undisturbed,
     shortfalls: &mut Shortfalls,
 ) {
+    if let Some(command) = sequence.goes_on {
+        shortfalls.within("what goes on from there", |shortfalls| {
+            succeeds(project, command, shortfalls);
+        });
+    }
     shortfalls.within("when all is done", |shortfalls| {
         has_no_changes(project, sequence.settled, shortfalls);
     });

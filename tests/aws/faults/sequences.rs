@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::scene::Scene;
 use super::servers;
-use super::snapshot::Snapshot;
+use super::snapshot::{KNOWN_VALUE, Snapshot};
 use crate::derivatives::{Painting, leaves_behind};
 use crate::live::Live;
 use crate::support::emulator::Emulator;
@@ -31,6 +31,8 @@ pub(super) struct Sequence {
     pub command: &'static str,
     /// Whether the command succeeds as well where everything is done.
     pub repeats: bool,
+    /// A command that goes on from there, where more is to be done until all is.
+    pub goes_on: Option<&'static str>,
     /// A command whose document has no `changes` once everything is done.
     pub settled: &'static str,
     /// A command that leaves nothing.
@@ -45,8 +47,13 @@ pub(super) enum On {
     MiniStack,
 }
 
+const QUEUES: &str = "arn:aws:iam::aws:policy/AmazonSQSFullAccess";
+const MAIL: &str = "arn:aws:iam::aws:policy/AmazonSESFullAccess";
+const TOPICS: &str = "arn:aws:iam::aws:policy/AmazonSNSFullAccess";
+
 const DESTROY: &str = "destroy --yes --json";
 const ROLLBACK: &str = "rollback echo --to 1 --json";
+const CANARY: &str = "deploy --yes --json --canary 10% -s GREETING=hello";
 const PRUNE: &str = "prune --keep 1 --yes --json";
 
 /// All of those of Lambda and API Gateway. A further one joins by being listed.
@@ -89,7 +96,26 @@ pub(super) fn all() -> Vec<Sequence> {
             destroys: "destroy --all --yes --json",
             ..Sequence::deploying("", nothing, "")
         },
+        // What is on trial already is not tried again, and where nothing is, there is no trial to end.
+        Sequence {
+            repeats: false,
+            goes_on: Some("canary finish --json"),
+            ..Sequence::deploying("canary", a_stack_and_files_with_other_code, CANARY)
+        },
+        once("canary finish", a_trial, "canary finish --json"),
+        once("canary abort", a_trial_and_files_as_before, "canary abort --json"),
+        once("key create", a_stack_and_the_value_of_a_key, "key create partner --value-from value.txt"),
+        once("key rotate", a_stack_with_a_key, "key rotate partner"),
+        Sequence::deploying("key expire", a_key_that_has_ended, "key expire"),
+        deploy("permissions", a_stack_and_files_with_permissions),
+        deploy("other permissions", permissions_and_files_with_others),
+        deploy("permissions no more", permissions_and_files_with_none),
     ]
+}
+
+/// A command that does something else, or nothing, where everything is done.
+fn once(name: &'static str, prepare: fn(&TestProject), command: &'static str) -> Sequence {
+    Sequence { repeats: false, ..Sequence::deploying(name, prepare, command) }
 }
 
 fn nothing(_: &TestProject) {}
@@ -127,6 +153,64 @@ fn a_stage_that_is_ahead_of_another(project: &TestProject) {
     project.mdo("deploy --stage prod --yes -s GREETING=hello").exits(0);
     project.set_edition("echo", "second");
     a_stack(project);
+}
+
+fn a_stack_and_files_with_other_code(project: &TestProject) {
+    a_stack(project);
+    project.set_edition("echo", "second");
+}
+
+fn a_trial(project: &TestProject) {
+    a_stack_and_files_with_other_code(project);
+    project.mdo(CANARY).exits(0);
+}
+
+fn a_trial_and_files_as_before(project: &TestProject) {
+    a_trial(project);
+    project.set_edition("echo", "first");
+}
+
+fn a_stack_and_the_value_of_a_key(project: &TestProject) {
+    a_stack(project);
+    project.write("value.txt", KNOWN_VALUE);
+}
+
+fn a_stack_with_a_key(project: &TestProject) {
+    a_stack_and_the_value_of_a_key(project);
+    project.mdo("key create partner --value-from value.txt").exits(0);
+}
+
+fn a_key_that_has_ended(project: &TestProject) {
+    a_stack_with_a_key(project);
+    project.mdo("key rotate partner --overlap 0s").exits(0);
+}
+
+fn a_stack_and_files_with_permissions(project: &TestProject) {
+    a_stack(project);
+    project.set("echo", "permissions", json!([reading(&["s3:GetObject", "s3:PutObject"]), QUEUES, MAIL]));
+    bounded(project);
+}
+
+fn permissions_and_files_with_others(project: &TestProject) {
+    a_stack_and_files_with_permissions(project);
+    a_stack(project);
+    project.set("echo", "permissions", json!([reading(&["s3:GetObject"]), MAIL, TOPICS]));
+}
+
+fn permissions_and_files_with_none(project: &TestProject) {
+    a_stack_and_files_with_permissions(project);
+    a_stack(project);
+    project.set("echo", "permissions", Value::Null);
+}
+
+fn reading(actions: &[&str]) -> Value {
+    json!({"allow": actions, "on": ["arn:aws:s3:::bucket/*"]})
+}
+
+/// Gives the project's role a boundary.
+fn bounded(project: &TestProject) {
+    let boundary = "permissions_boundary = \"arn:aws:iam::aws:policy/PowerUserAccess\"";
+    project.write("project.toml", &format!("{boundary}\n{MANIFEST}"));
 }
 
 fn a_first_deploy_without_alias(project: &TestProject) {
@@ -208,7 +292,7 @@ impl Sequence {
         command: &'static str,
     ) -> Sequence {
         let (on, settled, destroys) = (On::LocalStack, "plan --json", DESTROY);
-        Sequence { name, on, prepare, command, repeats: true, settled, destroys }
+        Sequence { name, on, prepare, command, repeats: true, goes_on: None, settled, destroys }
     }
 
     /// A project in an account of its own, in the state in which the command starts.

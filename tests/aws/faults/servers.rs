@@ -21,6 +21,7 @@ pub(super) fn all() -> Vec<Sequence> {
         prepare,
         command,
         repeats: true,
+        goes_on: None,
         settled: PLAN,
         destroys: DESTROY,
     };

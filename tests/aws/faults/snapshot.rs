@@ -41,6 +41,9 @@ const VOLATILE: [&str; 24] = [
 const PROBES: [(&str, &str); 5] =
     [("GET", "/echo"), ("GET", "/paint"), ("POST", "/new"), ("POST", "/none"), ("GET", "/none")];
 
+/// The value that keys are given whose value has to last.
+pub(super) const KNOWN_VALUE: &str = "the-same-value-before-and-after";
+
 /// What an API is called that others still refer to.
 const GONE: &str = "GONE";
 
@@ -74,6 +77,8 @@ impl Snapshot {
     pub(super) fn part(&self, kind: &str, name: &str) -> Snapshot {
         let belongs = |key: &str| match kind {
             "stage" => key.starts_with("stage ") || key.starts_with("usage_plan "),
+            // Managed policies are the role's, and no more than one stage has any.
+            "permissions" => key == format!("{kind} {name}") || key.starts_with("attached "),
             // One stage at most is hosted.
             "server" | "load_balancer" => key.starts_with(&format!("{kind} ")),
             _ => key == format!("{kind} {name}"),
@@ -155,12 +160,26 @@ impl Reader<'_> {
         for mut role in self.list("iam", "list_roles", json!({}), "Roles") {
             let name = json!({"RoleName": role["RoleName"]});
             role["Tags"] = sorted(self.list("iam", "list_role_tags", name.clone(), "Tags"));
-            for policy in self.list("iam", "list_role_policies", name, "PolicyNames") {
-                let named = json!({"RoleName": role["RoleName"], "PolicyName": policy});
+            let whole = self.call("iam", "get_role", name.clone())["Role"].clone();
+            role["PermissionsBoundary"] = whole["PermissionsBoundary"].clone();
+            let full = text(&role["RoleName"]);
+            for policy in self.list("iam", "list_role_policies", name.clone(), "PolicyNames") {
+                let named = json!({"RoleName": full, "PolicyName": policy});
                 let document = self.call("iam", "get_role_policy", named)["PolicyDocument"].clone();
-                role["Policies"][text(&policy)] = document;
+                match text(&policy) {
+                    // Those of the stages are resources of their own.
+                    stages if stages.starts_with("mdo-") => {
+                        let document = json!({"document": document});
+                        snapshot.add("permissions", &format!("{full}/{stages}"), self.plain(document, &[]));
+                    }
+                    own => role["Policies"][own] = document,
+                }
             }
-            let name = text(&role["RoleName"]);
+            let attached = self.list("iam", "list_attached_role_policies", name, "AttachedPolicies");
+            if !attached.is_empty() {
+                snapshot.add("attached", &full, json!({"policies": sorted(attached)}));
+            }
+            let name = full;
             let kind = if name.ends_with("_server") { "server_role" } else { "role" };
             snapshot.add(kind, &name, self.plain(role, &[]));
         }
@@ -204,11 +223,32 @@ impl Reader<'_> {
                     one
                 });
                 served["Statements"] = sorted(statements.collect());
-                served["RoutingConfig"] = alias["RoutingConfig"].clone();
+                served["on trial"] = self.on_trial(&function["FunctionName"], &alias, &mut seen["Tags"]);
                 seen["aliases"][text(&alias["Name"])] = served;
             }
             snapshot.add("function", &text(&function["FunctionName"]), self.plain(seen, &apis));
         }
+    }
+
+    /// What else an alias sends requests to, with its share, and in the tag that tells of it, a word for the version's number.
+    fn on_trial(&self, function: &Value, alias: &Value, tags: &mut Value) -> Value {
+        let mut all = Vec::new();
+        for (version, share) in
+            alias["RoutingConfig"]["AdditionalVersionWeights"].as_object().into_iter().flatten()
+        {
+            let at = json!({"FunctionName": function, "Qualifier": version});
+            let mut tried = self.call("lambda", "get_function", at)["Configuration"].take();
+            tried
+                .as_object_mut()
+                .unwrap()
+                .retain(|key, _| ["CodeSha256", "Environment"].contains(&key.as_str()));
+            all.push(json!({"share": share, "version": tried}));
+            let tag = &mut tags[format!("mdo:canary:{}", text(&alias["Name"]))];
+            if let Some(percent) = text(tag).strip_prefix(&format!("{version}:")) {
+                *tag = json!(format!("VERSION:{percent}"));
+            }
+        }
+        json!(all)
     }
 
     fn apis(&self, snapshot: &mut Snapshot) {
@@ -241,7 +281,13 @@ impl Reader<'_> {
             }
             snapshot.add("usage_plan", &text(&plan["name"]), self.plain(plan, &ids));
         }
-        for mut key in self.list("apigateway", "get_api_keys", json!({}), "items") {
+        for mut key in self.list("apigateway", "get_api_keys", json!({"includeValues": true}), "items") {
+            key["has the value that is known"] = json!(text(&key["value"]) == KNOWN_VALUE);
+            // When it ends is another time each time.
+            if let Some(moment) = text(&key["description"]).strip_prefix("mdo: ends ") {
+                assert!(!moment.is_empty());
+                key["description"] = json!("mdo: ends TIME");
+            }
             key["plans"] = sorted(plans_of.remove(&text(&key["id"])).unwrap_or_default());
             key.as_object_mut().unwrap().remove("stageKeys");
             snapshot.add("key", &text(&key["name"]), self.plain(key, &ids));

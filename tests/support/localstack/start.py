@@ -88,10 +88,24 @@ def list_layers_as_aws_does() -> None:
     Provider.list_layers = list_layers
 
 
+def weigh_aliases_as_aws_does() -> None:
+    """Lets an alias that is there get weights: LocalStack forgets to say of which version the alias is, and fails."""
+    from localstack.services.lambda_.invocation.lambda_models import AliasRoutingConfig
+    from localstack.services.lambda_.provider import LambdaProvider as Provider
+
+    check = Provider._create_routing_config_model
+
+    def weigh(self, weights, function_version=None):
+        return check(self, weights, function_version) if function_version else AliasRoutingConfig(version_weights=weights)
+
+    Provider._create_routing_config_model = weigh
+
+
 os.setsid()
 threading.Thread(target=end_with_the_pipe, args=(sys.argv[1],), daemon=True).start()
 show_the_tags_of_apis()
 list_layers_as_aws_does()
+weigh_aliases_as_aws_does()
 try:
     runpy.run_module("localstack.runtime.main", run_name="__main__")
 finally:
