@@ -178,10 +178,11 @@ pub(super) fn on_trial(session: &Session, plan: Plan, percent: u8) -> Result<Pla
     })
 }
 
-/// Refuses to go over a trial: it would end, one way or the other, without a word.
+/// Refuses to go over a trial: it would end, one way or the other, without a word. One that was cut short before it began is none.
 pub(super) fn check_none_runs(session: &Session, observed: &Observed, plan: &Plan) -> Result<(), Failure> {
-    let Some((name, function)) = tried(observed).into_iter().find(|(name, _)| {
-        plan.changes.iter().any(|change| change.id.name == name.as_str() && change.before.is_some())
+    let Some((name, function)) = tried(observed).into_iter().find(|(name, function)| {
+        function.canary.as_ref().is_some_and(|canary| canary.percent > 0)
+            && plan.changes.iter().any(|change| change.id.name == name.as_str() && change.before.is_some())
     }) else {
         return Ok(());
     };

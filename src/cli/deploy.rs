@@ -86,10 +86,10 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
     if let Some(reviewed) = &reviewed {
         reviewed.check(&session, &planned.plan, &planned.location)?;
     }
-    canary::check_none_runs(&session, &planned.observed, &planned.plan)?;
     if let Some(percent) = args.canary {
         planned.plan = canary::on_trial(&session, planned.plan, percent)?;
     }
+    canary::check_none_runs(&session, &planned.observed, &planned.plan)?;
     if let Some(alarms) = &alarms {
         alarms.check().await?;
     }

@@ -148,7 +148,10 @@ impl AwsProvider {
         if live.reserves {
             live.function.concurrency = lambda::reserved(&self.aws, &self.names, name).await?;
         }
-        if let Some((version, percent)) = live.marks.clone().at(&live.version).canary {
+        if let Some((marked, _)) = live.marks.canary {
+            // A run that was cut short may have marked a trial before it began, or after it had ended: the alias knows.
+            let (version, percent) = self.tried(name).await?.unwrap_or((marked, 0));
+            live.marks.canary = Some((version, percent));
             let number = version.to_string();
             let tried = lambda::look_up(&self.aws, &self.names, name, Some(&number)).await?;
             if let Lookup::Found(tried) = tried {

@@ -26,17 +26,17 @@ const SHOWN_IN_FULL: usize = 3;
 pub(super) struct Case {
     name: String,
     /// The sample holds some of each group.
-    group: String,
+    groups: Vec<String>,
     run: Box<dyn Fn() -> Shortfalls + Send>,
 }
 
 impl Case {
     pub(super) fn new(
         name: impl Into<String>,
-        group: impl Into<String>,
+        groups: impl IntoIterator<Item = impl Into<String>>,
         run: impl Fn() -> Shortfalls + Send + 'static,
     ) -> Case {
-        Case { name: name.into(), group: group.into(), run: Box::new(run) }
+        Case { name: name.into(), groups: groups.into_iter().map(Into::into).collect(), run: Box::new(run) }
     }
 }
 
@@ -149,13 +149,8 @@ fn chosen(mut cases: Vec<Case>, of_each_group: usize) -> Vec<Case> {
     cases.sort_by_key(|case| lot(&case.name));
     match choice() {
         Choice::Sample => {
-            let mut taken: BTreeMap<String, usize> = BTreeMap::new();
             cases.retain(|case| known(&case.name).is_none());
-            cases.retain(|case| {
-                let count = taken.entry(case.group.clone()).or_default();
-                *count += 1;
-                *count <= of_each_group
-            });
+            cases = sample(cases, of_each_group);
         }
         #[expect(
             clippy::cast_possible_truncation,
@@ -170,6 +165,28 @@ fn chosen(mut cases: Vec<Case>, of_each_group: usize) -> Vec<Case> {
         Choice::Named(words) => cases.retain(|case| matches(&words, &case.name)),
     }
     cases
+}
+
+/// So many cases of each group, in as few as may be: first those that are of several groups of which some are missing.
+fn sample(cases: Vec<Case>, of_each_group: usize) -> Vec<Case> {
+    let mut missing: BTreeMap<String, usize> =
+        cases.iter().flat_map(|case| &case.groups).map(|group| (group.clone(), of_each_group)).collect();
+    let most = cases.iter().map(|case| case.groups.len()).max().unwrap_or_default();
+    let (mut taken, mut left) = (Vec::new(), cases);
+    for serves in (1..=most).rev() {
+        let (serving, others) = left.into_iter().partition(|case| {
+            let lacks = case.groups.iter().filter(|group| missing[*group] > 0).count() >= serves;
+            if lacks {
+                for group in &case.groups {
+                    missing.entry(group.clone()).and_modify(|count| *count = count.saturating_sub(1));
+                }
+            }
+            lacks
+        });
+        taken.extend(serving as Vec<Case>);
+        left = others;
+    }
+    taken
 }
 
 /// Runs the cases that are asked for, reports, and fails if any fell short.
@@ -241,6 +258,23 @@ pub(super) fn run(what: &str, cases: Vec<Case>, of_each_group: usize) {
 fn short(name: &str, shortfalls: &Shortfalls) -> String {
     let lines: String = shortfalls.found.iter().map(|line| format!("\n    {line}")).collect();
     format!("  {CHOICE}='{name}' cargo test -p mdo --test aws faults::{lines}")
+}
+
+#[test]
+fn a_sample_holds_some_of_each_group_in_few_cases() {
+    let case =
+        |name: &str, groups: &[&str]| Case::new(name, groups.to_vec(), || Shortfalls::new(String::new()));
+    let of_each = |count| {
+        let cases = vec![
+            case("first", &["deploy", "kill"]),
+            case("second", &["deploy", "drop"]),
+            case("third", &["destroy", "drop"]),
+            case("fourth", &["destroy", "busy"]),
+        ];
+        sample(cases, count).into_iter().map(|case| case.name).collect::<Vec<_>>()
+    };
+    assert_eq!(of_each(1), ["first", "third", "fourth"]);
+    assert_eq!(of_each(2), ["first", "second", "third", "fourth"]);
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn whatever_is_deleted_by_hand_one_deploy_brings_back_once() {
         let undisturbed = undisturbed.clone();
         let name = format!("deleted by hand/{}", set.join(", "));
         let sequence = sequence.clone();
-        Case::new(name, "", move || run(emulator, &set, &sequence, &undisturbed))
+        Case::new(name, [""], move || run(emulator, &set, &sequence, &undisturbed))
     });
     campaign::run("sets of resources deleted by hand", cases.collect(), SAMPLE);
 }

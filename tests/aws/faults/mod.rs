@@ -38,8 +38,8 @@ use self::sequences::Sequence;
 use crate::support::emulator::Emulator;
 use crate::support::hosted::HostedProject;
 
-/// How many calls the ordinary run disturbs by each kind of fault.
-const SAMPLE_OF_EACH_KIND: usize = 1;
+/// How many calls of each sequence, and how many by each kind of fault, the ordinary run disturbs.
+const SAMPLE_OF_EACH: usize = 1;
 
 /// How many calls of each sequence of a hosted stage the ordinary run disturbs.
 const SAMPLE_OF_EACH_SEQUENCE: usize = 3;
@@ -47,16 +47,16 @@ const SAMPLE_OF_EACH_SEQUENCE: usize = 3;
 #[test]
 fn a_fault_at_any_call_is_told_truly_and_healed_by_the_next_run() {
     if Emulator::shared().is_some() {
-        let by_kind = |_: &str, kind: &str| kind.to_owned();
-        let cases = cases(sequences::all(), &kinds::all(), by_kind);
-        campaign::run("faults", cases, SAMPLE_OF_EACH_KIND);
+        let by_both = |sequence: &str, kind: &str| vec![sequence.to_owned(), kind.to_owned()];
+        let cases = cases(sequences::all(), &kinds::all(), by_both);
+        campaign::run("faults", cases, SAMPLE_OF_EACH);
     }
 }
 
 #[test]
 fn a_fault_at_any_call_of_a_hosted_stage_is_told_truly_and_healed_by_the_next_run() {
     if HostedProject::empty().is_some() {
-        let by_sequence = |sequence: &str, _: &str| sequence.to_owned();
+        let by_sequence = |sequence: &str, _: &str| vec![sequence.to_owned()];
         let cases = cases(servers::all(), &kinds::of_servers(), by_sequence);
         campaign::run("faults of hosted stages", cases, SAMPLE_OF_EACH_SEQUENCE);
     }
@@ -64,7 +64,7 @@ fn a_fault_at_any_call_of_a_hosted_stage_is_told_truly_and_healed_by_the_next_ru
 
 /// Every call of these sequences, disturbed by every kind of fault that it can meet, as far as may be asked for. The sample holds
 /// some of each group, which the names of sequence and kind tell.
-fn cases(sequences: Vec<Sequence>, kinds: &[Kind], group: fn(&str, &str) -> String) -> Vec<Case> {
+fn cases(sequences: Vec<Sequence>, kinds: &[Kind], groups: fn(&str, &str) -> Vec<String>) -> Vec<Case> {
     let chosen = sequences.into_iter().filter(|sequence| campaign::may_choose(sequence.name));
     let undisturbed = thread::scope(|scope| {
         let runs = chosen.map(|sequence| scope.spawn(move || (sequence.undisturbed(), sequence)));
@@ -78,7 +78,7 @@ fn cases(sequences: Vec<Sequence>, kinds: &[Kind], group: fn(&str, &str) -> Stri
                 let name = format!("{}/{operation}#{number}/{}", sequence.name, kind.name);
                 let (sequence, operation) = (sequence.clone(), operation.clone());
                 let undisturbed = undisturbed.clone();
-                cases.push(Case::new(name, group(sequence.name, kind.name), move || {
+                cases.push(Case::new(name, groups(sequence.name, kind.name), move || {
                     disturbed::run(&sequence, &undisturbed, (&operation, number), &kind)
                 }));
             }

@@ -162,7 +162,7 @@ fn race(
     if campaign::may_choose(name) {
         let case = |at: &&'static str| {
             let at = *at;
-            Case::new(format!("{name}/held at {at}"), "", move || run(at))
+            Case::new(format!("{name}/held at {at}"), [""], move || run(at))
         };
         campaign::run(name, held_at.iter().map(case).collect(), SAMPLE);
     }

@@ -133,11 +133,17 @@ pub(crate) async fn retire(
         patch(Op::Replace, "/name", Some(names.key(becomes))),
         patch(Op::Replace, "/description", Some(format!("{ENDS}{ends}"))),
     ];
-    aws.call("apigateway:UpdateApiKey", &full, || {
-        let request = aws.apigateway.update_api_key().api_key(&key.id);
-        request.set_patch_operations(Some(operations.to_vec())).send()
-    })
-    .await?;
+    let updated = aws
+        .call("apigateway:UpdateApiKey", &full, || {
+            let request = aws.apigateway.update_api_key().api_key(&key.id);
+            request.set_patch_operations(Some(operations.to_vec())).send()
+        })
+        .await;
+    if let Err(error) = updated {
+        // Without an answer it may have its other name all the same.
+        let found = search(aws, names, false).await.ok().and_then(|mut keys| keys.remove(becomes));
+        found.into_iter().flatten().find(|found| found.id == key.id).ok_or(error)?;
+    }
     key.ends = Some(ends.to_owned());
     let mut known = state.known();
     known.keys.remove(name);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use mdo_engine::{Applied, Cause, Error, Run};
 use mdo_model::project::{Names, Permissions};
 use mdo_model::stack::{Change, Resource};
@@ -22,6 +22,9 @@ const READ_POLICY: &str = "iam:GetPolicy";
 /// What stands in the model for a statement that mdo would not write.
 const EDITED: &str = "(edited by hand)";
 
+/// What stands in the model behind a managed policy that a stage's policy names, and that is not attached.
+const NOT_ATTACHED: &str = "(not attached)";
+
 /// What the names of all stages' policies begin with.
 pub(super) const PREFIX: &str = "mdo-";
 
@@ -29,9 +32,14 @@ pub(super) const PREFIX: &str = "mdo-";
 pub(crate) async fn observe(aws: &Aws, names: &Names) -> Result<Option<Permissions>, Error> {
     let Some(mut permissions) = document(aws, names, &name(names)).await? else { return Ok(None) };
     if !permissions.policies.is_empty() {
-        // Whoever detaches one by hand leaves it in the policy.
+        // Whoever detaches one by hand leaves it in the policy, as does a run that is cut short.
         let attached = policies::attached(aws, &names.role()).await?;
-        permissions.policies.retain(|arn| attached.iter().any(|policy| policy.arn == *arn));
+        let is_attached = |arn: &String| attached.iter().any(|policy| policy.arn == *arn);
+        let (attached, named) = permissions.policies.into_iter().partition(is_attached);
+        permissions.policies = attached;
+        for arn in named as BTreeSet<String> {
+            permissions.allow(&format!("{arn} {NOT_ATTACHED}"), []);
+        }
     }
     Ok(Some(permissions))
 }
@@ -49,29 +57,48 @@ pub(crate) async fn apply(
         _ => Permissions::default(),
     };
     let (before, wanted) = (of(&change.before), of(&change.after));
-    let (role, policy) = (names.role(), name(names));
-    let added = wanted.policies.difference(&before.policies);
-    try_join_all(added.map(|arn| attach(aws, &role, arn))).await?;
+    let role = names.role();
+    let gone: BTreeSet<String> = before.policies.difference(&wanted.policies).cloned().collect();
+    let others = match gone.is_empty() {
+        true => BTreeSet::new(),
+        false => wanted_elsewhere(aws, names).await?,
+    };
+    // At every moment the stage's policy names all that is attached for the stage: should the rest fail, the next run finds it. And no
+    // function goes without what it keeps.
     if change.after.is_some() {
-        let document = written(&wanted).to_string();
-        aws.call("iam:PutRolePolicy", &role, || {
-            aws.iam.put_role_policy().role_name(&role).policy_name(&policy).policy_document(&document).send()
-        })
-        .await?;
-    } else {
+        let policies = wanted.policies.union(&gone).cloned().collect();
+        put(aws, names, &Permissions { policies, ..wanted.clone() }).await?;
+    }
+    let added = wanted.policies.difference(&before.policies);
+    all(added.map(|arn| attach(aws, &role, arn))).await?;
+    all(gone.difference(&others).map(|arn| detach(aws, &role, arn))).await?;
+    if change.after.is_none() {
+        let policy = name(names);
         ignore_absent(
             aws.call("iam:DeleteRolePolicy", &role, || {
                 aws.iam.delete_role_policy().role_name(&role).policy_name(&policy).send()
             })
             .await,
         )?;
-    }
-    let gone: BTreeSet<String> = before.policies.difference(&wanted.policies).cloned().collect();
-    if !gone.is_empty() {
-        let others = wanted_elsewhere(aws, names).await?;
-        try_join_all(gone.difference(&others).map(|arn| detach(aws, &role, arn))).await?;
+    } else if !gone.is_empty() {
+        put(aws, names, &wanted).await?;
     }
     Ok(Applied::default())
+}
+
+/// Runs writes side by side, each to its end whatever becomes of the others.
+async fn all(writes: impl Iterator<Item = impl Future<Output = Result<(), Error>>>) -> Result<(), Error> {
+    join_all(writes).await.into_iter().collect()
+}
+
+/// Writes the stage's policy.
+async fn put(aws: &Aws, names: &Names, permissions: &Permissions) -> Result<(), Error> {
+    let (role, policy, document) = (names.role(), name(names), written(permissions).to_string());
+    aws.call("iam:PutRolePolicy", &role, || {
+        aws.iam.put_role_policy().role_name(&role).policy_name(&policy).policy_document(&document).send()
+    })
+    .await
+    .map(drop)
 }
 
 /// The managed policies that other stages want.

@@ -47,6 +47,13 @@ impl History for AwsProvider {
 }
 
 impl AwsProvider {
+    /// The version that a function's alias sends a part of the requests to, and how many of a hundred.
+    pub(crate) async fn tried(&self, name: &FunctionName) -> Result<Option<(u64, u8)>, Error> {
+        let aliases = self.list_aliases(name).await?.unwrap_or_default();
+        let own = aliases.iter().find(|alias| alias.name() == Some(self.names.stage.as_str()));
+        Ok(own.and_then(share).and_then(|share| share.canary))
+    }
+
     /// The version that was read and froze exactly this.
     pub(super) fn frozen_as(&self, name: &FunctionName, wanted: &Function) -> Option<u64> {
         let state = self.state();

@@ -97,12 +97,13 @@ impl fmt::Display for NotOnTrial {
 
 impl Plan {
     /// The same plan with each function that changes answered by its new version for `percent` of the requests, and by the live one for
-    /// the others. New functions are created as they are.
+    /// the others. New functions are created as they are, and what is tried so already goes on.
     ///
     /// # Errors
     /// When there is nothing to try, or what changes cannot be had for a part of the requests.
     pub fn on_trial(mut self, percent: u8) -> Result<Self, NotOnTrial> {
         let mut is_tried = false;
+        let mut going_on = Vec::new();
         for one in &mut self.changes {
             match (one.id.kind, one.action, &one.before, &one.after) {
                 (Kind::Server, ..) => return Err(NotOnTrial::Server),
@@ -119,23 +120,31 @@ impl Plan {
                     Some(Resource::Function(after)),
                 ) if !before.freezes_as(after) => {
                     is_tried = true;
-                    let next = Function { canary: None, tags: Tags::default(), ..after.as_ref().clone() };
+                    let running = before.canary.clone();
+                    let running =
+                        running.filter(|tried| tried.percent == percent && tried.next.freezes_as(after));
+                    let next = || Function { canary: None, tags: Tags::default(), ..after.as_ref().clone() };
+                    let canary = running.unwrap_or_else(|| Box::new(Canary { percent, next: next() }));
                     let trial = Function {
                         concurrency: after.concurrency,
                         invokers: after.invokers.clone(),
                         tags: after.tags.clone(),
-                        canary: Some(Box::new(Canary { percent, next })),
+                        canary: Some(canary),
                         ..before.as_ref().clone()
                     };
                     let (before, trial) = (one.before.clone(), Resource::Function(Box::new(trial)));
-                    if let Some(mut tried) = change(one.id.clone(), before.as_ref(), Some(&trial)) {
-                        tried.needs = std::mem::take(&mut one.needs);
-                        *one = tried;
+                    match change(one.id.clone(), before.as_ref(), Some(&trial)) {
+                        Some(mut tried) => {
+                            tried.needs = std::mem::take(&mut one.needs);
+                            *one = tried;
+                        }
+                        None => going_on.push(one.id.clone()),
                     }
                 }
                 _ => {}
             }
         }
+        self.changes.retain(|one| !going_on.contains(&one.id));
         if is_tried { Ok(self) } else { Err(NotOnTrial::Nothing) }
     }
 }
