@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::live::Live;
 use crate::support::emulator::Emulator;
 use crate::support::project::TestProject;
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Fault, Proxy};
 
 pub(crate) fn proxied(project: &TestProject) -> Proxy {
     Proxy::start(project.account().emulator().address(), Duration::ZERO)
@@ -183,6 +183,36 @@ fn a_new_version_answers_a_part_of_the_requests_until_somebody_decides() {
 }
 
 #[test]
+fn a_trial_that_was_cut_short_is_one_of_no_requests_until_the_same_command_or_another_ends_it() {
+    let Some(emulator) = Emulator::shared() else { return };
+    let project = TestProject::with_echo(emulator.account());
+    project.deploys("-s GREETING=one");
+    let live = Live::of(&project, "dev");
+    let proxy = proxied(&project);
+    let fails = |operation: &str| {
+        proxy.fail_next(operation, 1, Fault::error(400, "InvalidParameterValueException", "told to fail"));
+    };
+    project.set_edition("echo", "second");
+    fails("UpdateAlias");
+    project.mdo("deploy --canary 10%").through(&proxy).exits(5);
+    project.mdo("canary").succeeds().says("echo  version 1 answers 100 %  version 2 answers 0 %");
+    project.mdo("plan").succeeds().says("on trial  0 % → all of the requests");
+    project.mdo("deploy --canary 10%").succeeds().says("on trial  0 % → 10 % of the requests");
+    assert_eq!(weights(&live), json!({"2": 0.1}));
+    project.mdo("deploy --canary 10%").succeeds().says("nothing to do");
+    project.mdo("deploy --canary 20%").exits(2).says("mdo canary finish");
+
+    // What is live is what was on trial, and still marked as such: the end can be had again.
+    fails("UntagResource");
+    project.mdo("canary finish").through(&proxy).exits(5);
+    assert_eq!((live.version("echo").as_str(), weights(&live)), ("2", json!({})));
+    project.mdo("plan").succeeds().says("on trial  0 % → none of the requests");
+    project.mdo("canary finish").succeeds();
+    project.mdo("canary finish").exits(1).says("nothing is on trial at stage dev");
+    project.is_settled("");
+}
+
+#[test]
 fn what_cannot_be_had_for_a_part_of_the_requests_is_refused_with_the_reason() {
     let Some(emulator) = Emulator::shared() else { return };
     let project = TestProject::with_echo(emulator.account());
@@ -326,6 +356,25 @@ fn a_key_is_rotated_and_counted_and_has_the_value_that_it_is_given() {
     project.mdo("deploy").succeeds().says("- key        shop-dev-default-old-2");
     // The emulator fails on a key that is gone, where AWS refuses it.
     assert_ne!(project.account().call_api(&api, "dev", "echo", &[("x-api-key", &after)]).0, 200);
+
+    // What is cut short is finished, and the value that there was goes on opening.
+    let before = value_of("default");
+    let refused = Fault::error(400, "BadRequestException", "told to fail");
+    proxy.fail_next("CreateApiKey", 1, refused.clone());
+    project
+        .mdo("key rotate")
+        .through(&proxy)
+        .exits(5)
+        .says("note: the old value opens as default-old-1, default-old-2; mdo key rotate default makes the new one\n");
+    assert_eq!(value_of("default-old-2"), before);
+    proxy.fail_next("CreateUsagePlanKey", 1, refused);
+    project.mdo("key rotate").through(&proxy).exits(5);
+    project
+        .mdo("key rotate")
+        .exits(0)
+        .says("note: finishing the rotation of key default that was cut short before\n")
+        .says("  old   default-old-2, opens until 20");
+    project.is_settled("");
 
     let value = "an-old-partner-has-had-this-for-years";
     project.mdo("key create partner --value-from -").reads(value).succeeds();

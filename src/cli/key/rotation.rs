@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use mdo_model::project::KeyName;
-use mdo_model::stack::{self, Key, Stack};
+use mdo_model::stack::{self, Key, KeyEnd, Stack};
 
 use super::{change, observe, plan_with, require};
 use crate::cli::applying::FINISHING;
@@ -22,19 +22,18 @@ pub(super) async fn rotate(
     let start = Instant::now();
     let session = Session::open_live(place).await?;
     let live = observe(&session).await?;
-    let cut_short = unfinished(&live, name);
-    if let Some(old) = cut_short {
-        let ends = live.keys[&old].ends.as_ref().map(|end| end.at.clone()).unwrap_or_default();
+    if is_unfinished(&live, name) {
         output::message(&format!("note: finishing the rotation of key {name} that was cut short before"));
         interrupt.begin(FINISHING);
-        return renew(&session, &live, (name, &old, &ends), start, interrupt).await;
+        return renew(&session, &live, name, start, interrupt).await;
     }
     let key = require(&session, &live, name)?;
     if let Some(end) = &key.ends {
         let message = format!("key {name} is the old value of another one already, and ends at {}", end.at);
         return Err(Failure::new(exit_code::FAILED, message));
     }
-    let free = old_names(name).find(|old| !live.keys.contains_key(old));
+    let mut names = (1..).map_while(|number: u32| format!("{name}-old-{number}").parse::<KeyName>().ok());
+    let free = names.find(|old| !live.keys.contains_key(old));
     let old =
         free.ok_or_else(|| Failure::new(exit_code::USAGE, format!("the name {name} is too long to rotate")))?;
     let ends = output::utc_seconds(SystemTime::now() + overlap);
@@ -43,31 +42,38 @@ pub(super) async fn rotate(
     // What is live by now: the old value under its other name.
     let mut live = live;
     if let Some(key) = live.keys.remove(name) {
-        live.keys.insert(old.clone(), key);
+        let ends = Some(KeyEnd { at: ends, has_passed: overlap.is_zero() });
+        live.keys.insert(old, Key { ends, ..key });
     }
-    renew(&session, &live, (name, &old, &ends), start, interrupt).await
+    // The old value has its other name, whatever comes of the new one.
+    let partly = |failure: Failure| match failure.code {
+        exit_code::INTERRUPTED => failure,
+        _ => Failure { code: exit_code::PARTLY_APPLIED, ..failure },
+    };
+    renew(&session, &live, name, start, interrupt).await.map_err(partly)
 }
 
-/// The name that the old value of a key has by now, where a rotation was cut short: the key is not there any more, or it opens nothing yet.
-fn unfinished(live: &Stack, name: &KeyName) -> Option<KeyName> {
+/// Whether a rotation of a key was cut short: the old value has its other name, and the key is not there any more, or opens nothing yet.
+fn is_unfinished(live: &Stack, name: &KeyName) -> bool {
     let is_new = |key: &Key| key.enabled && key.ends.is_none() && !live.opens(name);
-    if !live.keys.get(name).is_none_or(is_new) {
-        return None;
-    }
-    let olds = old_names(name).take_while(|old| live.keys.contains_key(old));
-    olds.filter(|old| live.keys[old].ends.is_some()).last()
+    live.keys.get(name).is_none_or(is_new) && old_values(live, name).next().is_some()
 }
 
-/// The names that the old values of a key have, one after the other.
-fn old_names(name: &KeyName) -> impl Iterator<Item = KeyName> {
-    (1..).map_while(move |number: u32| format!("{name}-old-{number}").parse().ok())
+/// The names of a key's old values, and when each ends.
+fn old_values<'a>(live: &'a Stack, name: &KeyName) -> impl Iterator<Item = (&'a KeyName, &'a str)> {
+    let prefix = format!("{name}-old-");
+    live.keys.iter().filter_map(move |(old, key)| {
+        let number = old.as_str().strip_prefix(&prefix)?;
+        let end = key.ends.as_ref().filter(|_| number.parse::<u32>().is_ok())?;
+        Some((old, end.at.as_str()))
+    })
 }
 
 /// Makes the new value of a key whose old one has its other name, or brings it to where it opens.
 async fn renew(
     session: &Session,
     live: &Stack,
-    (name, old, ends): (&KeyName, &KeyName, &str),
+    name: &KeyName,
     start: Instant,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
@@ -76,16 +82,15 @@ async fn renew(
     let flags = session.flags();
     if let Err(failure) = change(session, &plan, "Rotated", start, interrupt).await {
         output::message(&format!(
-            "note: the old value opens as {old}; mdo key rotate {name}{flags} makes the new one"
+            "note: the old value opens as {}; mdo key rotate {name}{flags} makes the new one",
+            old_values(live, name).map(|(old, _)| old.as_str()).collect::<Vec<_>>().join(", "),
         ));
-        // The old value has its other name, whatever came of the plan.
-        let code = match failure.code {
-            exit_code::INTERRUPTED => exit_code::INTERRUPTED,
-            _ => exit_code::PARTLY_APPLIED,
-        };
-        return Err(Failure { code, ..failure });
+        return Err(failure);
     }
-    output::data(&format!("  show  mdo key show {name}{flags}\n  old   {old}, opens until {ends}\n"));
+    output::data(&format!("  show  mdo key show {name}{flags}\n"));
+    for (old, end) in old_values(live, name) {
+        output::data(&format!("  old   {old}, opens until {end}\n"));
+    }
     Ok(())
 }
 

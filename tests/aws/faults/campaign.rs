@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -17,6 +18,8 @@ use crate::support::emulator::say;
 const CHOICE: &str = "MDO_FAULTS";
 /// How many cases are under way at once. Most of their time they wait for the emulator or for one another's turn.
 const IN_FLIGHT: usize = 4;
+/// After how many cases a long run says how far it is.
+const TOLD_AFTER: usize = 50;
 /// Another seed gives another sample.
 const SEED: u64 = 6;
 /// Of how many cases everything that was said is shown.
@@ -205,6 +208,7 @@ pub(super) fn run(what: &str, cases: Vec<Case>, of_each_group: usize) {
     }
     let fell_short: Mutex<Vec<(String, Shortfalls)>> = Mutex::default();
     let unreached: Mutex<Vec<String>> = Mutex::default();
+    let ended = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..IN_FLIGHT {
             scope.spawn(|| {
@@ -216,6 +220,13 @@ pub(super) fn run(what: &str, cases: Vec<Case>, of_each_group: usize) {
                         shortfalls.add(format!("panic: {}", text.unwrap_or_default()));
                         shortfalls
                     });
+                    let ended = ended.fetch_add(1, Ordering::Relaxed) + 1;
+                    if ended.is_multiple_of(TOLD_AFTER) {
+                        say(&format!(
+                            "{what}: {ended} of {tried} so far, in {} s",
+                            begun.elapsed().as_secs()
+                        ));
+                    }
                     if shortfalls.note.is_some() {
                         unreached.lock().unwrap().push(case.name.clone());
                     }

@@ -67,7 +67,11 @@ pub(crate) async fn apply(
     // function goes without what it keeps.
     if change.after.is_some() {
         let policies = wanted.policies.union(&gone).cloned().collect();
-        put(aws, names, &Permissions { policies, ..wanted.clone() }).await?;
+        let all = Permissions { policies, ..wanted.clone() };
+        // To write what is there already would be no part of the change, and count as one.
+        if change.before.is_none() || all != before {
+            put(aws, names, &all).await?;
+        }
     }
     let added = wanted.policies.difference(&before.policies);
     all(added.map(|arn| attach(aws, &role, arn))).await?;

@@ -92,7 +92,10 @@ impl AwsProvider {
             self.update_alias(name, live.unwrap_or_default(), Some((&tried, canary.percent))).await?;
         } else if before.freezes_as(wanted) && before.owned == wanted.owned {
             if let Some(version) = live.filter(|_| change.touches("canary")) {
-                self.update_alias(name, version, None).await?;
+                // A trial of 0 % is a mark alone.
+                if known.marks.canary.is_some_and(|(_, percent)| percent > 0) {
+                    self.update_alias(name, version, None).await?;
+                }
                 let marks = Marks { canary: None, ..known.marks.clone().at(version) };
                 self.unmark(name, &known.marks, &marks).await?;
             }
