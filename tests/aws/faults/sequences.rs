@@ -96,11 +96,9 @@ pub(super) fn all() -> Vec<Sequence> {
             destroys: "destroy --all --yes --json",
             ..Sequence::deploying("", nothing, "")
         },
-        // What is on trial already is not tried again, and where nothing is, there is no trial to end.
         Sequence {
-            repeats: false,
             goes_on: Some("canary finish --json"),
-            ..Sequence::deploying("canary", a_stack_and_files_with_other_code, CANARY)
+            ..Sequence::deploying("canary", two_functions_with_other_code, CANARY)
         },
         once("canary finish", a_trial, "canary finish --json"),
         once("canary abort", a_trial_and_files_as_before, "canary abort --json"),
@@ -158,6 +156,13 @@ fn a_stage_that_is_ahead_of_another(project: &TestProject) {
 fn a_stack_and_files_with_other_code(project: &TestProject) {
     a_stack(project);
     project.set_edition("echo", "second");
+}
+
+/// Of two, one may be on trial before the other.
+fn two_functions_with_other_code(project: &TestProject) {
+    project.add_function("other", json!({}));
+    a_stack_and_files_with_other_code(project);
+    project.set_edition("other", "second");
 }
 
 fn a_trial(project: &TestProject) {
