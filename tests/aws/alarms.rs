@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::live::Live;
-use crate::movement::{proxied, weights};
+use crate::movement::proxied;
 use crate::support::emulator::Emulator;
 use crate::support::project::TestProject;
 use crate::support::proxy::Fault;
+use crate::trials::weights;
 
 /// Makes an alarm about which nothing but `fires` and `is_calm` decides: its metric has no numbers, and an hour to have them.
 fn set_alarm(live: &Live, name: &str) {

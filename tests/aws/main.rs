@@ -38,4 +38,5 @@ mod smoke;
 mod stages;
 mod status;
 mod tags;
+mod trials;
 mod trouble;
