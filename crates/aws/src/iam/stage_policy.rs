@@ -67,10 +67,10 @@ pub(crate) async fn apply(
     // function goes without what it keeps.
     if change.after.is_some() {
         let policies = wanted.policies.union(&gone).cloned().collect();
-        let all = Permissions { policies, ..wanted.clone() };
+        let named = Permissions { policies, ..wanted.clone() };
         // To write what is there already would be no part of the change, and count as one.
-        if change.before.is_none() || all != before {
-            put(aws, names, &all).await?;
+        if change.before.is_none() || named != before {
+            put(aws, names, &named).await?;
         }
     }
     let added = wanted.policies.difference(&before.policies);
