@@ -6,7 +6,7 @@ mod disturbing;
 use std::io::{self, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -255,7 +255,8 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.state().is_dropped = true;
+        // Whoever has panicked with it says why; a second panic here would end the whole process before that is read.
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).is_dropped = true;
         self.shared.moved.notify_all();
         self.shared.stopped.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(self.address);
