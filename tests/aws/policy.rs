@@ -173,7 +173,8 @@ fn every_call_of_a_hosted_stage_is_allowed_and_nothing_else_is_but_what_drift_ne
         run(&format!("key {verb}"), "--deployer");
     }
     hosted.project.write("project.toml", &manifest);
-    run("deploy", "--deployer");
+    // Keys do not take from the stage that it was rolled back.
+    run("deploy --yes", "--deployer");
     for verb in ["plan", "list", "history", "key list", "logs", "status", "doctor"] {
         run(verb, "--operator");
     }

@@ -120,6 +120,8 @@ pub struct LiveRevisions {
     pub numbers: Vec<u32>,
     /// The one that runs.
     pub live: Option<u32>,
+    /// The one that a rollback has gone back to where it had to register that anew; else the one that runs.
+    pub stands_for: Option<u32>,
 }
 
 /// What looks up values that are kept elsewhere.

@@ -66,7 +66,7 @@ pub(super) async fn run(
     if args.no_wait {
         output::message(&deploy::goes_on(session));
     }
-    output::message("note: the next `mdo deploy` brings again what the files say");
+    output::message("note: the next `mdo deploy` brings again what the files say, and asks before");
     Ok(())
 }
 
@@ -78,7 +78,7 @@ async fn earlier(
     known: &LiveRevisions,
     steps: u32,
 ) -> Result<(u32, Plan), Failure> {
-    let before = known.numbers.iter().filter(|number| known.live.is_none_or(|live| **number < live));
+    let before = known.numbers.iter().filter(|number| known.stands_for.is_none_or(|live| **number < live));
     let mut found = 0;
     for &number in before {
         match plan_to(session, observed, revisions, number).await {

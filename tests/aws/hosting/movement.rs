@@ -70,6 +70,22 @@ fn a_key_that_was_deleted_does_not_come_back_with_a_rollback() {
         .map(|field| field["path"].as_str().unwrap())
         .collect();
     assert_eq!(fields, ["image"], "{plan:#}");
+    // The new revision bears the mark of the rollback: a deploy asks, and a second rollback does not bring back what the first one left.
+    hosted.mdo("deploy").exits(2).says("stage prod was rolled back from revision 4, and this would undo it");
+    hosted.mdo("rollback").exits(1).says("stage prod has run nothing else before");
+    // So does one that says the same for other keys, or for other tasks.
+    hosted.mdo("key create bob").succeeds();
+    hosted.mdo("deploy").exits(2).says("stage prod was rolled back from revision 4, and this would undo it");
+    hosted.mdo("deploy --yes").succeeds();
+    hosted.set_edition("echo", "third");
+    hosted.mdo("deploy").succeeds();
+    // Back from 8 to 7, which is there as it was, and then by number.
+    hosted.mdo("rollback").exits(0).says("going back from revision 8 to revision 7");
+    hosted.mdo("key delete bob --yes").succeeds();
+    hosted.mdo("deploy").exits(2).says("stage prod was rolled back from revision 8, and this would undo it");
+    hosted.mdo("rollback").exits(0).says("going back from revision 9 to revision 6");
+    hosted.mdo("rollback --to 8").exits(0);
+    hosted.mdo("deploy").succeeds().says("nothing to do");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod evidence;
 pub(crate) mod listeners;
 pub(crate) mod load_balancer;
 mod log_group;
+mod marks;
 mod network;
 mod pruning;
 mod push;

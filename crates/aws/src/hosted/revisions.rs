@@ -21,6 +21,8 @@ const KEPT: usize = 10;
 pub(super) struct KnownRevision {
     arn: String,
     task: LiveTask,
+    /// What of a server it says.
+    frozen: Server,
 }
 
 impl KnownRevision {
@@ -28,13 +30,26 @@ impl KnownRevision {
     pub(super) fn serves(&self, wanted: &Server, stage: &FrozenStage) -> Option<&str> {
         self.task.is(wanted, stage).then_some(&self.arn)
     }
+
+    /// Its number, where what is wanted is what it froze, whatever may have changed of keys and tasks since.
+    pub(super) fn stands_for(&self, wanted: &Server) -> Option<u32> {
+        number(&self.arn).filter(|_| wanted.freezes_as(&self.frozen))
+    }
 }
 
 /// The stage's revisions, and the one that its service runs.
 pub(crate) async fn revisions(aws: &Aws, names: &Names, state: &HostedState) -> Result<LiveRevisions, Error> {
-    let live = state.known().service.as_ref().and_then(|service| number(&service.task_definition));
+    let (live, mark) = {
+        let known = state.known();
+        let service = known.service.as_ref();
+        (
+            service.and_then(|service| number(&service.task_definition)),
+            service.and_then(|service| service.mark),
+        )
+    };
     let all = list(aws, names).await?;
-    Ok(LiveRevisions { numbers: all.iter().filter_map(|arn| number(arn)).collect(), live })
+    let stands_for = mark.map(|mark| mark.to).or(live);
+    Ok(LiveRevisions { numbers: all.iter().filter_map(|arn| number(arn)).collect(), live, stands_for })
 }
 
 /// What a revision froze.
@@ -57,7 +72,7 @@ pub(crate) async fn revision(
     })?;
     let frozen = server::frozen(&task, names, &gateway.digests());
     let arn = found.task_definition_arn().unwrap_or_default().to_owned();
-    state.known().revision = Some(KnownRevision { arn, task });
+    state.known().revision = Some(KnownRevision { arn, task, frozen: frozen.clone() });
     Ok(frozen)
 }
 

@@ -9,6 +9,7 @@ use mdo_model::hosted::{FrozenKey, TooLarge};
 use mdo_model::project::{KeyName, Names, Secret, Tags, TaskSize, Tasks};
 use mdo_model::stack::{Action, Change, Definition, HostedFunction, Resource, Server};
 
+use super::marks::{self, Mark};
 use super::rollout::Rollout;
 use super::service::{LiveService, Update, Where};
 use super::settling::once_settled;
@@ -40,7 +41,7 @@ impl ServerFound {
             wanted: service.desired.into(),
             running: service.running,
             rolling: service.named.len() > 1 || service.rolling,
-            rolled_back_from: service.rolled_back_from,
+            rolled_back_from: service.mark.map(|mark| mark.from),
         })
     }
 }
@@ -48,8 +49,10 @@ impl ServerFound {
 /// Looks for the stage's service and what hangs on it, in two rounds of calls.
 pub(super) async fn observe(aws: &Aws, names: &Names, scope: &Scope) -> Result<ServerFound, Error> {
     let service = async {
-        let Some(service) = service::observe(aws, names, scope).await? else { return Ok((None, None)) };
-        let task = task::observe(aws, names, &service.task_definition).await?;
+        let Some(mut service) = service::observe(aws, names, scope).await? else { return Ok((None, None)) };
+        let (task, mark) = task::describe(aws, names, &service.task_definition).await?.unzip();
+        // Where the service was pointed at an older revision, what that revision says of itself is over.
+        service.mark = service.mark.or(mark.flatten());
         Ok::<_, Error>((Some(service), task))
     };
     let ((service, task), scaling, retention) =
@@ -208,7 +211,7 @@ impl Work<'_> {
         );
         written::beside(writes, try_join(self.push(), run.all_usable(change))).await?;
         let (target, revision) =
-            written::both(target::put(aws, names, state, wanted), self.register(wanted)).await?;
+            written::both(target::put(aws, names, state, wanted), self.register(wanted, None)).await?;
         let network = state.network()?;
         let place = Where { network: &network, target: &target };
         let made = service::create(aws, names, wanted, &revision, &place, (run, &change.id)).await?;
@@ -250,7 +253,8 @@ impl Work<'_> {
         let is_same = matches!(&change.before, Some(Resource::Server(before))
             if before.freezes_as(wanted) && before.keys == wanted.keys);
         let is_new = divides || !is_same;
-        let revision = if is_new { Some(self.register(wanted).await?) } else { None };
+        let mark = self.mark(&live, wanted);
+        let revision = if is_new { Some(self.register(wanted, mark).await?) } else { None };
         let network = state.network()?;
         let place = Where { network: &network, target: &target };
         let update = Update {
@@ -268,7 +272,7 @@ impl Work<'_> {
         }
         let changed = service::update(aws, names, wanted, &update, &place).await?;
         let unmarked = match &revision {
-            Some(revision) => service::mark_rolled_back(aws, names, &live, revision).await.err(),
+            Some(revision) => marks::put(aws, names, &live, (mark, revision)).await.err(),
             None => None,
         };
         self.follow(changed, Some(&live.task_definition), &target.arn).await?;
@@ -293,8 +297,20 @@ impl Work<'_> {
         }
     }
 
-    /// The revision that `wanted` says: one that is known, or else a new one.
-    async fn register(&self, wanted: &Server) -> Result<String, Error> {
+    /// What the stage bears of a rollback after this change: of this one, or of a former one whose keys or tasks this change is about.
+    fn mark(&self, live: &LiveService, wanted: &Server) -> Option<Mark> {
+        let known = self.state.known();
+        if let Some(to) = known.revision.as_ref().and_then(|revision| revision.stands_for(wanted)) {
+            return Mark::of_going(live, to);
+        }
+        match &self.change.before {
+            Some(Resource::Server(before)) if before.freezes_as(wanted) => live.mark,
+            _ => None,
+        }
+    }
+
+    /// The revision that `wanted` says: one that is known, or else a new one with this mark.
+    async fn register(&self, wanted: &Server, mark: Option<Mark>) -> Result<String, Error> {
         let Self { aws, names, state, .. } = *self;
         let digests = (self.digests)();
         let keys: BTreeMap<_, _> = wanted
@@ -315,7 +331,7 @@ impl Work<'_> {
         let stage: Secret = document.to_json().map_err(too_large)?;
         let place = place(aws, names, state)?;
         let waiting = |what: String| self.run.waiting(&self.change.id, what);
-        once_settled(aws, &waiting, "for ECS", || task::register(aws, &place, wanted, &stage)).await
+        once_settled(aws, &waiting, "for ECS", || task::register(aws, &place, wanted, (&stage, mark))).await
     }
 
     /// Waits until the new tasks serve, unless the run is not to.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, Deployment, DeploymentCircuitBreaker,
     DeploymentConfiguration, DeploymentRolloutState, DeploymentStrategy, LoadBalancer, NetworkConfiguration,
-    PropagateTags, Service, ServiceField, Tag, ThresholdConfiguration, ThresholdType,
+    PropagateTags, Service, ServiceField, ThresholdConfiguration, ThresholdType,
 };
 use aws_smithy_types::error::operation::BuildError;
 use mdo_engine::{Cause, Error, Run, Scope};
@@ -15,6 +15,7 @@ use mdo_model::stack::{ResourceId, Server};
 use tokio::time::Instant;
 
 use super::cluster::{self, ON_DEMAND, SPOT, owner};
+use super::marks::{self, Mark};
 use super::network::Network;
 use super::revisions;
 use super::settling::once_settled;
@@ -27,9 +28,6 @@ use crate::pages;
 
 /// How many tasks of a new version may fail before ECS goes back to the former one.
 pub(crate) const FAILURES: i32 = 2;
-
-/// The tag that says which revision a rollback has gone back from.
-const ROLLED_BACK: &str = "mdo:rolled-back-from";
 
 /// A service as it is live.
 #[derive(Clone, Debug)]
@@ -52,8 +50,10 @@ pub(super) struct LiveService {
     pub owner: Owner,
     /// Its tags of the project's own.
     pub tags: Tags,
-    /// The revision that a rollback has gone back from, as long as no newer one runs.
-    pub rolled_back_from: Option<u32>,
+    /// Where a rollback has led, if one has and nothing was deployed since.
+    pub mark: Option<Mark>,
+    /// The revision that its tag says was gone back from, whether that still means anything or not.
+    pub noted: Option<u32>,
 }
 
 /// Looks for the stage's service. One that goes, or is gone, is none.
@@ -154,7 +154,8 @@ fn read(names: &Names, service: &Service) -> LiveService {
         spot: capacity.iter().any(|item| item.capacity_provider() == SPOT),
         rolls_back: service.deployment_configuration().is_some_and(rolls_back),
         owner: owner(service.tags(), names),
-        rolled_back_from: rolled_back_from(service),
+        mark: Mark::of_service(service.tags(), service.task_definition().and_then(revisions::number)),
+        noted: marks::noted(service.tags()),
         tags: Tags::recorded(
             service.tags().iter().map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default())),
         ),
@@ -300,32 +301,6 @@ pub(super) async fn tag(aws: &Aws, names: &Names, arn: &str) -> Result<(), Error
     })
     .await
     .map(drop)
-}
-
-/// Notes on the service which revision it has gone back from, where it has gone back to an older one.
-pub(super) async fn mark_rolled_back(
-    aws: &Aws,
-    names: &Names,
-    live: &LiveService,
-    revision: &str,
-) -> Result<(), Error> {
-    let [from, to] = [&live.task_definition, revision].map(revisions::number);
-    // Of several steps back, the first one counts.
-    let from = from.filter(|from| to.is_some_and(|to| to < *from) && live.rolled_back_from.is_none());
-    let Some(from) = from else { return Ok(()) };
-    let mark = Tag::builder().key(ROLLED_BACK).value(from.to_string()).build();
-    aws.call("ecs:TagResource", &names.service(), || {
-        aws.ecs.tag_resource().resource_arn(&live.arn).tags(mark.clone()).send()
-    })
-    .await
-    .map(drop)
-}
-
-fn rolled_back_from(service: &Service) -> Option<u32> {
-    let mark = service.tags().iter().find(|tag| tag.key() == Some(ROLLED_BACK))?;
-    let from: u32 = mark.value()?.parse().ok()?;
-    // A deploy registers a revision of its own, and the mark says nothing any more.
-    (from > revisions::number(service.task_definition()?)?).then_some(from)
 }
 
 /// Deletes the service, and waits until its tasks are gone. One that is not there is no error.

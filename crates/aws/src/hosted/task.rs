@@ -6,7 +6,7 @@ use aws_sdk_ecs::operation::register_task_definition::builders::RegisterTaskDefi
 use aws_sdk_ecs::types::{
     Compatibility, ContainerDefinition, CpuArchitecture, KeyValuePair, LinuxParameters, LogConfiguration,
     LogDriver, MountPoint, NetworkMode, OsFamily, PortMapping, RuntimePlatform, Secret as InjectedSecret,
-    TaskDefinition, TransportProtocol, Volume,
+    TaskDefinition, TaskDefinitionField, TransportProtocol, Volume,
 };
 use aws_smithy_types::error::operation::BuildError;
 use mdo_engine::{Cause, Error};
@@ -14,6 +14,7 @@ use mdo_model::hosted::{FrozenStage, HEALTH_PATH, STAGE_VARIABLE, TEMPORARY_FOLD
 use mdo_model::project::{Architecture, Names, Secret, TaskSize};
 use mdo_model::stack::{Definition, Server};
 
+use super::marks::Mark;
 use super::target::PORT;
 use super::{cloud_tags, stage_tags};
 use crate::api_gateway::definition::record;
@@ -108,12 +109,14 @@ pub(super) async fn register(
     aws: &Aws,
     place: &Place<'_>,
     wanted: &Server,
-    stage: &Secret,
+    (stage, mark): (&Secret, Option<Mark>),
 ) -> Result<String, Error> {
     let family = place.names.service();
     let container = container(place, wanted, stage).map_err(unfinished)?;
     let answer = aws
-        .call("ecs:RegisterTaskDefinition", &family, || request(aws, place, wanted, container.clone()).send())
+        .call("ecs:RegisterTaskDefinition", &family, || {
+            request(aws, place, wanted, container.clone(), mark).send()
+        })
         .await?;
     let arn = answer.task_definition.and_then(|definition| definition.task_definition_arn);
     arn.ok_or_else(|| Error::new(Cause::Other, format!("AWS does not name the new revision of {family}")))
@@ -124,6 +127,7 @@ fn request(
     place: &Place<'_>,
     wanted: &Server,
     container: ContainerDefinition,
+    mark: Option<Mark>,
 ) -> RegisterTaskDefinitionFluentBuilder {
     let architecture = match wanted.architecture {
         Architecture::X86_64 => CpuArchitecture::X8664,
@@ -133,6 +137,8 @@ fn request(
         .cpu_architecture(architecture)
         .operating_system_family(OsFamily::Linux)
         .build();
+    let mut tags = stage_tags(place.names, &wanted.tags);
+    tags.extend(mark.into_iter().flat_map(Mark::tags));
     let volume = is_ours(wanted).then(|| vec![Volume::builder().name("tmp").build()]);
     aws.ecs
         .register_task_definition()
@@ -146,7 +152,7 @@ fn request(
         .set_task_role_arn(wanted.task_role.clone())
         .container_definitions(container)
         .set_volumes(volume)
-        .set_tags(Some(cloud_tags(stage_tags(place.names, &wanted.tags))))
+        .set_tags(Some(cloud_tags(tags)))
 }
 
 /// Whether the image is of mdo's making, so that it is known how little it needs.
@@ -197,14 +203,27 @@ fn unfinished(error: BuildError) -> Error {
 
 /// The task definition that a service names.
 pub(super) async fn observe(aws: &Aws, names: &Names, arn: &str) -> Result<Option<TaskDefinition>, Error> {
+    Ok(describe(aws, names, arn).await?.map(|(found, _)| found))
+}
+
+/// The task definition that a service names, and where a rollback has led that registered it.
+pub(super) async fn describe(
+    aws: &Aws,
+    names: &Names,
+    arn: &str,
+) -> Result<Option<(TaskDefinition, Option<Mark>)>, Error> {
     let answer = aws
         .call("ecs:DescribeTaskDefinition", &names.service(), || {
-            aws.ecs.describe_task_definition().task_definition(arn).send()
+            aws.ecs.describe_task_definition().task_definition(arn).include(TaskDefinitionField::Tags).send()
         })
         .await;
     match answer {
         Err(error) if error.is(&Cause::Gone) => Ok(None),
-        answer => Ok(answer?.task_definition),
+        answer => {
+            let answer = answer?;
+            let mark = Mark::of_revision(answer.tags());
+            Ok(answer.task_definition.map(|found| (found, mark)))
+        }
     }
 }
 
