@@ -90,14 +90,20 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// `, rolled back from 7` where a rollback has taken something back.
+fn rolled_back(from: Option<impl std::fmt::Display>) -> String {
+    from.map(|from| format!(", rolled back from {from}")).unwrap_or_default()
+}
+
 fn server_row(server: &Server, observed: &Observed) -> Vec<String> {
     let functions: Vec<&str> = server.functions.keys().map(FunctionName::as_str).collect();
     let digest: String = server.image.trim_start_matches("sha256:").chars().take(12).collect();
     let live = observed.server.clone().unwrap_or_default();
     let revision = live.revision.map_or_else(|| "?".to_owned(), |revision| revision.to_string());
     let rolling = if live.rolling { ", being replaced" } else { "" };
+    let back = rolled_back(live.rolled_back_from);
     vec![
-        format!("revision {revision}"),
+        format!("revision {revision}{back}"),
         format!("image {digest}"),
         output::server_size(server),
         format!("{} of {} running{rolling}", live.running, live.wanted),
@@ -108,7 +114,7 @@ fn server_row(server: &Server, observed: &Observed) -> Vec<String> {
 fn function_row(name: &FunctionName, observed: &Observed) -> Vec<String> {
     let function = &observed.stack.functions[name];
     let live = observed.functions.get(name).cloned().unwrap_or_default();
-    let back = live.rolled_back_from.map(|from| format!(", rolled back from {from}")).unwrap_or_default();
+    let back = rolled_back(live.rolled_back_from.as_ref());
     let share = function.canary.as_ref().zip(live.canary);
     let share = share.map(|(canary, tried)| format!(", {} % version {tried}", canary.percent));
     let warm = observed.stack.warm_rules.get(name).and_then(|rule| rule.rate);

@@ -89,6 +89,8 @@ struct ServerEntry {
     image: String,
     /// The revision that its tasks are to run.
     revision: Option<u32>,
+    /// The revision that a rollback has gone back from, as long as nothing newer was deployed.
+    rolled_back_from: Option<u32>,
     /// How many tasks are wanted at this moment.
     wanted: u32,
     /// How many run.
@@ -178,6 +180,7 @@ impl ServerEntry {
         Self {
             image: server.image.clone(),
             revision: live.revision,
+            rolled_back_from: live.rolled_back_from,
             wanted: live.wanted,
             running: live.running,
             rolling: live.rolling,

@@ -1,5 +1,7 @@
 //! Hosted stages that move: back, to another stage's image, and without what nothing runs any more.
 
+use serde_json::Value;
+
 use crate::support::hosted::{HostedProject, PLAIN};
 use crate::support::project::MANIFEST;
 
@@ -25,12 +27,15 @@ fn rolling_back_is_one_write_and_a_mark_and_goes_on_from_there() {
         .succeeds()
         .says("note: stage prod was rolled back from revision 3: a deploy would undo that, and asks before");
     hosted.mdo("deploy").exits(2).says("stage prod was rolled back from revision 3, and this would undo it");
+    hosted.mdo("list").succeeds().says("  revision 2, rolled back from 3  image ");
+    assert_eq!(hosted.mdo("list --json").json()["server"]["rolled_back_from"], 3);
     assert_eq!(hosted.writes(), Vec::<String>::new());
     hosted.mdo("rollback").exits(0).says("going back from revision 2 to revision 1");
     assert_eq!(hosted.writes(), ["UpdateService"]);
     hosted.mdo("rollback --steps 2").exits(1).says("stage prod has run nothing else before");
     hosted.mdo("rollback --to 3 --no-wait").succeeds().says("mdo list --stage prod");
     hosted.mdo("list").succeeds().says("  revision 3  image ");
+    assert_eq!(hosted.mdo("list --json").json()["server"]["rolled_back_from"], Value::Null);
     hosted.mdo("rollback --to 3").succeeds().says("nothing to do: revision 3 says what runs");
     let unknown = hosted.mdo("rollback --to 77").exits(2);
     unknown.says("there is no revision 77 of shop-prod").says("help: there are 3, 2, 1");
