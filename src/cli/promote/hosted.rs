@@ -64,8 +64,26 @@ fn image<'a>(source: &Session, session: &Session, from: &'a Observed) -> Result<
         let help = format!("name the other image there, and deploy it: mdo deploy{}", session.flags());
         return Err(Failure::with_help(exit_code::USAGE, message, help));
     }
-    from.stack.server.as_ref().ok_or_else(|| {
-        let message = format!("nothing is deployed at stage {}", source.settings.stage);
-        Failure::with_help(exit_code::FAILED, message, format!("mdo deploy{}", source.flags()))
-    })
+    let (stage, flags) = (&source.settings.stage, source.flags());
+    let server = from.stack.server.as_ref().ok_or_else(|| {
+        let message = format!("nothing is deployed at stage {stage}");
+        Failure::with_help(exit_code::FAILED, message, format!("mdo deploy{flags}"))
+    })?;
+    if server.image == Server::EDITED {
+        let message = format!(
+            "somebody has edited what stage {stage} runs by hand, and mdo cannot tell what else it needs"
+        );
+        let help = format!("bring it to what the files say first: mdo deploy{flags}");
+        return Err(Failure::with_help(exit_code::FAILED, message, help));
+    }
+    // Whether its tasks come up is not known yet, and ECS takes it back where they do not.
+    if from.server.as_ref().is_some_and(|live| live.rolling) {
+        let message = format!(
+            "the tasks of stage {stage} are being replaced: whether the new ones serve is not known yet"
+        );
+        let help =
+            format!("run the command again when `mdo list{flags}` does not say \"being replaced\" any more");
+        return Err(Failure::with_help(exit_code::FAILED, message, help));
+    }
+    Ok(server)
 }

@@ -1,7 +1,8 @@
 //! Hosted stages that move: back, to another stage's image, and without what nothing runs any more.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::live::Live;
 use crate::support::hosted::{HostedProject, PLAIN};
 use crate::support::project::MANIFEST;
 
@@ -129,6 +130,57 @@ fn a_hosted_stage_gets_the_image_of_another_with_its_own_environment_and_size() 
     let cannot = hosted.project.mdo("promote plain prod").through(&hosted.proxy).exits(2);
     cannot.says("stage prod is hosted by servers, and stage plain is not: the code of functions is no image");
     promote("echo").exits(2).says("its functions are in one image and go together");
+}
+
+/// The revision that a stage has registered last.
+fn revision(hosted: &HostedProject, stage: &str) -> Value {
+    let asked = json!({"taskDefinition": format!("shop-{stage}")});
+    Live::of(&hosted.project, "prod").call("ecs", "describe_task_definition", asked)["taskDefinition"].clone()
+}
+
+#[test]
+fn an_image_that_is_not_known_to_serve_is_not_promoted() {
+    let Some(hosted) = HostedProject::with_echo() else { return };
+    let stages = "[stages.test]\nhosting = \"server\"\n";
+    hosted.project.write("project.toml", &format!("{MANIFEST}{PLAIN}{stages}"));
+    let on_test = |verb: &str| {
+        let command = format!("{verb} --stage test");
+        hosted.project.mdo(&command).through(&hosted.proxy)
+    };
+    let promote =
+        |flags: &str| hosted.project.mdo(&format!("promote test prod {flags}")).through(&hosted.proxy);
+    let empty = promote("").exits(1);
+    empty.says("nothing is deployed at stage test").says("help: mdo deploy --stage test");
+    on_test("deploy --server-program ../mdo-server").succeeds();
+
+    let mut edited = revision(&hosted, "test");
+    edited["containerDefinitions"][0]["command"] = json!(["sh"]);
+    let keys = ["family", "networkMode", "requiresCompatibilities", "cpu", "memory", "containerDefinitions"];
+    let edited: Value = keys.iter().map(|key| ((*key).to_owned(), edited[*key].clone())).collect();
+    let live = Live::of(&hosted.project, "test");
+    live.call("ecs", "register_task_definition", edited);
+    let update = json!({"cluster": "shop", "service": "shop-test", "taskDefinition": "shop-test"});
+    live.call("ecs", "update_service", update);
+    hosted.writes();
+    let refused = promote("--yes").exits(1);
+    refused.says("somebody has edited what stage test runs by hand, and mdo cannot tell what else it needs");
+    refused.says("help: bring it to what the files say first: mdo deploy --stage test");
+    on_test("deploy --server-program ../mdo-server").succeeds();
+
+    hosted.writes();
+    hosted.proxy.edit("DescribeServices", |_, answer| {
+        if answer["services"][0]["serviceName"] == "shop-test" {
+            answer["services"][0]["deployments"][0]["rolloutState"] = "IN_PROGRESS".into();
+        }
+    });
+    on_test("list").succeeds().says("running, being replaced");
+    for flags in ["", "--yes", "--dry-run"] {
+        let refused = promote(flags).exits(1);
+        refused
+            .says("the tasks of stage test are being replaced: whether the new ones serve is not known yet");
+        refused.says("`mdo list --stage test` does not say \"being replaced\" any more");
+    }
+    assert_eq!(hosted.writes(), Vec::<String>::new());
 }
 
 #[test]

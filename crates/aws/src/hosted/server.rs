@@ -20,9 +20,6 @@ use crate::logs::group;
 use crate::ownership::Owner;
 use crate::{unexpected, written};
 
-/// What stands in the model for an image in a task definition that mdo would not write.
-const EDITED: &str = "(edited by hand)";
-
 /// A server as AWS tells it.
 pub(super) struct ServerFound {
     service: Option<LiveService>,
@@ -93,7 +90,7 @@ pub(super) fn read(
     let fixed = Tasks { min: service.desired, max: service.desired, cpu: None };
     let is_whole = task.is_some_and(|task| task.is_whole);
     Ok(Some(Server {
-        image: if is_whole { frozen.image } else { EDITED.to_owned() },
+        image: if is_whole { frozen.image } else { Server::EDITED.to_owned() },
         tasks: scaling.unwrap_or(fixed),
         security_groups: groups,
         subnets: (!is_default).then_some(service.subnets),

@@ -65,7 +65,7 @@ pub struct LoadBalancer {
 /// What answers a hosted stage: tasks of one image, the service that keeps them, and the load balancer's way to them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Server {
-    /// The digest of the image, `sha256:…`.
+    /// The digest of the image, `sha256:…`; [`Server::EDITED`] for a task definition that mdo would not write.
     pub image: String,
     /// Processor and memory of each task.
     #[serde(flatten)]
@@ -114,6 +114,9 @@ pub struct Server {
 }
 
 impl Server {
+    /// What stands for the image in a task definition that mdo would not write.
+    pub const EDITED: &str = "(edited by hand)";
+
     /// What a revision of another one froze, with as many tasks, as reachable and for the same keys as this one.
     #[must_use]
     pub fn with_revision(&self, frozen: &Self) -> Self {
