@@ -1,5 +1,7 @@
 //! Hosted stages that move: back, to another stage's image, and without what nothing runs any more.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use crate::live::Live;
@@ -130,12 +132,48 @@ fn a_hosted_stage_gets_the_image_of_another_with_its_own_environment_and_size() 
     let cannot = hosted.project.mdo("promote plain prod").through(&hosted.proxy).exits(2);
     cannot.says("stage prod is hosted by servers, and stage plain is not: the code of functions is no image");
     promote("echo").exits(2).says("its functions are in one image and go together");
+
+    // A stage that is new gets a server of its own for the same image.
+    let next = format!("{MANIFEST}{PLAIN}{stages}[stages.next]\nhosting = \"server\"\n");
+    hosted.project.write("project.toml", &next);
+    let made = hosted.project.mdo("promote test next --json").through(&hosted.proxy).json();
+    assert_eq!((&made["stage"], &made["summary"]["create"]), (&json!("next"), &json!(2)), "{made:#}");
+    assert_eq!(hosted.pushed(), Vec::<String>::new());
+    assert_eq!(revision(&hosted, "next")["containerDefinitions"][0]["image"], image(&hosted, "test"));
+
+    // The instruction set comes with the image, whatever the files say of the stage.
+    hosted.project.set("echo", "architecture", "arm64".into());
+    let program = fs::read(hosted.project.path("../mdo-server")).unwrap();
+    fs::write(hosted.project.path("../mdo-server-arm64"), for_arm(program)).unwrap();
+    let bootstrap = hosted.project.path("functions/echo/bootstrap");
+    fs::write(&bootstrap, for_arm(fs::read(&bootstrap).unwrap())).unwrap();
+    let deploy = "deploy --stage test --server-program ../mdo-server-arm64";
+    hosted.project.mdo(deploy).through(&hosted.proxy).succeeds();
+    hosted.project.set("echo", "architecture", "x86_64".into());
+    let moved = promote("--json").json();
+    let fields = moved["changes"][0]["fields"].as_array().unwrap();
+    let field = |path: &str| fields.iter().find(|field| field["path"] == path).cloned().unwrap_or_default();
+    assert_eq!(field("architecture")["after"], "arm64", "{moved:#}");
+    let prod = revision(&hosted, "prod");
+    assert_eq!(prod["runtimePlatform"]["cpuArchitecture"], "ARM64");
+    assert_eq!(prod["containerDefinitions"][0]["image"], image(&hosted, "test"));
+    promote("").succeeds().says("nothing to do: the stages run the same image");
 }
 
 /// The revision that a stage has registered last.
 fn revision(hosted: &HostedProject, stage: &str) -> Value {
     let asked = json!({"taskDefinition": format!("shop-{stage}")});
     Live::of(&hosted.project, "prod").call("ecs", "describe_task_definition", asked)["taskDefinition"].clone()
+}
+
+fn image(hosted: &HostedProject, stage: &str) -> Value {
+    revision(hosted, stage)["containerDefinitions"][0]["image"].clone()
+}
+
+/// A program with the header of one for the other instruction set.
+fn for_arm(mut program: Vec<u8>) -> Vec<u8> {
+    program[18..20].copy_from_slice(&183u16.to_le_bytes());
+    program
 }
 
 #[test]
