@@ -1,5 +1,6 @@
 //! From flags to the plan of a stage that servers answer: makes the image while the provider is being read, and compares.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
@@ -7,7 +8,7 @@ use std::time::Instant;
 use mdo_engine::{Observed, Packages};
 use mdo_model::hosted::Outgoing;
 use mdo_model::project::{Container, Project, Settings};
-use mdo_model::stack::{self, Plan, Resource, Selection};
+use mdo_model::stack::{self, Plan, Resource, Selection, Stack};
 use mdo_package::image::Image;
 
 use super::arguments::Target;
@@ -17,6 +18,24 @@ use super::planning::{self, Planned};
 use super::renamed::say_if_renamed;
 use super::session::Session;
 use crate::output::{self, Complaint, ErrorCode, Failure, Sizes, exit_code};
+
+/// What the files ask for of a hosted stage whose containers run an image. The stage has been observed before.
+pub(super) async fn desired(session: &Session, image: &str) -> Result<Stack, Failure> {
+    let mut settings = Cow::Borrowed(&session.settings);
+    if session.settings.server.as_ref().is_some_and(|server| !server.secrets.is_empty()) {
+        // ECS wants the ARNs of what the files name.
+        session.provider.location().await?;
+        let site = session.provider.site();
+        if let (Some(region), Some(account), Some(server)) =
+            (site.region, site.account, &mut settings.to_mut().server)
+        {
+            for secret in server.secrets.values_mut() {
+                *secret = secret.located(&region, &account);
+            }
+        }
+    }
+    Ok(stack::hosted(&settings, image).unwrap_or_default())
+}
 
 /// What a hosted stage's containers run.
 pub(super) enum HostedImage {
@@ -63,7 +82,7 @@ pub(super) async fn plan(session: &Session, target: &Target) -> Result<Planned, 
             (making.await?, observed)
         };
     let names = session.settings.names();
-    let desired = stack::hosted(&session.settings, &image.reference()).unwrap_or_default();
+    let desired = desired(session, &image.reference()).await?;
     let shared = planning::shared(session, &scope, &desired, &observed).await?;
     let unset = planning::unset(target, &observed);
     let plan = stack::plan(&names, desired, &observed.stack, &selection, &unset, &shared)

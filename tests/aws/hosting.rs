@@ -91,7 +91,33 @@ Deployed in _ s with _ calls.
 #[test]
 fn what_has_not_changed_is_neither_sent_nor_written() {
     let Some(mut hosted) = HostedProject::with_echo() else { return };
+    let secrets = "secrets = { DB = \"ssm:/shop/db\", TOKEN = \"secretsmanager:shop/tokens#api\" }";
+    let servers = PLAIN.replace("tasks = 2", &format!("tasks = 2\n{secrets}"));
+    hosted.project.write("project.toml", &format!("name = \"shop\"\n\n{servers}"));
     hosted.mdo("deploy").succeeds();
+    let live = Live::of(&hosted.project, "prod");
+    let account = hosted.project.account().id();
+    let arn = |service: &str, rest: &str| format!("arn:aws:{service}:eu-west-1:{account}:{rest}");
+    let parameter = arn("ssm", "parameter/shop/db");
+    let secret = arn("secretsmanager", "secret:shop/tokens");
+    let task = live.call("ecs", "describe_task_definition", json!({"taskDefinition": "shop-prod"}));
+    assert_eq!(
+        task["taskDefinition"]["containerDefinitions"][0]["secrets"],
+        json!([
+            {"name": "DB", "valueFrom": parameter},
+            {"name": "TOKEN", "valueFrom": format!("{secret}:api::")},
+        ])
+    );
+    let role = json!({"RoleName": "shop_server", "PolicyName": "mdo"});
+    let policy = &live.call("iam", "get_role_policy", role)["PolicyDocument"];
+    let allowed = |sid: &str| {
+        let statements = policy["Statement"].as_array().unwrap();
+        let found = statements.iter().find(|statement| statement["Sid"] == sid).unwrap();
+        (found["Action"].clone(), found["Resource"].clone())
+    };
+    assert_eq!(allowed("Parameters"), (json!(["ssm:GetParameters"]), json!([parameter])));
+    let secrets = json!([format!("{secret}-??????")]);
+    assert_eq!(allowed("Secrets"), (json!(["secretsmanager:GetSecretValue"]), secrets));
     hosted.in_rounds();
     hosted.mdo("deploy").succeeds().says("nothing to do (checked 5 resources");
     let recording = hosted.proxy.recording();

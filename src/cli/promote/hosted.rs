@@ -43,7 +43,7 @@ async fn plan(
     image: &Server,
     observed: &Observed,
 ) -> Result<Plan, Failure> {
-    let mut desired = stack::hosted(&session.settings, &image.image).unwrap_or_default();
+    let mut desired = hosting::desired(session, &image.image).await?;
     if let Some(server) = &mut desired.server {
         server.architecture = image.architecture;
         server.definition = image.definition.clone();

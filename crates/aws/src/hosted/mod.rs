@@ -31,7 +31,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mdo_engine::{Applied, Cause, Error, Observed, Run, Scope};
-use mdo_model::project::{Entry, Names, Settings, StageName, Tags};
+use mdo_model::project::{Entry, Names, ServerSecret, Settings, StageName, Tags};
 use mdo_model::stack::{Action, Change, Kind, LoadBalancer, Repository, Resource, ResourceId};
 
 use self::load_balancer::LiveBalancer;
@@ -69,22 +69,21 @@ struct Wanted {
     subnets: Option<BTreeSet<String>>,
     entry: Entry,
     domain: Option<String>,
-    /// The ARNs of secrets that tasks are given.
-    secrets: Vec<String>,
+    /// The secrets that tasks are given.
+    secrets: Vec<ServerSecret>,
 }
 
 impl Wanted {
     /// Refuses what is in another region than the servers, which no service takes from there.
     fn check_region(&self, region: &str) -> Result<(), Error> {
         let certificate = match &self.entry {
-            Entry::Https(arn) => Some(("certificate", arn)),
+            Entry::Https(arn) => Some(("certificate", arn.clone(), arn.split(':').nth(3))),
             Entry::Http => None,
         };
-        let secrets = self.secrets.iter().map(|arn| ("secrets", arn));
-        for (key, arn) in certificate.into_iter().chain(secrets) {
-            let other = arn.split(':').nth(3).filter(|other| *other != region);
-            if let Some(other) = other {
-                let message = format!("{arn} is in {other}, and the servers are in {region}");
+        let secrets = self.secrets.iter().map(|secret| ("secrets", secret.to_string(), secret.region()));
+        for (key, named, other) in certificate.into_iter().chain(secrets) {
+            if let Some(other) = other.filter(|other| *other != region) {
+                let message = format!("{named} is in {other}, and the servers are in {region}");
                 let help = format!("name one of {region} in `{key}` of [server]");
                 return Err(Error::new(Cause::Invalid, message).with_help(help));
             }

@@ -61,12 +61,7 @@ pub(super) fn check(format: &str, text: &str) -> Option<Problem> {
             &[("acm", "certificate/")],
             "arn:aws:acm:us-east-1:123456789012:certificate/id",
         ),
-        "secret-arn" => arn(
-            text,
-            "a secret or a parameter",
-            &[("secretsmanager", "secret:"), ("ssm", "parameter/")],
-            "arn:aws:secretsmanager:us-east-1:123456789012:secret:name",
-        ),
+        "server-secret" => server::server_secret(text),
         "iam-action" => permission::action(text),
         "resource-arn" => permission::resource(text),
         "policy-arn" => permission::policy(text),

@@ -64,7 +64,8 @@ pub use route::{InvalidRoute, Method, Route};
 pub use runtime::replacement_of_closed_runtime;
 pub use schema::{SchemaKind, reference, schema};
 pub use secret::{FINGERPRINT_PREFIX, Secret};
-pub use server::{Base, Container, Entry, Hosting, ServerSettings, TaskSize, Tasks};
+pub(crate) use server::ends_as_arn;
+pub use server::{Base, Container, Entry, Hosting, ServerSecret, ServerSettings, TaskSize, Tasks};
 pub use settings::{
     ApiSettings, Artifacts, FunctionSettings, Period, Quota, RouteSettings, Security, Settings, Throttle,
     Tracing, Vpc, Warm,

@@ -10,7 +10,7 @@ use crate::Sha256;
 use crate::hosted::{FrozenKey, FrozenStage, HEALTH_PATH, TooLarge};
 use crate::project::{
     Architecture, Container, Entry, FunctionConfiguration, FunctionName, KeyName, Secret, Security,
-    ServerSettings, Settings, StageName, Tags, TaskSize, Tasks, Throttle,
+    ServerSettings, Settings, StageName, Tags, TaskSize, Tasks, Throttle, ends_as_arn,
 };
 
 /// The role that ECS assumes to start tasks: it pulls the image, writes logs, and reads the named secrets.
@@ -18,7 +18,7 @@ use crate::project::{
 pub struct ServerRole {
     /// Who may assume it.
     pub trusted_service: String,
-    /// The ARNs of the secrets that it may read.
+    /// The ARNs of the secrets that it may read; `??????` stands for the end of one that is known by name.
     pub secrets: BTreeSet<String>,
     /// Whether it says whose it is. One that is being adopted does not yet.
     pub owned: bool,
@@ -95,7 +95,7 @@ pub struct Server {
     pub stop_timeout: u16,
     /// The ARN of the role that the functions have.
     pub task_role: Option<String>,
-    /// The ARNs of secrets by the environment variables that hold their values.
+    /// The ARNs of what ECS looks up, by the environment variables that hold the values.
     pub secrets: BTreeMap<String, String>,
     /// Whether tasks run on spare capacity.
     pub spot: bool,
@@ -176,7 +176,7 @@ pub fn hosted(settings: &Settings, image: &str) -> Option<Stack> {
     Some(Stack {
         server_role: Some(ServerRole {
             trusted_service: "ecs-tasks.amazonaws.com".to_owned(),
-            secrets: server.secrets.values().map(|arn| secret_itself(arn).to_owned()).collect(),
+            secrets: server.secrets.values().map(|secret| granted(&secret.to_string())).collect(),
             owned: true,
             tags: settings.tags.clone(),
         }),
@@ -238,7 +238,7 @@ fn desired_server(
         drain: server.drain,
         stop_timeout: stop_timeout(configurations()),
         task_role: server.task_role.clone(),
-        secrets: server.secrets.clone(),
+        secrets: server.secrets.iter().map(|(name, secret)| (name.clone(), secret.to_string())).collect(),
         spot: server.spot,
         log_retention_days: Some(settings.log_retention_days),
         rolls_back: true,
@@ -248,12 +248,16 @@ fn desired_server(
     }
 }
 
-/// The ARN of a secret without the parts of it that an environment variable may ask for: a key of its JSON, a version.
-fn secret_itself(arn: &str) -> &str {
+/// What has to be allowed for an ARN to be read: the secret without the parts of it that an environment variable may ask for, a key
+/// of its JSON or a version, and with six characters of AWS's where the ARN ends in its name.
+fn granted(arn: &str) -> String {
     const PARTS: usize = 7;
-    let is_managed = arn.split(':').nth(2) == Some("secretsmanager");
-    let end = arn.match_indices(':').nth(PARTS - 1).filter(|_| is_managed).map(|(at, _)| at);
-    end.map_or(arn, |end| &arn[..end])
+    if arn.split(':').nth(2) != Some("secretsmanager") {
+        return arn.to_owned();
+    }
+    let end = arn.match_indices(':').nth(PARTS - 1).map_or(arn.len(), |(at, _)| at);
+    let secret = &arn[..end];
+    if ends_as_arn(secret) { secret.to_owned() } else { format!("{secret}-??????") }
 }
 
 impl Server {
@@ -293,14 +297,17 @@ fn stop_timeout<'a>(functions: impl Iterator<Item = &'a FunctionConfiguration>) 
 
 #[cfg(test)]
 mod tests {
-    use super::secret_itself;
+    use super::granted;
 
     #[test]
     fn a_secret_is_granted_as_a_whole_whichever_part_of_it_is_asked_for() {
         let secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-a1b2c3";
-        assert_eq!(secret_itself(secret), secret);
-        assert_eq!(secret_itself(&format!("{secret}:password::")), secret);
+        assert_eq!(granted(secret), secret);
+        assert_eq!(granted(&format!("{secret}:password::")), secret);
+        let by_name = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop/db";
+        assert_eq!(granted(by_name), format!("{by_name}-??????"));
+        assert_eq!(granted(&format!("{by_name}:password::")), format!("{by_name}-??????"));
         let parameter = "arn:aws:ssm:eu-west-1:123456789012:parameter/db";
-        assert_eq!(secret_itself(parameter), parameter);
+        assert_eq!(granted(parameter), parameter);
     }
 }

@@ -233,9 +233,9 @@ fn the_network_and_the_secrets_are_checked_before_anything_is_asked() {
     hosted("http = true\nsecrets = { DB = \"postgres://\" }\ndomain = \"https://x\"\nhealth = \"up\"")
         .fails_with(
             "
-        error: `postgres://` is not the ARN of a secret or a parameter
+        error: this names neither a parameter nor a secret
           --> project.toml:4:18
-          help: as in `arn:aws:secretsmanager:us-east-1:123456789012:secret:name`
+          help: as in `ssm:/shop/db-password` or `secretsmanager:shop/db#password`, or the ARN of either
         error: `https://x` is not a domain
           --> project.toml:5:10
           help: write the name alone, as in `api.example.com`
@@ -243,6 +243,25 @@ fn the_network_and_the_secrets_are_checked_before_anything_is_asked() {
           --> project.toml:6:10
           help: as in `/healthz`",
         );
+}
+
+#[test]
+fn a_secret_is_named_as_in_the_environment_of_functions_or_by_its_arn() {
+    let secrets = "secrets = { DB = \"ssm:/shop/db:3\", KEY = \"secretsmanager:shop/tokens#api\", TOKEN = \"secretsmanager:\" }";
+    hosted(&format!("http = true\n{secrets}")).fails_with(
+        "
+        error: ECS takes no version and no label of a parameter
+          --> project.toml:4:18
+          help: name the parameter alone: every task that starts gets its latest value
+        error: this begins with `secretsmanager:` and names nothing
+          --> project.toml:4:84
+          help: as in `ssm:/shop/db-password` or `secretsmanager:shop/db#password`",
+    );
+    let named = secrets.replace(":3", "").replace("secretsmanager:\"", "secretsmanager:token\"");
+    let server = hosted(&format!("http = true\n{named}")).at("prod").server.expect("a hosted stage");
+    let located = |name: &str| server.secrets[name].located("us-east-1", "123456789012").to_string();
+    assert_eq!(located("DB"), "arn:aws:ssm:us-east-1:123456789012:parameter/shop/db");
+    assert_eq!(located("KEY"), "arn:aws:secretsmanager:us-east-1:123456789012:secret:shop/tokens:api::");
 }
 
 #[test]

@@ -114,4 +114,9 @@ async fn a_certificate_or_a_secret_of_another_region_is_refused() {
     let arn = "arn:aws:ssm:eu-central-1:123456789012:parameter/db";
     let error = refused(&hosted.at("prod", &format!("{PLAIN}secrets = {{ DB = \"{arn}\" }}\n")).await).await;
     assert_eq!(error.help.as_deref(), Some("name one of eu-west-1 in `secrets` of [server]"));
+    let named = hosted.at("prod", &format!("{PLAIN}secrets = {{ DB = \"ssm:{arn}\" }}\n")).await;
+    assert_eq!(
+        refused(&named).await.message,
+        format!("ssm:{arn} is in eu-central-1, and the servers are in eu-west-1")
+    );
 }

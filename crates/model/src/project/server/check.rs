@@ -12,7 +12,7 @@ use super::super::{Architecture, FunctionName, FunctionSettings, Security, Stage
 use super::reference::is_archive;
 use super::shared;
 use super::table::{ServerTable, TasksSetting};
-use super::{Base, Container, Entry, Hosting, ServerSettings, TaskSize, Tasks};
+use super::{Base, Container, Entry, Hosting, ServerSecret, ServerSettings, TaskSize, Tasks};
 use crate::hosted::OWN_MEMORY;
 
 /// The settings of a hosted stage; `None` where the stage is not hosted, unless they are `for_image`. What a hosted stage cannot
@@ -321,7 +321,7 @@ impl Checker<'_> {
         &mut self,
         table: &ServerTable,
         functions: &BTreeMap<FunctionName, FunctionSettings>,
-    ) -> BTreeMap<String, String> {
+    ) -> BTreeMap<String, ServerSecret> {
         let secrets = table.secrets.clone().unwrap_or_default();
         for variable in secrets.keys() {
             let set = functions
@@ -338,7 +338,7 @@ impl Checker<'_> {
                 );
             }
         }
-        secrets
+        secrets.into_iter().map(|(variable, text)| (variable, ServerSecret::read(&text))).collect()
     }
 
     fn subnets(&mut self, table: &ServerTable) -> Option<BTreeSet<String>> {

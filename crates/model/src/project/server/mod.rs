@@ -3,6 +3,7 @@
 mod check;
 mod fargate;
 mod reference;
+mod secret;
 mod shared;
 mod table;
 
@@ -13,9 +14,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use fargate::TaskSize;
+pub use secret::ServerSecret;
 
 pub(super) use check::settings;
 pub(super) use reference::{domain, image_reference, image_source, url_path};
+pub(crate) use secret::ends_as_arn;
+pub(super) use secret::server_secret;
 pub(super) use table::ServerTable;
 
 /// How a stage is served.
@@ -46,8 +50,8 @@ pub struct ServerSettings {
     pub container: Container,
     /// The ARN of the role that the functions have; `None` stands for no permission at all.
     pub task_role: Option<String>,
-    /// The ARNs of secrets by the environment variables that hold their values.
-    pub secrets: BTreeMap<String, String>,
+    /// What ECS looks up, by the environment variables that hold the values.
+    pub secrets: BTreeMap<String, ServerSecret>,
     /// Where tasks and load balancer are; `None` stands for the public subnets of the default VPC.
     pub subnets: Option<BTreeSet<String>>,
     /// Security groups of the tasks beside the stage's own.

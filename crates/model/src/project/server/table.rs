@@ -49,11 +49,11 @@ pub(in crate::project) struct ServerTable {
     /// The ARN of the role that the functions have. Without it they may do nothing on AWS.
     #[schemars(extend("format" = "role-arn", "examples" = ["arn:aws:iam::123456789012:role/name"]))]
     pub task_role: Option<String>,
-    /// The ARNs of secrets in Secrets Manager or of parameters in Systems Manager, by the environment variables of every function
-    /// that hold their values.
+    /// What ECS looks up as each task starts, by the environment variables of every function that hold the values: `ssm:` and the
+    /// name of a parameter; `secretsmanager:`, the name of a secret and, after a `#`, a key of its JSON; or the ARN of either.
     #[schemars(extend(
         "propertyNames" = {"format": "environment-name", "pattern": ENVIRONMENT_NAME_PATTERN},
-        "additionalProperties" = {"type": "string", "format": "secret-arn"}
+        "additionalProperties" = {"type": "string", "format": "server-secret"}
     ))]
     pub secrets: Option<BTreeMap<String, String>>,
     /// The subnets of tasks and load balancer, in two zones at least; without them, the public ones of the default VPC.
