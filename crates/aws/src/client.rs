@@ -12,7 +12,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_types::retry::RetryConfig;
 use mdo_engine::{Cause, Error, Redactor, Signals};
-use mdo_model::project::{AccountId, Settings};
+use mdo_model::project::{AccountId, Settings, partition};
 
 use crate::call::{ANSWERS_WITHIN, RUNS_FOR_AT_MOST, Waits};
 use crate::cloudwatch::CloudWatch;
@@ -234,20 +234,6 @@ fn check_endpoint(url: Option<&str>) -> Result<(), Error> {
             Err(Error::new(Cause::Invalid, format!("AWS_ENDPOINT_URL is `{url}`, which is not a URL"))
                 .with_help("give it one that begins with http:// or https://, or unset it to use AWS"))
         }
-    }
-}
-
-/// The partition that a region lies in.
-pub(crate) fn partition(region: &str) -> &'static str {
-    match region.split_once('-').map_or(region, |(geography, _)| geography) {
-        "cn" => "aws-cn",
-        "us" if region.starts_with("us-gov-") => "aws-us-gov",
-        "us" if region.starts_with("us-isob-") => "aws-iso-b",
-        "us" if region.starts_with("us-isof-") => "aws-iso-f",
-        "us" if region.starts_with("us-iso-") => "aws-iso",
-        "eu" if region.starts_with("eu-isoe-") => "aws-iso-e",
-        "eusc" => "aws-eusc",
-        _ => "aws",
     }
 }
 

@@ -26,10 +26,11 @@ use aws_smithy_xml::decode::{Document, ScopedDecoder, XmlDecodeError, try_data};
 use aws_types::region::{Region, SigningRegion};
 use aws_types::service_config::ServiceConfigKey;
 use aws_types::{SdkConfig, SigningName};
+use mdo_model::project::partition;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::client::{domain, partition};
+use crate::client::domain;
 use crate::watch::Watch;
 
 const FORM: &str = "application/x-www-form-urlencoded";

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use mdo_model::project::{AccountId, Names, Reference, Settings, StageName};
+use mdo_model::project::{AccountId, Names, Reference, Settings, StageName, partition};
 use mdo_model::stack::Kind;
 use serde_json::{Value, json};
 
 use super::group::{Group, On, Only, When};
 use super::uses::Uses;
-use crate::client::partition;
 use crate::ownership::PROJECT_TAG;
 
 /// What stands in an ARN for an account or a region that nothing names.

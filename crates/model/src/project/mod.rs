@@ -60,6 +60,7 @@ pub use permission::Permissions;
 pub use problem::{Place, Problem, Problems};
 pub use rate::{InvalidRate, Rate};
 pub use reference::{Reference, Referred};
+pub use region::partition;
 pub use route::{InvalidRoute, Method, Route};
 pub use runtime::replacement_of_closed_runtime;
 pub use schema::{SchemaKind, reference, schema};

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::problem::{Place, Problem};
+use super::region::partition;
 use super::{AccountId, Permissions, Secret, Settings, format};
 
 /// What the reference to a parameter begins with.
@@ -219,22 +220,13 @@ impl Variable {
     }
 }
 
-/// The partition that a region lies in, as ARNs have it.
-pub(super) fn partition(region: Option<&str>) -> &'static str {
-    match region {
-        Some(region) if region.starts_with("cn-") => "aws-cn",
-        Some(region) if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
-}
-
 /// What functions may read that look values up themselves.
 pub(super) fn permissions<'a>(
     referred: impl Iterator<Item = &'a Referred>,
     region: Option<&str>,
     account: Option<&AccountId>,
 ) -> Permissions {
-    let partition = partition(region);
+    let partition = region.map_or("aws", partition);
     let (region, account) = (region.unwrap_or("*"), account.map_or("*", AccountId::as_str));
     let mut all = Permissions::default();
     for Referred { reference, .. } in referred.filter(|referred| referred.by_function) {

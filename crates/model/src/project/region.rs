@@ -94,3 +94,17 @@ fn parts(region: &str) -> Option<(&str, &str, &str)> {
     let (area, direction) = place.rsplit_once('-')?;
     Some((area, direction, number))
 }
+
+/// The partition that a region lies in, as ARNs have it.
+pub fn partition(region: &str) -> &'static str {
+    match region.split_once('-').map_or(region, |(geography, _)| geography) {
+        "cn" => "aws-cn",
+        "us" if region.starts_with("us-gov-") => "aws-us-gov",
+        "us" if region.starts_with("us-isob-") => "aws-iso-b",
+        "us" if region.starts_with("us-isof-") => "aws-iso-f",
+        "us" if region.starts_with("us-iso-") => "aws-iso",
+        "eu" if region.starts_with("eu-isoe-") => "aws-iso-e",
+        "eusc" => "aws-eusc",
+        _ => "aws",
+    }
+}

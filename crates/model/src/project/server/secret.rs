@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::super::format::is_arn;
 use super::super::problem::Problem;
-use super::super::reference::{self, Reference, partition};
+use super::super::reference::{self, Reference};
+use super::super::region::partition;
 
 /// What the ARNs of secrets and of parameters are made of.
 const KINDS: [(&str, &str); 2] = [("secretsmanager", "secret:"), ("ssm", "parameter/")];
@@ -40,7 +41,7 @@ impl ServerSecret {
     /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html>.
     #[must_use]
     pub fn located(&self, region: &str, account: &str) -> Self {
-        let partition = partition(Some(region));
+        let partition = partition(region);
         let arn = match self {
             Self::Arn(arn) => arn.clone(),
             Self::Kept(reference @ Reference::Parameter(_)) => reference.arn(partition, region, account),
@@ -155,6 +156,8 @@ mod tests {
         let whole = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-a1b2c3";
         assert_eq!(located(&format!("secretsmanager:{whole}#key")), format!("{whole}:key::"));
         assert_eq!(located(whole), whole);
+        let sovereign = ServerSecret::read("ssm:db").located("eusc-de-east-1", "123456789012").to_string();
+        assert_eq!(sovereign, "arn:aws-eusc:ssm:eusc-de-east-1:123456789012:parameter/db");
     }
 
     #[test]
