@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
 use clap_complete::ArgValueCandidates;
-use mdo_aws::export::{Export, cloudformation, openapi, openapi_to_servers, terraform};
+use mdo_aws::export::{Export, cloudformation, locate, openapi, openapi_to_servers, terraform};
 use mdo_aws::policy::{ANY, Place};
 use mdo_model::project::{
     AccountId, Assignment, Container, Overrides, Project, Secret, ServerSettings, Settings, StageName,
@@ -172,7 +172,9 @@ fn hosted(settings: &Settings) -> Option<Stack> {
         Container::Image { reference, .. } => reference,
         Container::Functions { .. } | Container::Dockerfile { .. } => "",
     };
-    stack::hosted(settings, image)
+    let mut located = settings.clone();
+    locate(&mut located);
+    stack::hosted(&located, image)
 }
 
 /// Whether functions answer the stage, and no image of the project's own making.

@@ -29,7 +29,7 @@ certificate = "{CERTIFICATE}"
 domain = "api.example.com"
 drain = 45
 task_role = "arn:aws:iam::123456789012:role/functions"
-secrets = {{ DB = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-a1b2c3:password::", PIN = "arn:aws:ssm:eu-west-1:123456789012:parameter/pin" }}
+secrets = {{ DB = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-a1b2c3:password::", PIN = "arn:aws:ssm:eu-west-1:123456789012:parameter/pin", SIGN = "secretsmanager:shop/db2#token", WORD = "ssm:/shop/word" }}
 subnets = ["subnet-12345678", "subnet-87654321"]
 security_groups = ["sg-12345678"]
 spot = true
@@ -126,7 +126,7 @@ fn a_template_of_everything_that_hosts_is_approved_and_holds_no_secret() {
                     "TOKEN": "${ABEnvironmentTOKEN}",
                 },
             },
-            "secrets": ["DB", "PIN"],
+            "secrets": ["DB", "PIN", "SIGN", "WORD"],
             "keys": {"default": {"id": "${KeyDefault}", "sha256": "${KeyDefaultSha256}"}},
             "throttle": {"rate": 2.5, "burst": 5},
             "tasks": 2,
@@ -134,10 +134,23 @@ fn a_template_of_everything_that_hosts_is_approved_and_holds_no_secret() {
             "lame_duck": 11,
         })
     );
-    assert_eq!(
-        template["Resources"]["ServerRoleSecrets"]["Properties"]["PolicyDocument"]["Statement"][0]["Resource"],
-        json!(["arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-a1b2c3"])
+    let place = "${AWS::Region}:${AWS::AccountId}";
+    let token = format!("arn:${{AWS::Partition}}:secretsmanager:{place}:secret:shop/db2");
+    let word = json!({"Fn::Sub": format!("arn:${{AWS::Partition}}:ssm:{place}:parameter/shop/word")});
+    let container = &task["ContainerDefinitions"][0];
+    let secret = |number: usize| container["Secrets"][number]["ValueFrom"].clone();
+    assert_eq!(secret(0), "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-a1b2c3:password::");
+    assert_eq!(secret(2), json!({"Fn::Sub": format!("{token}:token::")}));
+    assert_eq!(secret(3), word);
+    let statements = &template["Resources"]["ServerRoleSecrets"]["Properties"]["PolicyDocument"]["Statement"];
+    let managed = statements[0]["Resource"].as_array().unwrap();
+    assert_eq!(managed.len(), 2, "{managed:?}");
+    assert!(managed.contains(&json!({"Fn::Sub": format!("{token}-??????")})), "{managed:?}");
+    assert!(
+        managed.contains(&json!("arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-a1b2c3")),
+        "{managed:?}"
     );
+    assert!(statements[1]["Resource"].as_array().unwrap().contains(&word), "{statements:#}");
     assert_eq!(template["Outputs"]["Url"], json!({"Value": "https://api.example.com/prod"}));
     if let Some(linters) = Linters::shared() {
         linters.approve_template(&project.path("template.json"));
@@ -216,6 +229,12 @@ fn a_terraform_configuration_of_what_hosts_refers_to_what_is_there_alone() {
         stage["environment"]["a_b"]["KEPT"],
         "${jsondecode(data.aws_secretsmanager_secret_version.aws_secretsmanager_secret_version_shop_db.secret_string)[\"password\"]}"
     );
+    let secrets = &configuration["locals"]["container"]["secrets"];
+    let place = "${data.aws_region.this.name}:${data.aws_caller_identity.this.account_id}";
+    let word = format!("arn:${{data.aws_partition.this.partition}}:ssm:{place}:parameter/shop/word");
+    assert_eq!(secrets[3], json!({"name": "WORD", "valueFrom": word}));
+    let policy = &configuration["resource"]["aws_iam_role_policy"]["secrets"]["policy"];
+    assert!(policy.as_str().unwrap().contains(&word), "{policy}");
     let key = "aws_api_gateway_api_key.key_default";
     assert_eq!(
         stage["keys"]["default"],

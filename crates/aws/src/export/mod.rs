@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 pub use self::cloudformation::cloudformation;
 pub use self::openapi::{openapi, openapi_to_servers};
 pub use self::terraform::terraform;
+pub use self::text::locate;
 
 /// What is exported.
 #[derive(Clone, Copy, Debug)]

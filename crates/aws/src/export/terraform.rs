@@ -391,10 +391,14 @@ fn escaped(value: Value) -> Value {
 
 /// An escaped ARN whose place Terraform fills in.
 fn filled_in(arn: &str) -> Value {
+    json!(filled(arn))
+}
+
+fn filled(arn: &str) -> String {
     let filled = [
         (PARTITION, reference("data.aws_partition", ONE, "partition")),
         (REGION, reference("data.aws_region", ONE, "name")),
         (ACCOUNT, reference("data.aws_caller_identity", ONE, "account_id")),
     ];
-    json!(filled.iter().fold(arn.to_owned(), |arn, (place, by)| arn.replace(&literal(place), by)))
+    filled.iter().fold(arn.to_owned(), |arn, (place, by)| arn.replace(&literal(place), by))
 }

@@ -1,5 +1,6 @@
 //! ARNs whose partition, region and account the other tool fills in, in CloudFormation's spelling, and where documents have them.
 
+use mdo_model::project::Settings;
 use serde_json::Value;
 
 use crate::iam::Place;
@@ -17,13 +18,30 @@ pub(super) const URI: &str = "uri";
 /// What the ARNs of a policy are under.
 pub(super) const RESOURCE: &str = "Resource";
 
-/// Changes every text under a key, however deep. Texts under other keys are the user's own.
+/// Names the secrets of servers by ARNs whose place is filled in once [`placed`] has seen them. What stands there meanwhile has no colon, by
+/// which the parts of an ARN are told apart.
+pub fn locate(settings: &mut Settings) {
+    for secret in settings.server.iter_mut().flat_map(|server| server.secrets.values_mut()) {
+        *secret = secret.located_in("@partition@", "@region@", "@account@");
+    }
+}
+
+/// An ARN of such a secret, as it is written here.
+pub(super) fn placed(arn: &str) -> String {
+    arn.replace("@partition@", PARTITION).replace("@region@", REGION).replace("@account@", ACCOUNT)
+}
+
+/// Changes every text under a key, alone or in a list, however deep. Texts under other keys are the user's own.
 pub(super) fn change(value: &mut Value, key: &str, to: &impl Fn(&str) -> Value) {
     match value {
         Value::Object(entries) => {
             for (name, entry) in entries {
-                match entry.as_str() {
-                    Some(text) if name == key => *entry = to(text),
+                match entry {
+                    Value::String(text) if name == key => *entry = to(text),
+                    Value::Array(items) if name == key => {
+                        let texts = items.iter_mut().filter(|item| item.is_string());
+                        texts.for_each(|item| *item = to(item.as_str().unwrap_or_default()));
+                    }
                     _ => change(entry, key, to),
                 }
             }

@@ -101,6 +101,8 @@ impl Template<'_> {
         if secrets.is_empty() {
             return;
         }
+        let mut secrets = json!(secrets);
+        text::change(&mut secrets, text::RESOURCE, &|arn| filled_in(&text::placed(arn)));
         let properties = json!({
             "RoleName": {"Fn::If": [MAKES_SHARED, {"Ref": ROLE}, names.server_role()]},
             "PolicyName": iam::stage_policy_name(names),

@@ -7,11 +7,11 @@ use mdo_model::stack::{HEALTH_COUNT, HEALTH_INTERVAL, Key, Server};
 use serde_json::{Map, Value, json};
 
 use super::balancer::{MAKES_SHARED, SECRETS, SUBNETS, VPC, dns_name};
-use super::{Template, tag_list};
+use super::{Template, filled_in, tag_list};
 use crate::export::server::{
     Filled, Hosting, Keys, VOLUME, architecture, container, environment, frozen_stage,
 };
-use crate::export::set;
+use crate::export::{set, text};
 use crate::hosted::cluster::{ON_DEMAND, SPOT};
 use crate::hosted::rules;
 use crate::hosted::scaling::{self, COOLDOWN};
@@ -145,6 +145,8 @@ impl Template<'_> {
             log_group: json!({"Ref": LOG_GROUP}),
             region: json!({"Ref": "AWS::Region"}),
         };
+        let mut container = capitalised(container(server, filled));
+        text::change(&mut container, "ValueFrom", &|arn| filled_in(&text::placed(arn)));
         let mut properties = json!({
             "Family": self.names.service(),
             "NetworkMode": "awsvpc",
@@ -153,7 +155,7 @@ impl Template<'_> {
             "Memory": server.size.memory.to_string(),
             "RuntimePlatform": {"CpuArchitecture": architecture(server), "OperatingSystemFamily": "LINUX"},
             "ExecutionRoleArn": self.execution_role(),
-            "ContainerDefinitions": [capitalised(container(server, filled))],
+            "ContainerDefinitions": [container],
         });
         set(&mut properties, "TaskRoleArn", server.task_role.as_ref());
         set(&mut properties, "Volumes", is_ours(server).then(|| json!([{"Name": VOLUME}])));

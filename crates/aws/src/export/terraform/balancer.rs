@@ -97,7 +97,8 @@ impl Configuration<'_> {
         self.either("server_role", ("aws_iam_role", SERVER), "arn");
         let secrets = role::secrets(wanted);
         if !secrets.is_empty() {
-            let document = escaped(json!({"Version": "2012-10-17", "Statement": secrets}));
+            let mut document = json!({"Version": "2012-10-17", "Statement": secrets});
+            text::change(&mut document, text::RESOURCE, &|arn| filled_in(&literal(&text::placed(arn))));
             self.either("server_role_name", ("aws_iam_role", SERVER), "id");
             let properties = json!({
                 "name": iam::stage_policy_name(names),

@@ -7,11 +7,12 @@ use mdo_model::stack::{HEALTH_COUNT, HEALTH_INTERVAL, Key, Server};
 use serde_json::json;
 
 use super::balancer::{SERVER, task_group, way_out};
-use super::{Configuration, ONE, escaped, literal, reference, tag_map};
+use super::{Configuration, ONE, escaped, filled, literal, reference, tag_map};
 use crate::export::server::{
     Filled, Hosting, Keys, VOLUME, architecture, container, environment, frozen_stage,
 };
 use crate::export::set;
+use crate::export::text::placed;
 use crate::hosted::cluster::{ON_DEMAND, SPOT};
 use crate::hosted::rules;
 use crate::hosted::scaling::{self, COOLDOWN};
@@ -102,7 +103,11 @@ impl Configuration<'_> {
         let stage = frozen_stage(server, &self.names.stage, &environment, &keys);
         self.locals.insert("stage".to_owned(), stage);
         let plain = Server {
-            secrets: server.secrets.iter().map(|(name, arn)| (name.clone(), literal(arn))).collect(),
+            secrets: server
+                .secrets
+                .iter()
+                .map(|(name, arn)| (name.clone(), filled(&literal(&placed(arn)))))
+                .collect(),
             ..server.clone()
         };
         let filled = Filled {

@@ -41,7 +41,12 @@ impl ServerSecret {
     /// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html>.
     #[must_use]
     pub fn located(&self, region: &str, account: &str) -> Self {
-        let partition = partition(region);
+        self.located_in(partition(region), region, account)
+    }
+
+    /// The same where the partition is known, or all three are what something else fills in; none of them has a colon.
+    #[must_use]
+    pub fn located_in(&self, partition: &str, region: &str, account: &str) -> Self {
         let arn = match self {
             Self::Arn(arn) => arn.clone(),
             Self::Kept(reference @ Reference::Parameter(_)) => reference.arn(partition, region, account),
