@@ -157,13 +157,16 @@ fn idle_connections(bench: &Served) {
     let before = resident_mb(served.pid());
     let connections: Vec<TcpStream> = (0..IDLE).map_while(|_| connected(served.address())).collect();
     // Each has asked once, so that the server has seen it.
-    let during = resident_mb(served.pid());
-    let count = connections.len();
-    drop(connections);
-    std::thread::sleep(Duration::from_secs(2));
-    println!(
-        "{count} idle connections     {during:>8.1} MB resident, {before:.1} before and {:.1} after",
+    let at_first = resident_mb(served.pid());
+    let while_idle = || {
+        std::thread::sleep(Duration::from_secs(5));
         resident_mb(served.pid())
+    };
+    let (during, count) = (while_idle(), connections.len());
+    drop(connections);
+    println!(
+        "{count} idle connections     {during:>8.1} MB resident, {at_first:.1} at first, {before:.1} before and {:.1} after",
+        while_idle()
     );
 }
 

@@ -5,6 +5,7 @@ mod activity;
 mod connection;
 mod functions;
 pub mod gateway;
+mod given_back;
 pub mod hosted;
 mod listen;
 mod resting;

@@ -19,10 +19,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::connection::{Connection, Pulse};
+use crate::given_back;
 use crate::sent_head::{SentHead, SentHeads};
 
 /// For how long a client has to be silent until its connection rests. hyper holds some 20 KB for a connection as long as it has it.
-const RESTS_AFTER: Duration = Duration::from_secs(1);
+const RESTS_AFTER: Duration = Duration::from_millis(250);
 
 /// On what terms connections are served.
 #[derive(Clone)]
@@ -47,9 +48,9 @@ pub(crate) async fn serve<S, H, Answer, B>(
 {
     loop {
         // Apart from this future, which is as large while the connection rests.
-        let Some(rested) = Box::pin(converse(connection, &heads, &mut terms, handler.clone())).await else {
-            return;
-        };
+        let rested = Box::pin(converse(connection, &heads, &mut terms, handler.clone())).await;
+        given_back::conversation_ended();
+        let Some(rested) = rested else { return };
         connection = rested;
         let end = connection.pulse().last() + terms.idle;
         tokio::select! {
@@ -173,7 +174,7 @@ mod tests {
         });
         let begun = Instant::now();
         let rested = converse(connection, &heads, &mut terms, answer).await.expect("a connection that rests");
-        assert_eq!(begun.elapsed(), Duration::from_secs(11));
+        assert_eq!(begun.elapsed(), Duration::from_millis(10_250));
         let mut client = asking.await.unwrap();
         tokio::spawn(serve((rested, heads), terms, answer));
         for _ in 0..3 {
