@@ -4,23 +4,23 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// How many conversations have to end until it is worth it.
+/// How many connections have to rest or to end until it is worth it.
 const MANY: usize = 1000;
 
 /// How long is waited until then: the others that end meanwhile are given back at once.
 const PAUSE: Duration = Duration::from_secs(2);
 
-static ENDED: AtomicUsize = AtomicUsize::new(0);
+static FREED: AtomicUsize = AtomicUsize::new(0);
 static IS_ABOUT_TO: AtomicBool = AtomicBool::new(false);
 
-/// Notes that a conversation has ended, and gives back what many have left.
-pub(crate) fn conversation_ended() {
-    if ENDED.fetch_add(1, Ordering::Relaxed) + 1 < MANY || IS_ABOUT_TO.swap(true, Ordering::Relaxed) {
+/// Notes that what a connection took is free, and gives back what many have left.
+pub(crate) fn freed() {
+    if FREED.fetch_add(1, Ordering::Relaxed) + 1 < MANY || IS_ABOUT_TO.swap(true, Ordering::Relaxed) {
         return;
     }
     tokio::spawn(async {
         tokio::time::sleep(PAUSE).await;
-        ENDED.store(0, Ordering::Relaxed);
+        FREED.store(0, Ordering::Relaxed);
         // It walks over all that is free.
         let _ = tokio::task::spawn_blocking(give_back).await;
         IS_ABOUT_TO.store(false, Ordering::Relaxed);

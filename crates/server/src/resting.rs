@@ -49,17 +49,18 @@ pub(crate) async fn serve<S, H, Answer, B>(
     loop {
         // Apart from this future, which is as large while the connection rests.
         let rested = Box::pin(converse(connection, &heads, &mut terms, handler.clone())).await;
-        given_back::conversation_ended();
+        given_back::freed();
         let Some(rested) = rested else { return };
         connection = rested;
         let end = connection.pulse().last() + terms.idle;
         tokio::select! {
-            begun = connection.begins() => if !begun { return },
-            () = sleep_until(end) => return,
+            begun = connection.begins() => if !begun { break },
+            () = sleep_until(end) => break,
             // Who could stop it has gone: so has it.
-            _ = terms.stop.wait_for(|stops| *stops) => return,
+            _ = terms.stop.wait_for(|stops| *stops) => break,
         }
     }
+    given_back::freed();
 }
 
 /// Has hyper serve a connection; gives it back once its client is silent, and `None` once it has ended.
