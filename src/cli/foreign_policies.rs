@@ -19,7 +19,7 @@ pub(super) struct Held {
 /// # Errors
 /// When there is such a role, and when its policies cannot be listed.
 pub(super) async fn check(session: &Session, plan: &Plan) -> Result<(), Failure> {
-    refuse(&held(session, deleted(plan)).await?)
+    refuse(&held(session, deleted(plan), Asked::InTheWay).await?)
 }
 
 /// As [`check`], for all stages of the project at once: the roles go with the last one, when the others are gone.
@@ -29,7 +29,7 @@ pub(super) async fn check(session: &Session, plan: &Plan) -> Result<(), Failure>
 pub(super) async fn check_all(session: &Session) -> Result<(), Failure> {
     let observed = session.observe(&Scope { thorough: true, ..session.scope(false) }).await?;
     let resources = observed.stack.resources(&session.settings.names());
-    refuse(&held(session, resources.keys()).await?)
+    refuse(&held(session, resources.keys(), Asked::InTheWay).await?)
 }
 
 fn refuse(held: &[Held]) -> Result<(), Failure> {
@@ -39,7 +39,7 @@ fn refuse(held: &[Held]) -> Result<(), Failure> {
 
 /// Says what [`check`] would refuse, for who only looks at a plan.
 pub(super) async fn say(session: &Session, plan: &Plan) {
-    match held(session, deleted(plan)).await {
+    match held(session, deleted(plan), Asked::InTheWay).await {
         Ok(all) => all.iter().for_each(|held| output::once(&note(held))),
         Err(error) => output::once(&format!(
             "warning: cannot determine whether the role has policies that mdo did not write: {error}"
@@ -52,17 +52,8 @@ pub(super) async fn say(session: &Session, plan: &Plan) {
 /// # Errors
 /// When their policies cannot be listed.
 pub(super) async fn live(session: &Session, observed: &Observed) -> Result<Vec<Held>, Error> {
-    let Some(provider) = &session.connection.foreign_policies else { return Ok(Vec::new()) };
-    let names = session.settings.names();
-    let resources = observed.stack.resources(&names);
-    let mut all = Vec::new();
-    for id in resources.keys().filter(|id| matches!(id.kind, Kind::Role | Kind::ServerRole)) {
-        let policies = provider.given_by_hand(id.kind).await?;
-        if !policies.is_empty() {
-            all.push(Held { role: id.full_name(&names), policies });
-        }
-    }
-    Ok(all)
+    let resources = observed.stack.resources(&session.settings.names());
+    held(session, resources.keys(), Asked::Given).await
 }
 
 /// What a plan deletes for good.
@@ -70,13 +61,29 @@ fn deleted(plan: &Plan) -> impl Iterator<Item = &ResourceId> {
     plan.deletions().filter(|change| !change.lives_on).map(|change| &change.id)
 }
 
+/// Which policies of a role are asked for.
+#[derive(Clone, Copy)]
+enum Asked {
+    /// Those that somebody has given it.
+    Given,
+    /// Those of them that stand in the way of its end.
+    InTheWay,
+}
+
 /// The roles among these resources that somebody has given policies.
-async fn held(session: &Session, ids: impl Iterator<Item = &ResourceId>) -> Result<Vec<Held>, Error> {
+async fn held(
+    session: &Session,
+    ids: impl Iterator<Item = &ResourceId>,
+    asked: Asked,
+) -> Result<Vec<Held>, Error> {
     let Some(provider) = &session.connection.foreign_policies else { return Ok(Vec::new()) };
     let names = session.settings.names();
     let mut all = Vec::new();
     for id in ids.filter(|id| matches!(id.kind, Kind::Role | Kind::ServerRole)) {
-        let policies = provider.foreign_policies(id.kind).await?;
+        let policies = match asked {
+            Asked::Given => provider.given_by_hand(id.kind).await?,
+            Asked::InTheWay => provider.foreign_policies(id.kind).await?,
+        };
         if !policies.is_empty() {
             all.push(Held { role: id.full_name(&names), policies });
         }

@@ -4,19 +4,15 @@ use std::collections::BTreeSet;
 
 use aws_sdk_apigateway::types::{Op, RestApi};
 use mdo_engine::{Cause, Error, Scope, TakenOver};
-use mdo_model::project::{ApiId, Names};
+use mdo_model::project::{ApiId, Method, Names};
 use serde_json::Value;
 
+use super::definition::method_key;
 use super::observe::{Identity, Parts};
 use super::observe::{identity, list, ours, owner, parts, stage_names};
 use super::{found, patch, usage_plan, when_settled};
 use crate::client::Aws;
 use crate::errors;
-
-/// How an OpenAPI document of API Gateway calls the method `ANY`.
-const ANY_METHOD: &str = "x-amazon-apigateway-any-method";
-/// What of a path in an OpenAPI document is a method.
-const METHODS: [&str; 7] = ["delete", "get", "head", "options", "patch", "post", "put"];
 
 /// The API that is to be the project's, whatever it is called.
 ///
@@ -51,13 +47,11 @@ pub(super) async fn find(
 /// Refuses an API of another project, and one with a policy of its own: what is written over it has none, so that whoever the
 /// policy kept out would be let in.
 fn check_ours_to_take(api: &RestApi, id: &ApiId, names: &Names, scope: &Scope) -> Result<(), Error> {
-    match owner(api) {
-        Some(project) if project != names.project.as_str() && !scope.adopt => {
-            return Err(errors::not_ours("the REST API", id.as_str(), Some(project)));
-        }
-        _ => {}
+    let owner = owner(api);
+    if owner.is_some_and(|project| project != names.project.as_str()) && !scope.adopt {
+        return Err(errors::not_ours("the REST API", id.as_str(), owner));
     }
-    if api.policy().is_some_and(|policy| !policy.is_empty()) && owner(api).is_none() {
+    if api.policy().is_some_and(|policy| !policy.is_empty()) && owner.is_none() {
         let message = format!("the REST API {id} has a resource policy, which mdo would take off it");
         return Err(Error::new(Cause::NotOurs, message).with_help(format!(
             "if nobody needs it any more, remove it first: aws apigateway update-rest-api --rest-api-id {id} --patch-operations op=replace,path=/policy,value=''"
@@ -108,12 +102,8 @@ async fn served(aws: &Aws, names: &Names, id: &str) -> Result<BTreeSet<String>, 
 fn routes(document: &Value) -> BTreeSet<String> {
     let paths = document["paths"].as_object().into_iter().flatten();
     let of_path = |(path, item): (&String, &Value)| {
-        let methods = item.as_object().into_iter().flatten().filter_map(|(key, _)| match key.as_str() {
-            ANY_METHOD => Some("ANY".to_owned()),
-            method if METHODS.contains(&method) => Some(method.to_ascii_uppercase()),
-            _ => None,
-        });
-        methods.map(|method| format!("{method} {path}")).collect::<Vec<_>>()
+        let methods = Method::all().filter(|method| item.get(method_key(*method)).is_some());
+        methods.map(|method| format!("{} {path}", method.as_str())).collect::<Vec<_>>()
     };
     paths.flat_map(of_path).collect()
 }

@@ -35,6 +35,11 @@ impl Method {
         ("PUT", Self::Put),
     ];
 
+    /// Every method that a route may have.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().map(|(_, method)| method)
+    }
+
     /// The method in capitals.
     pub fn as_str(self) -> &'static str {
         Self::ALL[self as usize].0

@@ -1,181 +1,20 @@
 //! What deploys have left behind and nothing runs with any more, and the plan that removes it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+mod live_versions;
 
-use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use live_versions::{
+    Artifact, Deployment, DeploymentId, FunctionVersion, FunctionVersionId, Image, LayerVersion,
+    LayerVersionId, LiveVersions, Revision, RevisionId,
+};
 
 use super::change::{Change, change};
 use super::identity::{Kind, ResourceId};
 use super::plan::Plan;
 use super::resource::Resource;
 use crate::Sha256;
-use crate::project::{DerivativeId, FunctionName, Names, StageName};
-
-/// Every version that there is of what a project has versions of, over all of its stages.
-#[derive(Clone, Debug, Default)]
-pub struct LiveVersions {
-    /// The layer versions that mdo has published for the project; nobody else's.
-    pub layers: BTreeMap<LayerVersionId, LayerVersion>,
-    /// Those that a function runs with, at whichever stage.
-    pub layers_in_use: BTreeSet<LayerVersionId>,
-    /// The versions of the project's functions, `$LATEST` apart.
-    pub functions: BTreeMap<FunctionVersionId, FunctionVersion>,
-    /// Those that an alias points at, whoever has made it.
-    pub functions_in_use: BTreeSet<FunctionVersionId>,
-    /// The deployments that mdo has made of the project's API, newest first.
-    pub deployments: Vec<(DeploymentId, Deployment)>,
-    /// Those that a stage serves, whoever has made it.
-    pub deployments_in_use: BTreeSet<DeploymentId>,
-    /// The revisions of the project's hosted stages.
-    pub revisions: BTreeMap<RevisionId, Revision>,
-    /// Those that tasks run, or are about to run.
-    pub revisions_in_use: BTreeSet<RevisionId>,
-    /// The images of the project's repository that have a tag, newest first, by their digests.
-    pub images: Vec<(String, Image)>,
-    /// The packages that mdo has left in the bucket of its artifacts for the project, newest first, by their addresses.
-    pub artifacts: Vec<(String, Artifact)>,
-    /// The digests of what functions of the account are made of as they are configured, whosever they are.
-    pub packages_in_use: BTreeSet<Sha256>,
-}
-
-impl LiveVersions {
-    fn count(&self) -> usize {
-        self.layers.len()
-            + self.functions.len()
-            + self.deployments.len()
-            + self.revisions.len()
-            + self.images.len()
-            + self.artifacts.len()
-    }
-}
-
-/// Which version of which function.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FunctionVersionId {
-    /// The function.
-    pub function: FunctionName,
-    /// The number of the version; the newest has the highest, and no number comes twice.
-    pub number: u64,
-}
-
-impl fmt::Display for FunctionVersionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.function, self.number)
-    }
-}
-
-/// A version of a function.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FunctionVersion {
-    /// The stage that has published it, where that is known.
-    pub stage: Option<StageName>,
-    /// What its zip takes, in bytes, where that is known.
-    pub zipped: Option<u64>,
-    /// When it was published, as RFC 3339 in UTC.
-    pub published: Option<String>,
-    /// The digest of its zip, where that is known.
-    #[serde(skip)]
-    pub code: Option<Sha256>,
-}
-
-/// Which deployment of which API.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DeploymentId {
-    /// The API's id.
-    pub api: String,
-    /// The deployment's.
-    pub id: String,
-}
-
-impl fmt::Display for DeploymentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.api, self.id)
-    }
-}
-
-/// A deployment of an API.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Deployment {
-    /// The stage that it was made for.
-    pub stage: StageName,
-    /// When it was made, as RFC 3339 in UTC.
-    pub created: Option<String>,
-}
-
-/// Which revision of which hosted stage.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RevisionId {
-    /// The stage.
-    pub stage: StageName,
-    /// The number of the revision; the newest has the highest, and no number comes twice.
-    pub number: u32,
-}
-
-impl fmt::Display for RevisionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.stage, self.number)
-    }
-}
-
-/// A revision of a hosted stage, which a rollback may go back to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Revision {
-    /// The digest of its image, where that is one of the project's repository.
-    pub image: Option<String>,
-    /// When it was registered, as RFC 3339 in UTC.
-    pub registered: Option<String>,
-}
-
-/// An image in the project's repository.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Image {
-    /// What it takes, in bytes, where that is known.
-    pub bytes: Option<u64>,
-    /// When it was pushed, as RFC 3339 in UTC.
-    pub pushed: Option<String>,
-}
-
-/// A package in the bucket of the project's artifacts, which Lambda has its own copy of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Artifact {
-    /// The digest of it.
-    pub sha256: Sha256,
-    /// What it takes, in bytes.
-    pub bytes: Option<u64>,
-    /// When it was uploaded, as RFC 3339 in UTC.
-    pub uploaded: Option<String>,
-}
-
-/// Which version of which layer.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LayerVersionId {
-    /// The derivative that the layer is a part of.
-    pub derivative: DerivativeId,
-    /// Which part of it, from 1.
-    pub part: usize,
-    /// The number of the version; the newest has the highest, and no number comes twice.
-    pub number: u64,
-}
-
-impl fmt::Display for LayerVersionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", Names::part(&self.derivative, self.part), self.number)
-    }
-}
-
-/// A version of a layer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct LayerVersion {
-    /// The digest of everything that its derivative was built from.
-    pub inputs: Sha256,
-    /// What its zip takes, in bytes, where that is known.
-    pub zipped: Option<u64>,
-    /// What its files take, in bytes, where that is known.
-    pub unzipped: Option<u64>,
-    /// When it was published, as the provider writes it.
-    pub published: Option<String>,
-}
+use crate::project::Names;
 
 /// What a plan gives back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,18 +65,15 @@ pub fn prune(names: &Names, live: &LiveVersions, keep: usize) -> Plan {
         changes.filter_map(|((kind, name), before)| change(ResourceId::new(kind, name), Some(&before), None));
     let mut changes: Vec<_> = changes.collect();
     let going: Vec<ResourceId> = changes.iter().map(|change: &Change| change.id.clone()).collect();
-    for image in changes.iter_mut().filter(|change| change.id.kind == Kind::Image) {
-        // An image goes after what needed it, and stays where that stays.
-        let needing = revisions_of(&image.id.name, live);
-        let needing = |id: &&ResourceId| id.kind == Kind::Revision && needing.contains(&id.name);
-        image.needs = going.iter().filter(needing).cloned().collect();
-    }
-    for artifact in changes.iter_mut().filter(|change| change.id.kind == Kind::Artifact) {
-        let Some(Resource::Artifact(Artifact { sha256, .. })) = &artifact.before else { continue };
-        let made_of_it = live.functions.iter().filter(|(_, version)| version.code == Some(*sha256));
-        let made_of_it: BTreeSet<String> = made_of_it.map(|(id, _)| id.to_string()).collect();
-        let needing = |id: &&ResourceId| id.kind == Kind::FunctionVersion && made_of_it.contains(&id.name);
-        artifact.needs = going.iter().filter(needing).cloned().collect();
+    // An image and a package go after what needed them, and stay where that stays.
+    for change in &mut changes {
+        let (kind, needing) = match &change.before {
+            Some(Resource::Image(_)) => (Kind::Revision, revisions_of(&change.id.name, live)),
+            Some(Resource::Artifact(artifact)) => (Kind::FunctionVersion, versions_of(artifact.sha256, live)),
+            _ => continue,
+        };
+        let needing = |id: &&ResourceId| id.kind == kind && needing.contains(&id.name);
+        change.needs = going.iter().filter(needing).cloned().collect();
     }
     Plan { names: names.clone(), changes, kept: Vec::new(), checked: live.count(), keeps_logs: false }
 }
@@ -246,6 +82,12 @@ pub fn prune(names: &Names, live: &LiveVersions, keep: usize) -> Plan {
 fn revisions_of(digest: &str, live: &LiveVersions) -> BTreeSet<String> {
     let needing = live.revisions.iter().filter(|(_, revision)| revision.image.as_deref() == Some(digest));
     needing.map(|(id, _)| id.to_string()).collect()
+}
+
+/// The names of the versions that are made of a package.
+fn versions_of(code: Sha256, live: &LiveVersions) -> BTreeSet<String> {
+    let made_of_it = live.functions.iter().filter(|(_, version)| version.code == Some(code));
+    made_of_it.map(|(id, _)| id.to_string()).collect()
 }
 
 /// The images that no revision needs but those that go, oldest first.
