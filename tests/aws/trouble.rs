@@ -100,10 +100,11 @@ fn a_deploy_that_is_killed_is_finished_by_the_next() {
         let project = TestProject::with_echo(emulator.account());
         let proxy = Proxy::start(emulator.address(), Duration::ZERO);
         proxy.hold(operation);
-        let mut deploy = project.mdo("deploy").through(&proxy).starts();
-        proxy.until_held();
-        deploy.kill().unwrap();
-        deploy.wait().unwrap();
+        let mut deploy = project.mdo("deploy").through(&proxy).begins();
+        proxy.until_held_or(|| deploy.has_ended());
+        deploy.signal("KILL");
+        let (status, _, said) = deploy.ends();
+        assert_eq!(status, -1, "it ended before {operation}:\n{said}");
         proxy.release();
         heals(&project, operation);
     }

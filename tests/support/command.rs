@@ -121,15 +121,18 @@ impl<'a> Mdo<'a> {
     pub fn runs(mut self) -> Output {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap();
+        let mut reads = child.stdin.take().unwrap();
+        let running = Running::new(child);
         // A command that reads nothing may be gone by now.
-        let _ = child.stdin.take().unwrap().write_all(&self.input);
-        let output = child.wait_with_output().unwrap();
+        let _ = reads.write_all(&self.input);
+        drop(reads);
+        let (status, stdout, stderr) = running.ends();
         let output = Output {
             shown: self.shown,
             root: self.project.folder().display().to_string(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: without_known_warnings(&String::from_utf8(output.stderr).unwrap()),
-            status: output.status.code().unwrap_or(-1),
+            stdout,
+            stderr: without_known_warnings(&stderr),
+            status,
         };
         let mut said = self.project.said();
         said.push_str(&output.stdout);

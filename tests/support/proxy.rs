@@ -6,7 +6,7 @@ mod disturbing;
 use std::io::{self, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use super::http::{self, Message};
 use super::operations::{Operation, REGISTRY};
 use super::recording::{Call, Recording};
 use super::rounds::Rounds;
+use super::running::FOR_EVER;
 use super::strict::{Settling, Unique};
 
 /// How long no call may come before a round begins: long beside what mdo needs between two calls.
@@ -66,6 +67,15 @@ struct State {
     halt: Halt,
     connections: usize,
     is_dropped: bool,
+}
+
+impl State {
+    /// The calls so far, for whoever waits in vain.
+    fn told(&self) -> String {
+        let calls = self.calls.iter().map(|call| format!("{} {}", call.operation.name, call.status));
+        let held = self.held.iter().map(|call| call.name.as_str());
+        format!("held: {:?}, ended: {:?}", held.collect::<Vec<_>>(), calls.collect::<Vec<_>>())
+    }
 }
 
 /// Which calls are held.
@@ -213,27 +223,52 @@ impl Proxy {
     }
 
     /// Waits until a held call has arrived.
+    ///
+    /// # Panics
+    ///
+    /// If none comes.
+    #[track_caller]
     pub fn until_held(&self) {
         self.until_held_or(|| false);
     }
 
     /// Waits until a held call has arrived, or `ended` says that none will.
+    ///
+    /// # Panics
+    ///
+    /// If neither comes.
+    #[track_caller]
     pub fn until_held_or(&self, mut ended: impl FnMut() -> bool) {
         let mut state = self.state();
         let is_held = |state: &State| {
             state.holds.as_ref().is_some_and(|held| state.held.iter().any(|call| held.holds(call)))
         };
+        let begun = Instant::now();
         while !is_held(&state) && !ended() {
+            assert!(begun.elapsed() < FOR_EVER, "the call to hold never came; {}", state.told());
             state = self.shared.moved.wait_timeout(state, POLL).unwrap().0;
         }
     }
 
     /// Lets held calls go on to the emulator, and waits until they have ended there, whether or not mdo still listens.
+    ///
+    /// # Panics
+    ///
+    /// If one of them does not end.
+    #[track_caller]
     pub fn release(&self) {
         let mut state = self.state();
         state.holds = None;
         self.shared.moved.notify_all();
-        drop(self.shared.moved.wait_while(state, |state| !state.held.is_empty()).unwrap());
+        self.until(state, "a held call does not end", |state| state.held.is_empty());
+    }
+
+    /// Waits until something holds.
+    #[track_caller]
+    fn until(&self, state: MutexGuard<'_, State>, otherwise: &str, holds: impl Fn(&State) -> bool) {
+        let waits = self.shared.moved.wait_timeout_while(state, FOR_EVER, |state| !holds(state));
+        let (state, waited) = waits.unwrap();
+        assert!(!waited.timed_out(), "{otherwise}; {}", state.told());
     }
 
     /// The calls so far, or since the last `forget`.
@@ -248,7 +283,7 @@ impl Proxy {
         state.began = Instant::now();
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap()
     }
 }

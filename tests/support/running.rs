@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// After this long a run is taken for one that never ends.
-const FOR_EVER: Duration = Duration::from_secs(120);
+/// After this long a line, a call or an end is taken for one that never comes.
+pub(super) const FOR_EVER: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(5);
 
 /// A process whose outputs are read as they come.
@@ -18,8 +18,14 @@ pub struct Running {
     said: Heard,
 }
 
-/// What was heard of an output so far.
-type Heard = Arc<(Mutex<String>, Condvar)>;
+/// What was heard of an output so far, and who waits for more of it.
+type Heard = Arc<(Mutex<Said>, Condvar)>;
+
+#[derive(Default)]
+struct Said {
+    text: String,
+    has_ended: bool,
+}
 
 /// Hears an output, line by line.
 fn hear(output: impl Read + Send + 'static) -> (JoinHandle<()>, Heard) {
@@ -27,12 +33,14 @@ fn hear(output: impl Read + Send + 'static) -> (JoinHandle<()>, Heard) {
     let hears = Arc::clone(&heard);
     let reader = thread::spawn(move || {
         let mut output = BufReader::new(output);
-        let mut line = String::new();
-        while output.read_line(&mut line).is_ok_and(|count| count > 0) {
-            hears.0.lock().unwrap().push_str(&line);
+        let mut line = Vec::new();
+        while output.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            hears.0.lock().unwrap().text += str::from_utf8(&line).expect("mdo writes UTF-8");
             hears.1.notify_all();
             line.clear();
         }
+        hears.0.lock().unwrap().has_ended = true;
+        hears.1.notify_all();
     });
     (reader, heard)
 }
@@ -70,12 +78,12 @@ impl Running {
         let (mut found, mut read) = (0, 0);
         let mut heard = output.0.lock().unwrap();
         loop {
-            found += heard[read..].lines().filter(|line| line.contains(text)).count();
-            read = heard.len();
+            found += heard.text[read..].lines().filter(|line| line.contains(text)).count();
+            read = heard.text.len();
             if found >= lines || self.has_ended() {
                 return;
             }
-            assert!(begun.elapsed() < FOR_EVER, "it never came; it said:\n{heard}");
+            assert!(begun.elapsed() < FOR_EVER, "it never came; it said:\n{}", heard.text);
             heard = output.1.wait_timeout(heard, POLL).unwrap().0;
         }
     }
@@ -87,10 +95,17 @@ impl Running {
     /// If it does not end.
     pub fn ends(mut self) -> (i32, String, String) {
         let begun = Instant::now();
+        for output in [&self.printed, &self.said] {
+            let left = FOR_EVER.saturating_sub(begun.elapsed());
+            drop(
+                output.1.wait_timeout_while(output.0.lock().unwrap(), left, |said| !said.has_ended).unwrap(),
+            );
+        }
         while !self.has_ended() {
             if begun.elapsed() > FOR_EVER {
                 self.signal("KILL");
-                panic!("mdo did not end; it said:\n{}", self.said.0.lock().unwrap());
+                let (printed, said) = (self.printed.0.lock().unwrap(), self.said.0.lock().unwrap());
+                panic!("mdo did not end; it printed:\n{}\nand said:\n{}", printed.text, said.text);
             }
             thread::sleep(POLL);
         }
@@ -98,7 +113,7 @@ impl Running {
         for reader in self.readers {
             reader.join().unwrap();
         }
-        let heard = |output: Heard| output.0.lock().unwrap().clone();
+        let heard = |output: Heard| std::mem::take(&mut output.0.lock().unwrap().text);
         (status, heard(self.printed), heard(self.said))
     }
 }

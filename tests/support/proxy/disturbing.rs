@@ -5,18 +5,15 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::Instant;
 
 use super::super::disturbance::{Disturbance, Disturbances, Moment, Now};
 use super::super::http::Message;
 use super::super::operations::Operation;
-use super::{POLL, Proxy, Shared, State};
+use super::{FOR_EVER, POLL, Proxy, Shared, State};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 128;
-
-/// After this long a connection is taken for one that never ends.
-const FOR_EVER: Duration = Duration::from_secs(60);
 
 /// Where the call is that a disturbance halts.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,9 +36,12 @@ impl Proxy {
     }
 
     /// Waits until the call to disturb is halted, or `ended` says that it will not come.
+    #[track_caller]
     pub fn until_halted(&self, mut ended: impl FnMut() -> bool) {
+        let begun = Instant::now();
         let mut state = self.state();
         while state.halt == Halt::Awaited && !ended() {
+            assert!(begun.elapsed() < FOR_EVER, "the call to halt never came; {}", state.told());
             state = self.shared.moved.wait_timeout(state, POLL).unwrap().0;
         }
     }
@@ -64,20 +64,19 @@ impl Proxy {
     }
 
     /// Waits until every connection of the process under test has ended, and with it every call that it has begun.
+    #[track_caller]
     pub fn until_idle(&self) {
-        let state = self.state();
-        let has_some = |state: &mut State| state.connections > 0;
-        let (_state, waited) = self.shared.moved.wait_timeout_while(state, FOR_EVER, has_some).unwrap();
-        assert!(!waited.timed_out(), "a connection to the proxy does not end");
+        self.until(self.state(), "a connection to the proxy does not end", |state| state.connections == 0);
     }
 
     /// Disturbs nothing any more, and listens again if nobody did.
+    #[track_caller]
     pub fn heal(&self) {
         let mut state = self.state();
         state.disturbances = Disturbances::default();
         state.halt = Halt::Awaited;
         self.shared.moved.notify_all();
-        drop(self.shared.moved.wait_while(state, |_| self.shared.stopped.load(Ordering::Relaxed)).unwrap());
+        self.until(state, "nobody listens again", |_| !self.shared.stopped.load(Ordering::Relaxed));
     }
 }
 
