@@ -107,18 +107,15 @@ impl Emulator {
         Ok(emulator)
     }
 
-    /// Calls each service once: the server loads a service on its first call, which would count as that call's time.
+    /// Calls each service once: the server loads a service on its first call, which would count as that call's time. One after
+    /// another, because modules of Python that need each other cannot be loaded by two threads at once.
     fn touch_services(&self) -> Result<(), String> {
-        let touch = &|service: &str, operation: &str| {
+        SERVICES.iter().try_for_each(|(service, operation)| {
             let call = json!({
                 "endpoint": self.url(), "region": REGION, "account": "100000000000",
                 "service": service, "operation": operation, "params": {},
             });
             self.client.call(call).map(drop)
-        };
-        thread::scope(|scope| {
-            let calls = SERVICES.map(|(service, read)| scope.spawn(move || touch(service, read)));
-            calls.into_iter().try_for_each(|call| call.join().unwrap())
         })
     }
 }
