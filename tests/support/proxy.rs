@@ -19,13 +19,14 @@ use super::http::{self, Message};
 use super::operations::{Operation, REGISTRY};
 use super::recording::{Call, Recording};
 use super::rounds::Rounds;
-use super::running::FOR_EVER;
 use super::strict::{Settling, Unique};
 
 /// How long no call may come before a round begins: long beside what mdo needs between two calls.
 const QUIET: Duration = Duration::from_millis(150);
 /// The largest body that is kept, in bytes.
 const LARGEST: usize = 256 * 1024;
+/// After this long a call is taken for one that never comes or ends.
+const FOR_EVER: Duration = Duration::from_secs(300);
 /// How often somebody who waits for a call looks whether the process under test has ended.
 const POLL: Duration = Duration::from_millis(5);
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// After this long a line, a call or an end is taken for one that never comes.
-pub(super) const FOR_EVER: Duration = Duration::from_secs(300);
+/// After this long a line or an end is taken for one that never comes.
+const FOR_EVER: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(5);
 
 /// A process whose outputs are read as they come.
