@@ -338,7 +338,8 @@ fn used(server: &Server) -> String {
 
 /// Prints what the server tells, in order and without making it wait.
 fn observer() -> Observer {
-    let print = |lines: &[Told]| output::messages(&lines.iter().map(ToString::to_string).collect::<Vec<_>>());
-    let teller = Teller::start_batches(print);
+    let teller = Teller::start(|lines: &[Told<Activity>]| {
+        output::messages(&lines.iter().map(ToString::to_string).collect::<Vec<_>>());
+    });
     Arc::new(move |event: Activity| event.tell(&teller))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mdo_model::project::FunctionName;
-use mdo_server::{Milliseconds, Teller};
+use mdo_server::{Line, Milliseconds, Teller};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -34,16 +34,26 @@ pub enum Activity {
 
 impl Activity {
     /// Puts it down to be printed.
-    pub fn tell(&self, teller: &Teller) {
+    pub fn tell(self, teller: &Teller<Self>) {
         match self {
-            Self::Served(activity) => activity.tell(teller),
-            _ => teller.tell(self.to_string()),
+            Self::Served(mdo_server::Activity::Log(_)) => teller.log(self),
+            _ => teller.tell(self),
         }
     }
 
     /// Something that the user may have to look into.
     pub(super) fn problem(what: impl Into<String>) -> Self {
         Self::Served(mdo_server::Activity::Problem(what.into()))
+    }
+}
+
+impl Line for Activity {
+    fn len_of_texts(&self) -> usize {
+        match self {
+            Self::Served(activity) => activity.len_of_texts(),
+            Self::Ping { failure, .. } => failure.as_deref().map_or(0, str::len),
+            Self::Reloaded { version, .. } => version.len(),
+        }
     }
 }
 

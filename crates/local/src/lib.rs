@@ -146,8 +146,8 @@ impl LocalProvider {
         let mut invoked = self.invoked.0.lock().unwrap_or_else(PoisonError::into_inner);
         let present =
             invoked.get(name).and_then(|function| function.carry_on(stored.alias, &version.function));
-        let (book, function) = (self.book.clone(), name.clone());
-        let logs: LogSink = Arc::new(move |line| book.line(&function, &line));
+        let (book, function) = (self.book.clone(), Arc::new(name.clone()));
+        let logs: LogSink = Arc::new(move |line| book.line(&function, Arc::new(line)));
         let live = present.or_else(|| self.start(name, stored, logs, Limits::default()))?;
         invoked.insert(name.clone(), live.clone());
         Some(live)

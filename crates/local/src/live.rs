@@ -252,11 +252,12 @@ impl Source for Live {
 
 /// Where a version of a function logs to: its lines are written down and told, and once how to bring a module that it misses.
 fn told(function: &FunctionName, observer: Observer, book: Book) -> LogSink {
-    let (function, was_helped) = (function.clone(), AtomicBool::new(false));
+    let (function, was_helped) = (Arc::new(function.clone()), AtomicBool::new(false));
     Arc::new(move |line| {
         let is_missing = MISSING.iter().any(|kind| line.text.contains(kind));
         let help = is_missing.then(|| missing_module_help(&line.text)).flatten();
-        book.line(&function, &line);
+        let line = Arc::new(line);
+        book.line(&function, Arc::clone(&line));
         observer(Activity::Served(mdo_server::Activity::Log(line)));
         if let Some(help) = help
             && !was_helped.swap(true, Ordering::Relaxed)

@@ -55,7 +55,7 @@ impl Entrance {
         let (observer, book) = (Arc::clone(&live.observer), live.provider.book.clone());
         let observer = Arc::new(move |activity| {
             if let mdo_server::Activity::Request(request) = &activity {
-                book.request(request);
+                book.request(Arc::clone(request));
             }
             observer(Activity::Served(activity));
         });

@@ -4,21 +4,21 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hyper::{Method, Uri};
 use mdo_model::project::{FunctionName, KeyName};
 
 use crate::runtime::LogLine;
-use crate::teller::Teller;
+use crate::teller::Line;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Activity {
     /// A request came to its end.
-    Request(Box<Request>),
+    Request(Arc<Request>),
     /// A line of a function's log.
-    Log(LogLine),
+    Log(Arc<LogLine>),
     /// Something that the user may have to look into.
     Problem(String),
 }
@@ -36,6 +36,8 @@ pub struct Request {
     pub route: Option<String>,
     /// The address of the client.
     pub source_ip: IpAddr,
+    /// When it came to its end.
+    pub at: SystemTime,
     /// From the request's head to its end.
     pub took: Duration,
     /// The function that its route calls.
@@ -87,13 +89,20 @@ pub struct Run {
 /// Somebody who is told what happens. It must not block.
 pub type Observer = Arc<dyn Fn(Activity) + Send + Sync>;
 
-impl Activity {
-    /// Puts it down to be printed.
-    pub fn tell(&self, teller: &Teller) {
+impl Line for Activity {
+    fn len_of_texts(&self) -> usize {
         match self {
-            Self::Log(_) => teller.log(self.to_string()),
-            _ => teller.tell(self.to_string()),
+            Self::Request(request) => request.len_of_texts(),
+            Self::Log(line) => line.text.len(),
+            Self::Problem(what) => what.len(),
         }
+    }
+}
+
+impl Request {
+    /// How long its texts are, in bytes.
+    pub fn len_of_texts(&self) -> usize {
+        self.id.len() + self.uri.path().len()
     }
 }
 

@@ -17,4 +17,4 @@ mod teller;
 pub use activity::{Activity, End, Milliseconds, Observer, Request, Run};
 pub use functions::{FunctionSite, ServedFunction, ServedFunctions, obstacle};
 pub use listen::{GRACE, Patience, accept, accept_with};
-pub use teller::{Teller, Told};
+pub use teller::{Dropped, Line, Teller, Told};

@@ -1,5 +1,5 @@
-//! Prints what happens, line by line, on a thread of its own: whoever tells something never waits for a terminal, and what a
-//! terminal does not keep up with does not pile up.
+//! Prints what happens, line by line, on a thread of its own: whoever tells something never waits for a terminal, nor for its line to be
+//! put into words, and what a terminal does not keep up with does not pile up.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,25 +18,40 @@ const BATCH: usize = 64 * 1024;
 /// each line would take longer than to tell it.
 const NAP: Duration = Duration::from_millis(5);
 
-/// What a line takes beyond its text, about.
-const OVERHEAD: usize = 64;
+/// What a line takes beyond its text, about, in bytes.
+const OVERHEAD: usize = 256;
+
+/// What becomes a line.
+pub trait Line: Send + 'static {
+    /// How long its texts are, in bytes.
+    fn len_of_texts(&self) -> usize;
+}
+
+impl Line for String {
+    fn len_of_texts(&self) -> usize {
+        self.len()
+    }
+}
 
 /// A queue of lines that are printed in order. Clones are the same queue. The thread lives as long as the process.
-#[derive(Clone, Default)]
-pub struct Teller(Arc<Shared>);
+pub struct Teller<L>(Arc<Shared<L>>);
 
-#[derive(Default)]
-struct Shared {
-    queue: Mutex<Queue>,
+impl<L> Clone for Teller<L> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+struct Shared<L> {
+    queue: Mutex<Queue<L>>,
     /// Something is there to be printed.
     told: Condvar,
     /// Something was printed.
     printed: Condvar,
 }
 
-#[derive(Default)]
-struct Queue {
-    lines: VecDeque<Told>,
+struct Queue<L> {
+    lines: VecDeque<Told<L>>,
     bytes: usize,
     is_printing: bool,
     /// Whether the thread waits for a line: waking it takes a system call.
@@ -44,22 +59,23 @@ struct Queue {
 }
 
 /// What is to be printed.
-pub enum Told {
-    /// A line, without its end.
-    Text(String),
-    /// So many lines for which there was no room.
-    Dropped(u64),
+pub enum Told<L> {
+    /// What becomes a line.
+    Line(L),
+    /// Lines for which there was no room.
+    Dropped(Dropped),
 }
 
-impl Teller {
-    /// Starts the thread that prints, line by line.
-    pub fn start(print: impl Fn(&str) + Send + 'static) -> Self {
-        Self::start_batches(move |lines| lines.iter().for_each(|line| print(&line.to_string())))
-    }
+/// So many lines for which there was no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped(pub u64);
 
+impl<L: Line> Teller<L> {
     /// Starts the thread that prints, as many lines at a time as are there, within [`BATCH`] bytes.
-    pub fn start_batches(mut print: impl FnMut(&[Told]) + Send + 'static) -> Self {
-        let teller = Self::default();
+    pub fn start(mut print: impl FnMut(&[Told<L>]) + Send + 'static) -> Self {
+        let queue = Queue { lines: VecDeque::new(), bytes: 0, is_printing: false, is_waiting: false };
+        let (told, printed) = (Condvar::new(), Condvar::new());
+        let teller = Self(Arc::new(Shared { queue: Mutex::new(queue), told, printed }));
         let shared = Arc::clone(&teller.0);
         std::thread::spawn(move || {
             let mut batch = Vec::new();
@@ -74,47 +90,48 @@ impl Teller {
     }
 
     /// Tells a line of a function's log. A function may print faster than anybody reads.
-    pub fn log(&self, line: String) {
+    pub fn log(&self, line: L) {
         // One long gap tells more than many short ones: once lines are dropped, half of the room has to become free.
         self.0.push(line, LOGS, LOGS / 2);
     }
 
     /// Tells anything else.
-    pub fn tell(&self, line: String) {
+    pub fn tell(&self, line: L) {
         self.0.push(line, ALL, ALL);
     }
 
     /// Waits until everything is printed, for so long at most: whoever reads may have stopped reading.
     pub fn finish(&self, patience: Duration) {
-        let busy = |queue: &mut Queue| queue.is_printing || !queue.lines.is_empty();
+        let busy = |queue: &mut Queue<L>| queue.is_printing || !queue.lines.is_empty();
         // Late or not, the process ends next.
         drop(self.0.printed.wait_timeout_while(self.0.lock(), patience, busy));
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+impl<L: Line> Shared<L> {
+    fn lock(&self) -> MutexGuard<'_, Queue<L>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, line: String, room: usize, after_gap: usize) {
+    fn push(&self, line: L, room: usize, after_gap: usize) {
+        let taken = line.len_of_texts() + OVERHEAD;
         let mut queue = self.lock();
         let is_gap = matches!(queue.lines.back(), Some(Told::Dropped(_)));
         let room = if is_gap { after_gap } else { room };
-        if queue.bytes + line.len() + OVERHEAD <= room {
-            queue.bytes += line.len() + OVERHEAD;
-            queue.lines.push_back(Told::Text(line));
-        } else if let Some(Told::Dropped(count)) = queue.lines.back_mut() {
+        if queue.bytes + taken <= room {
+            queue.bytes += taken;
+            queue.lines.push_back(Told::Line(line));
+        } else if let Some(Told::Dropped(Dropped(count))) = queue.lines.back_mut() {
             *count += 1;
         } else {
-            queue.lines.push_back(Told::Dropped(1));
+            queue.lines.push_back(Told::Dropped(Dropped(1)));
         }
         if std::mem::take(&mut queue.is_waiting) {
             self.told.notify_one();
         }
     }
 
-    fn next(&self, batch: &mut Vec<Told>) {
+    fn next(&self, batch: &mut Vec<Told<L>>) {
         let mut queue = self.lock();
         while queue.lines.is_empty() {
             queue.is_waiting = true;
@@ -124,8 +141,8 @@ impl Shared {
         while bytes < BATCH
             && let Some(line) = queue.lines.pop_front()
         {
-            if let Told::Text(text) = &line {
-                bytes += text.len() + OVERHEAD;
+            if let Told::Line(line) = &line {
+                bytes += line.len_of_texts() + OVERHEAD;
             }
             batch.push(line);
         }
@@ -146,12 +163,20 @@ impl Shared {
     }
 }
 
-impl std::fmt::Display for Told {
+impl<L: std::fmt::Display> std::fmt::Display for Told<L> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Text(text) => f.write_str(text),
-            Self::Dropped(1) => f.write_str("… 1 line dropped"),
-            Self::Dropped(count) => write!(f, "… {} lines dropped", thousands(*count)),
+            Self::Line(line) => line.fmt(f),
+            Self::Dropped(dropped) => dropped.fmt(f),
+        }
+    }
+}
+
+impl std::fmt::Display for Dropped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            1 => f.write_str("… 1 line dropped"),
+            count => write!(f, "… {} lines dropped", thousands(count)),
         }
     }
 }
@@ -171,17 +196,17 @@ mod tests {
     use super::*;
 
     /// A teller whose reader is busy with its first line, what lets the reader go on, and what it has read.
-    fn unread() -> (Teller, mpsc::Sender<()>, Arc<Mutex<Vec<String>>>) {
+    fn unread() -> (Teller<String>, mpsc::Sender<()>, Arc<Mutex<Vec<String>>>) {
         let (go, gone) = mpsc::channel::<()>();
         let (arrive, arrived) = mpsc::channel();
         let printed = Arc::<Mutex<Vec<String>>>::default();
         let read = Arc::clone(&printed);
-        let teller = Teller::start(move |line| {
+        let teller = Teller::start(move |lines: &[Told<String>]| {
             // The test may have ended.
             let _ = arrive.send(());
-            // Only the first line waits: later the sender is gone.
+            // Only the first lines wait: later the sender is gone.
             let _ = gone.recv();
-            read.lock().unwrap().push(line.to_owned());
+            read.lock().unwrap().extend(lines.iter().map(ToString::to_string));
         });
         teller.tell("first".to_owned());
         arrived.recv().unwrap();

@@ -67,7 +67,7 @@ impl Record {
             report: None,
         };
         Self {
-            at: millis(SystemTime::now()),
+            at: millis(request.at),
             id,
             stream: String::new(),
             request_id: Some(request.id.clone()),
@@ -93,10 +93,10 @@ impl Record {
         }
     }
 
-    /// An event that is about to be sent by a warm rule.
-    pub(super) fn of_ping(id: String, request_id: String) -> Self {
+    /// An event that a warm rule sends at this time.
+    pub(super) fn of_ping(id: String, request_id: String, at: SystemTime) -> Self {
         Self {
-            at: millis(SystemTime::now()),
+            at: millis(at),
             id,
             stream: String::new(),
             request_id: Some(request_id),

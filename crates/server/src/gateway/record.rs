@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use hyper::StatusCode;
 use hyper::http::request::Parts;
@@ -70,12 +71,13 @@ impl Drop for Record<'_> {
                 End::Abandoned { by_client: !end.is_some_and(ServerEnd::has_come) }
             }
         };
-        (self.observer)(Activity::Request(Box::new(Request {
+        (self.observer)(Activity::Request(Arc::new(Request {
             id: std::mem::take(&mut self.request_id),
             method: self.parts.method.clone(),
             uri: self.parts.uri.clone(),
             route: self.route.take(),
             source_ip: self.source_ip,
+            at: SystemTime::now(),
             took: self.start.elapsed(),
             function: self.function.take(),
             key: self.key.take(),

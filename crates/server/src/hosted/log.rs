@@ -14,17 +14,36 @@ use serde_json::value::RawValue;
 
 use crate::activity::{Activity, End, Observer, Request, Run};
 use crate::runtime::{LogLine, LogSink};
-use crate::teller::{Teller, Told};
+use crate::teller::{Dropped, Line, Teller, Told};
 
 /// What CloudWatch makes of the line of a request.
 const METRICS: &str = r#"[{"Namespace":"mdo","Dimensions":[["project","stage","function"]],"Metrics":[{"Name":"Invocations","Unit":"Count"},{"Name":"Errors","Unit":"Count"},{"Name":"Duration","Unit":"Milliseconds"},{"Name":"ColdStarts","Unit":"Count"},{"Name":"Throttles","Unit":"Count"}]}]"#;
 
 /// The log. Clones are the same log.
 #[derive(Clone)]
-pub struct Log {
-    teller: Teller,
-    names: Arc<Names>,
-    metrics: Arc<RawValue>,
+pub struct Log(Teller<Entry>);
+
+/// What the log tells of.
+enum Entry {
+    Server { at: SystemTime, event: String, detail: Option<String> },
+    Request(Arc<Request>),
+    Function(Arc<FunctionName>, LogLine),
+}
+
+impl Line for Entry {
+    fn len_of_texts(&self) -> usize {
+        match self {
+            Self::Server { event, detail, .. } => event.len() + detail.as_deref().map_or(0, str::len),
+            Self::Request(request) => request.len_of_texts(),
+            Self::Function(_, line) => line.text.len(),
+        }
+    }
+}
+
+/// What puts entries into words.
+struct Scribe {
+    names: Names,
+    metrics: Box<RawValue>,
 }
 
 /// What happens to the server itself.
@@ -107,39 +126,34 @@ struct Embedded<'a> {
 impl Log {
     /// The log of a stage, written to the standard output by a thread of its own.
     pub fn start(names: Names) -> Self {
-        let teller = Teller::start_batches(|lines| {
+        let scribe = Scribe::new(names);
+        Self(Teller::start(move |entries| {
             let mut text = Vec::new();
-            for line in lines {
-                write_line(line, &mut text);
+            for entry in entries {
+                scribe.write(entry, &mut text);
             }
             let mut output = std::io::stdout().lock();
             // Who does not want to hear it does not hear it.
             let _ = output.write_all(&text).and_then(|()| output.flush());
-        });
-        Self::new(names, teller)
-    }
-
-    fn new(names: Names, teller: Teller) -> Self {
-        let metrics = RawValue::from_string(METRICS.to_owned());
-        let metrics = metrics.unwrap_or_else(|_| RawValue::NULL.to_owned());
-        Self { teller, names: Arc::new(names), metrics: metrics.into() }
+        }))
     }
 
     /// Says what happens to the server.
     pub fn server(&self, event: &str, detail: Option<&str>) {
-        self.tell(&ServerLine { time: now(), r#type: "server", event, detail });
+        let (event, detail) = (event.to_owned(), detail.map(str::to_owned));
+        self.0.tell(Entry::Server { at: SystemTime::now(), event, detail });
     }
 
     /// Waits until everything is written, for so long at most.
     pub fn finish(&self, patience: Duration) {
-        self.teller.finish(patience);
+        self.0.finish(patience);
     }
 
     /// Who is told of requests.
     pub(super) fn observer(&self) -> Observer {
         let log = self.clone();
         Arc::new(move |activity| match activity {
-            Activity::Request(request) => log.request(&request),
+            Activity::Request(request) => log.0.tell(Entry::Request(request)),
             Activity::Log(line) => log.server("log", Some(&line.text)),
             Activity::Problem(problem) => log.server("problem", Some(&problem)),
         })
@@ -147,13 +161,39 @@ impl Log {
 
     /// Where the lines of a function go.
     pub(super) fn sink(&self, function: &FunctionName) -> LogSink {
-        let (log, function) = (self.clone(), function.clone());
-        Arc::new(move |line| log.function(&function, &line))
+        let (log, function) = (self.clone(), Arc::new(function.clone()));
+        Arc::new(move |line| log.0.log(Entry::Function(Arc::clone(&function), line)))
+    }
+}
+
+impl Scribe {
+    fn new(names: Names) -> Self {
+        let metrics = RawValue::from_string(METRICS.to_owned());
+        Self { names, metrics: metrics.unwrap_or_else(|_| RawValue::NULL.to_owned()) }
     }
 
-    fn request(&self, request: &Request) {
-        let line = self.request_line(request);
-        self.tell(&line);
+    fn write(&self, entry: &Told<Entry>, text: &mut Vec<u8>) {
+        match entry {
+            Told::Line(Entry::Server { at, event, detail }) => {
+                let (time, detail) = (time(*at), detail.as_deref());
+                json(&ServerLine { time, r#type: "server", event, detail }, text);
+            }
+            Told::Line(Entry::Request(request)) => json(&self.request_line(request), text),
+            // CloudWatch finds a metric of the function's own only where it is the whole line.
+            Told::Line(Entry::Function(_, line)) if is_metric(&line.text) => {
+                text.extend_from_slice(line.text.as_bytes());
+            }
+            Told::Line(Entry::Function(function, line)) => {
+                let (time, request_id) = (time(line.at), line.request_id.as_deref());
+                let message = line.text.as_str();
+                json(&FunctionLine { time, r#type: "function", function, request_id, message }, text);
+            }
+            Told::Dropped(Dropped(lines)) => {
+                let time = time(SystemTime::now());
+                json(&DroppedLine { time, r#type: "dropped", lines: *lines }, text);
+            }
+        }
+        text.push(b'\n');
     }
 
     fn request_line<'a>(&'a self, request: &'a Request) -> RequestLine<'a> {
@@ -164,7 +204,7 @@ impl Log {
         };
         let run = request.run.as_ref();
         RequestLine {
-            time: now(),
+            time: time(request.at),
             r#type: "request",
             request_id: &request.id,
             method: request.method.as_str(),
@@ -198,28 +238,8 @@ impl Log {
             duration: run.map(|Run { duration, .. }| milliseconds(duration)),
             cold_starts: u8::from(run.is_some_and(|run| run.init.is_some())),
             throttles: u8::from(request.throttled),
-            aws: Embedded { timestamp: since_epoch(), cloud_watch_metrics: &self.metrics },
+            aws: Embedded { timestamp: since_epoch(request.at), cloud_watch_metrics: &self.metrics },
         })
-    }
-
-    fn function(&self, function: &FunctionName, line: &LogLine) {
-        let text = if is_metric(&line.text) {
-            // CloudWatch finds a metric of the function's own only where it is the whole line.
-            line.text.clone()
-        } else {
-            json(&FunctionLine {
-                time: time(line.at),
-                r#type: "function",
-                function,
-                request_id: line.request_id.as_deref(),
-                message: &line.text,
-            })
-        };
-        self.teller.log(text);
-    }
-
-    fn tell(&self, line: &impl Serialize) {
-        self.teller.tell(json(line));
     }
 }
 
@@ -232,32 +252,17 @@ fn is_metric(text: &str) -> bool {
     text.starts_with('{') && text.contains("\"_aws\"") && serde_json::from_str::<Metric>(text).is_ok()
 }
 
-fn write_line(line: &Told, text: &mut Vec<u8>) {
-    match line {
-        Told::Text(line) => text.extend_from_slice(line.as_bytes()),
-        Told::Dropped(lines) => {
-            let dropped = DroppedLine { time: now(), r#type: "dropped", lines: *lines };
-            text.extend_from_slice(json(&dropped).as_bytes());
-        }
-    }
-    text.push(b'\n');
-}
-
-fn json(line: &impl Serialize) -> String {
-    // Texts and numbers, none of which JSON could not say.
-    serde_json::to_string(line).unwrap_or_default()
-}
-
-fn now() -> String {
-    time(SystemTime::now())
+fn json(line: &impl Serialize, text: &mut Vec<u8>) {
+    // Texts and numbers, none of which JSON could not say, and a place that takes all.
+    let _ = serde_json::to_writer(text, line);
 }
 
 fn time(at: SystemTime) -> String {
     humantime::format_rfc3339_millis(at).to_string()
 }
 
-fn since_epoch() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+fn since_epoch(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
