@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use clap_complete::ArgValueCandidates;
-use mdo_local::{Activity, DEFAULT_PORT, HostName, Limits, Observer, ServeOptions, Server, Teller, Told};
+use mdo_local::{
+    Activity, DEFAULT_PORT, HostName, Limits, Observer, ServeOptions, Server, Teller, Told, give_back_code,
+};
 use mdo_model::project::{FunctionName, KeyName, Names, Project, StageName, left_out};
 use mdo_model::stack::{Action, Change, Kind};
 use mdo_package::Package;
@@ -122,6 +124,7 @@ pub(super) async fn run(args: Args, interrupt: &Interrupt) -> Result<(), Failure
         output::message(&format!("warning: cannot open a browser: {error}"));
     }
     target.packaged = planned.packaged;
+    give_back_code();
     follow(files, (target, values), &mut pinned, &own, &server, interrupt).await;
     server.shutdown().await;
     Ok(())

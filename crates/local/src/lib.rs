@@ -33,7 +33,7 @@ pub use activity::{Activity, Observer};
 pub use admission::{HostName, InvalidHostName};
 pub use console::Planner;
 pub use mdo_server::runtime::Limits;
-pub use mdo_server::{Teller, Told};
+pub use mdo_server::{Teller, Told, give_back_code};
 pub use server::{DEFAULT_PORT, Reloaded, ServeOptions, Server};
 pub use store::is_build_named;
 

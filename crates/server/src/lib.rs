@@ -16,5 +16,6 @@ mod teller;
 
 pub use activity::{Activity, End, Milliseconds, Observer, Request, Run};
 pub use functions::{FunctionSite, ServedFunction, ServedFunctions, obstacle};
+pub use given_back::give_back_code;
 pub use listen::{GRACE, Patience, accept, accept_with};
 pub use teller::{Dropped, Line, Teller, Told};
