@@ -1,7 +1,5 @@
 //! What AWS answers besides the usual: words that quote secrets, credentials that ran out, limits, and an old role.
 
-use std::io::{BufRead, BufReader};
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
@@ -124,13 +122,11 @@ fn an_interrupt_is_heard_while_aws_throttles() {
         headers.push(("Retry-After".to_owned(), "30".to_owned()));
     }
     proxy.fail_next("CreateRole", 99, throttled);
-    let mut deploy = project.mdo("deploy").through(&proxy).starts();
-    let mut said = BufReader::new(deploy.stderr.take().unwrap()).lines().map_while(Result::ok);
-    assert!(said.any(|line| line == "  AWS throttles CreateRole; trying again in 30 s"));
-    let pid = deploy.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    let table: Vec<String> = said.collect();
-    assert_eq!(deploy.wait().unwrap().code(), Some(130), "{table:#?}");
+    let mut deploy = project.mdo("deploy").through(&proxy).begins();
+    deploy.until_it_says("  AWS throttles CreateRole; trying again in 30 s");
+    deploy.signal("INT");
+    let (status, _, said) = deploy.ends();
+    assert_eq!(status, 130, "{said}");
     assert_eq!(proxy.recording().count("CreateRole"), 1);
     project.deploys("");
 }

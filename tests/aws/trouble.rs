@@ -1,7 +1,5 @@
 //! Runs that something goes wrong in: throttled, refused, cut off, killed. The next run heals what is left.
 
-use std::io::{BufRead, BufReader};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -116,19 +114,15 @@ fn an_interrupted_deploy_finishes_what_it_began_and_the_next_does_the_rest() {
     let project = TestProject::with_echo(emulator.account());
     let proxy = Proxy::start(emulator.address(), Duration::ZERO);
     proxy.hold("CreateRole");
-    let mut deploy = project.mdo("deploy").through(&proxy).starts();
-    proxy.until_held();
-    let pid = deploy.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    let mut said = BufReader::new(deploy.stderr.take().unwrap()).lines();
-    assert!(said.any(|line| line.unwrap().starts_with("interrupted: finishing what was begun")));
+    let mut deploy = project.mdo("deploy").through(&proxy).begins();
+    proxy.until_held_or(|| deploy.has_ended());
+    deploy.signal("INT");
+    deploy.until_it_says("interrupted: finishing what was begun");
     proxy.release();
-    let table: Vec<String> = said.map_while(Result::ok).collect();
-    assert_eq!(deploy.wait().unwrap().code(), Some(130), "{table:#?}");
-    assert!(
-        table.iter().any(|line| line.starts_with("  function ") && line.ends_with("interrupted")),
-        "{table:#?}"
-    );
+    let (status, _, said) = deploy.ends();
+    assert_eq!(status, 130, "{said}");
+    let is_told = |line: &str| line.starts_with("  function ") && line.ends_with("interrupted");
+    assert!(said.lines().any(is_told), "{said}");
     assert_eq!(proxy.recording().count("CreateRole"), 1);
     assert_eq!(proxy.recording().count("CreateFunction"), 0);
     heals(&project, "an interruption");

@@ -8,8 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+
+/// After this long a call is taken for one that is never answered: the client itself gives up before.
+const FOR_EVER: Duration = Duration::from_secs(300);
 
 type Waiting = Arc<Mutex<HashMap<u64, Sender<Result<Value, String>>>>>;
 
@@ -39,7 +43,7 @@ impl Client {
         let arrived = Arc::clone(&waiting);
         thread::spawn(move || {
             for line in BufReader::new(answers).lines().map_while(Result::ok) {
-                let mut answer: Value = serde_json::from_str(&line).unwrap();
+                let Ok(mut answer) = serde_json::from_str::<Value>(&line) else { break };
                 let caller = arrived.lock().unwrap().remove(&answer["id"].as_u64().unwrap());
                 let result = match answer["error"].as_str() {
                     Some(error) => Err(error.to_owned()),
@@ -61,6 +65,8 @@ impl Client {
         let mut requests = self.requests.lock().unwrap();
         writeln!(requests, "{request}").map_err(|error| format!("the client is gone: {error}"))?;
         drop(requests);
-        answer.recv().unwrap_or_else(|_| Err("the client is gone".to_owned()))
+        answer
+            .recv_timeout(FOR_EVER)
+            .unwrap_or_else(|error| Err(format!("no answer of the client: {error}; to {request}")))
     }
 }

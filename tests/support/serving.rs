@@ -12,6 +12,8 @@ use super::http::{self, Response};
 /// When a line that does not come is given up. Nothing is measured by it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+const POLL: Duration = Duration::from_millis(5);
+
 /// A started `mdo dev` that serves.
 pub struct Serving {
     child: Child,
@@ -94,7 +96,14 @@ impl Serving {
     /// Waits for its end, and proves that it has an exit code.
     #[track_caller]
     pub fn exits(mut self, code: i32) -> Vec<String> {
-        let status = self.child.wait().unwrap();
+        let end = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < end, "it does not end\n{}", self.transcript());
+            thread::sleep(POLL);
+        };
         self.heard.extend(self.lines.iter());
         assert_eq!(status.code(), Some(code), "{}", self.transcript());
         std::mem::take(&mut self.heard)
