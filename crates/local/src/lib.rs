@@ -3,6 +3,7 @@
 
 mod activity;
 mod admission;
+mod applying;
 mod capabilities;
 mod code;
 mod console;
@@ -24,10 +25,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mdo_engine::{Applied, Cause, Error, LiveFunction as LiveFacts, Observed, Provider, Run, Scope};
-use mdo_model::project::{DERIVATIVES, DerivativeId, FunctionName, Interpreter, KeyName, Names, StageName};
-use mdo_model::stack::{Change, Function, Kind, Resource};
+use mdo_model::project::{DERIVATIVES, FunctionName, Interpreter, Names, StageName};
+use mdo_model::stack::{Change, Function};
 use mdo_server::runtime::{Launcher, LogSink, Surroundings};
-use mdo_server::{FunctionSite, ServedFunction, obstacle};
+use mdo_server::{FunctionSite, ServedFunction};
 
 pub use activity::{Activity, Observer};
 pub use admission::{HostName, InvalidHostName};
@@ -39,7 +40,7 @@ pub use store::is_build_named;
 
 use code::Code;
 use logs::Book;
-use state::{StoredFunction, StoredKey, StoredStack};
+use state::{StoredFunction, StoredStack};
 use store::Store;
 
 /// How long the last lines of a function may take to be written down.
@@ -203,38 +204,6 @@ impl LocalProvider {
         let message = format!("function {name} runs on {runtime}, and {not_found}");
         Err(Error::new(Cause::Invalid, message).with_help(not_found.help()))
     }
-
-    async fn publish(&self, name: FunctionName, function: Function, run: &Run<'_>) -> Result<Applied, Error> {
-        let zip = run.packages().functions.get(&name).cloned();
-        self.blocking(move |this| {
-            let guard = this.code.guard()?;
-            this.code.install(&guard, zip.as_deref(), function.code)?;
-            let obstacle = obstacle(&function, this.has_interpreter(&function.configuration.runtime));
-            let known = this.frozen_as(&name, &function);
-            let version = this.store.update(|state| Ok(state.publish(&name, function, known)))?;
-            let mut warnings = this.code.sweep(&guard, &this.store);
-            warnings.extend(obstacle);
-            Ok(Applied { version: Some(version.to_string()), warnings })
-        })
-        .await
-    }
-
-    async fn remove_function(&self, name: FunctionName) -> Result<Applied, Error> {
-        self.blocking(move |this| {
-            let guard = this.code.guard()?;
-            this.store.update(|state| {
-                state.functions.remove(&name);
-                Ok(())
-            })?;
-            let warnings = this.code.sweep(&guard, &this.store);
-            Ok(Applied { version: None, warnings })
-        })
-        .await
-    }
-}
-
-fn named<N: std::str::FromStr<Err: std::fmt::Display>>(change: &Change) -> Result<N, Error> {
-    change.id.name.parse().map_err(|error: N::Err| Error::new(Cause::Invalid, error.to_string()))
 }
 
 #[async_trait]
@@ -276,146 +245,7 @@ impl Provider for LocalProvider {
 
     async fn apply(&self, change: &Change, run: &Run<'_>) -> Result<Applied, Error> {
         run.all_usable(change).await?;
-        match (&change.after, change.id.kind) {
-            (Some(Resource::Function(function)), _) => {
-                self.publish(named(change)?, function.as_ref().clone(), run).await
-            }
-            (Some(Resource::Role(role)), _) => {
-                let role = role.clone();
-                self.update(|state| {
-                    state.role = Some(role);
-                    Ok(())
-                })
-                .await
-            }
-            (
-                Some(
-                    Resource::LayerVersion(_)
-                    | Resource::FunctionVersion(_)
-                    | Resource::Deployment(_)
-                    | Resource::Revision(_)
-                    | Resource::Image(_)
-                    | Resource::Artifact(_),
-                ),
-                kind,
-            ) => Err(Error::new(Cause::Invalid, format!("this machine makes no {kind} by itself"))),
-            (Some(Resource::Derivative(derivative)), _) => {
-                let (id, derivative) = (named::<DerivativeId>(change)?, derivative.clone());
-                self.update(|state| {
-                    state.derivatives.insert(id, derivative);
-                    Ok(())
-                })
-                .await
-            }
-            (Some(Resource::LogGroup(group)), _) => {
-                let (name, group) = (named(change)?, group.clone());
-                self.update(|state| {
-                    state.log_groups.insert(name, group);
-                    Ok(())
-                })
-                .await
-            }
-            (Some(Resource::Api(api)), _) => {
-                let api = api.clone();
-                self.update(|state| {
-                    state.api = Some(api);
-                    Ok(())
-                })
-                .await
-            }
-            (Some(Resource::Permissions(permissions)), _) => {
-                let permissions = permissions.clone();
-                self.update(|state| {
-                    state.permissions = Some(permissions);
-                    Ok(())
-                })
-                .await
-            }
-            (Some(Resource::Stage(stage)), _) => {
-                let stage = stage.clone();
-                self.update(|state| {
-                    state.stage = Some(stage);
-                    Ok(())
-                })
-                .await
-            }
-            (Some(Resource::Key(key)), _) => {
-                let (name, resource) = (named::<KeyName>(change)?, key.clone());
-                let value = run.packages().keys.get(&name).cloned();
-                self.update(|state| match state.keys.get_mut(&name) {
-                    Some(present) => {
-                        present.resource = resource;
-                        Ok(())
-                    }
-                    None => {
-                        let key = match value {
-                            Some(value) => StoredKey::with_value(resource, value)?,
-                            None => StoredKey::new(resource)?,
-                        };
-                        state.keys.insert(name, key);
-                        Ok(())
-                    }
-                })
-                .await
-            }
-            (Some(Resource::WarmRule(rule)), _) => {
-                let (name, rule) = (named(change)?, rule.clone());
-                self.update(|state| {
-                    state.warm_rules.insert(name, rule);
-                    Ok(())
-                })
-                .await
-            }
-            (
-                Some(
-                    Resource::ServerRole(_)
-                    | Resource::Repository(_)
-                    | Resource::LoadBalancer(_)
-                    | Resource::Server(_),
-                ),
-                kind,
-            ) => Err(Error::new(Cause::Other, format!("this machine has no {kind}"))),
-            (None, Kind::Function) => self.remove_function(named(change)?).await,
-            (None, Kind::LogGroup) => {
-                let function: FunctionName = named(change)?;
-                self.blocking(move |this| {
-                    this.store.ring(Some(&function)).remove()?;
-                    this.store.update(|state| {
-                        state.log_groups.remove(&function);
-                        Ok(Applied::default())
-                    })
-                })
-                .await
-            }
-            (None, kind) => {
-                let name = change.id.name.clone();
-                self.update(move |state| {
-                    match kind {
-                        Kind::Role => state.role = None,
-                        Kind::Permissions => state.permissions = None,
-                        Kind::Derivative => state.derivatives.retain(|id, _| id.to_string() != name),
-                        Kind::Api => state.api = None,
-                        Kind::Stage => state.stage = None,
-                        Kind::Key => state.keys.retain(|key, _| key.as_str() != name),
-                        Kind::WarmRule => state.warm_rules.retain(|function, _| function.as_str() != name),
-                        Kind::Function
-                        | Kind::LogGroup
-                        | Kind::ServerRole
-                        | Kind::Repository
-                        | Kind::LoadBalancer
-                        | Kind::Server
-                        | Kind::LayerVersion
-                        | Kind::FunctionVersion
-                        | Kind::Deployment
-                        | Kind::Revision
-                        | Kind::Image
-                        | Kind::Artifact => {}
-                    }
-                    Ok(())
-                })
-                .await
-            }
-        }
+        self.make_real(change, run).await
     }
 
     async fn stages(&self) -> Result<Vec<StageName>, Error> {

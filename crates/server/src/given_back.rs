@@ -118,7 +118,7 @@ Anonymous:             0 kB
 
         #[test]
         fn what_was_let_go_runs_again() {
-            let sum = || (0..100_u64).fold(7, |sum, number| sum ^ number.wrapping_mul(sum + 3));
+            let sum = || (0..100_u64).fold(7, |sum, number| sum ^ number.wrapping_mul(sum | 3));
             let before = sum();
             super::super::give_back_code();
             assert_eq!(sum(), before);
