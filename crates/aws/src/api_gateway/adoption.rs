@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::definition::method_key;
 use super::observe::{Identity, Parts};
 use super::observe::{identity, list, ours, owner, parts, stage_names};
-use super::{found, patch, usage_plan, when_settled};
+use super::{patch, usage_plan, when_settled};
 use crate::client::Aws;
 use crate::errors;
 
@@ -111,13 +111,14 @@ fn routes(document: &Value) -> BTreeSet<String> {
 /// Gives an API the name by which the project finds it from then on.
 pub(super) async fn rename(aws: &Aws, names: &Names, id: &str) -> Result<(), Error> {
     let name = names.api();
-    let renamed = when_settled(aws, || {
+    when_settled(aws, || {
         aws.call("apigateway:UpdateRestApi", id, || {
             let request = aws.apigateway.update_rest_api().rest_api_id(id);
             request.patch_operations(patch(Op::Replace, "/name", Some(name.clone()))).send()
         })
-    });
-    found(renamed.await).map(drop)
+    })
+    .await
+    .map(drop)
 }
 
 #[cfg(test)]
