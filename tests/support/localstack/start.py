@@ -101,11 +101,20 @@ def weigh_aliases_as_aws_does() -> None:
     Provider._create_routing_config_model = weigh
 
 
+def fire_no_rule() -> None:
+    """Keeps rules and fires none: LocalStack fires those of all accounts at once, every five minutes for a rate of five minutes, and
+    hundreds of functions would start in the middle of somebody else's test."""
+    from localstack.services.events.scheduler import JobScheduler
+
+    JobScheduler.start_loop = lambda self: None
+
+
 os.setsid()
 threading.Thread(target=end_with_the_pipe, args=(sys.argv[1],), daemon=True).start()
 show_the_tags_of_apis()
 list_layers_as_aws_does()
 weigh_aliases_as_aws_does()
+fire_no_rule()
 try:
     runpy.run_module("localstack.runtime.main", run_name="__main__")
 finally:
