@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use mdo_model::stack::{Change, Plan};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Cause, Finished, Observer, Outcome, Packages, Provider, Readiness, Run, RunEvent};
+use crate::run::Shared;
+use crate::{Cause, Finished, Observer, Outcome, Packages, Provider, Readiness, RunEvent};
 
 /// What happened to every change of a plan.
 #[derive(Clone, Debug)]
@@ -46,11 +46,9 @@ pub async fn apply(
     observer: &Observer<'_>,
 ) -> Report {
     let start = Instant::now();
-    let run = Run::new(plan, packages, observer, interrupt);
-    // Permits go out in the plan's order, so whatever a change waits for has one already.
-    let permits = Semaphore::new(concurrency.max(1));
+    let run = Shared::new(plan, packages, concurrency, observer, interrupt);
     let mut running: FuturesUnordered<_> =
-        plan.changes.iter().map(|change| finish(provider, change, &run, &permits)).collect();
+        plan.changes.iter().map(|change| finish(provider, change, &run)).collect();
     let mut finished = BTreeMap::new();
     while let Some(change) = running.next().await {
         observer(RunEvent::Finished(&change));
@@ -59,21 +57,21 @@ pub async fn apply(
     drop(running);
     let is_whole = finished.values().all(|change| matches!(change.outcome, Outcome::Done(_)));
     let warnings = match is_whole {
-        true => provider.confirm(&run).await.unwrap_or_else(|error| vec![error.to_string()]),
+        true => provider.confirm(&run.beside()).await.unwrap_or_else(|error| vec![error.to_string()]),
         false => Vec::new(),
     };
     let finished = plan.changes.iter().filter_map(|change| finished.remove(&change.id)).collect();
     Report { finished, warnings, took: start.elapsed() }
 }
 
-async fn finish(provider: &dyn Provider, change: &Change, run: &Run<'_>, permits: &Semaphore) -> Finished {
-    let _permit = permits.acquire().await;
+async fn finish<'a>(provider: &dyn Provider, change: &Change, run: &'a Shared<'a>) -> Finished {
+    let run = run.begin().await;
     let start = Instant::now();
     let outcome = if run.is_interrupted() {
         Outcome::Interrupted
     } else {
         run.emit(RunEvent::Started(change));
-        match provider.apply(change, run).await {
+        match provider.apply(change, &run).await {
             Ok(applied) => Outcome::Done(applied),
             Err(error) => match error.cause {
                 Cause::Skipped(id) => Outcome::Skipped(id),

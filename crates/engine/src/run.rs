@@ -1,11 +1,11 @@
 //! A run of a plan as the provider that makes its changes sees it: what it may rely on, and what it tells meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mdo_model::stack::{Change, Plan, ResourceId};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{Applied, Cause, Error, Packages};
@@ -62,6 +62,13 @@ pub(crate) enum Readiness {
 
 /// A run of a plan, as seen by the provider that makes one of its changes.
 pub struct Run<'a> {
+    shared: &'a Shared<'a>,
+    /// The right to work, of which there are so many. Who waits for others gives it back meanwhile: they may have none.
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+/// What all changes of a run know of it.
+pub(crate) struct Shared<'a> {
     plan: &'a Plan,
     packages: &'a Packages,
     states: BTreeMap<ResourceId, watch::Sender<Readiness>>,
@@ -69,28 +76,50 @@ pub struct Run<'a> {
     /// Changes of which something is real already, whatever becomes of the rest.
     begun: Mutex<BTreeSet<ResourceId>>,
     interrupt: CancellationToken,
+    permits: Arc<Semaphore>,
 }
 
-impl<'a> Run<'a> {
+impl<'a> Shared<'a> {
+    /// A run in which so many changes are worked on at a time.
     pub(crate) fn new(
         plan: &'a Plan,
         packages: &'a Packages,
+        concurrency: usize,
         observer: &'a Observer<'a>,
         interrupt: CancellationToken,
     ) -> Self {
         let states =
             plan.changes.iter().map(|change| (change.id.clone(), watch::Sender::new(Readiness::Pending)));
-        Self { plan, packages, states: states.collect(), observer, begun: Mutex::default(), interrupt }
+        let (states, begun, permits) =
+            (states.collect(), Mutex::default(), Arc::new(Semaphore::new(concurrency.max(1))));
+        Self { plan, packages, states, observer, begun, interrupt, permits }
     }
 
+    /// For one change, once it may be worked on; those that ask first are first.
+    pub(crate) async fn begin(&'a self) -> Run<'a> {
+        Run { shared: self, permit: Mutex::new(self.permit().await) }
+    }
+
+    /// The right to work; nobody closes the semaphore that it is of.
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.permits).acquire_owned().await.ok()
+    }
+
+    /// For what is no change of the plan.
+    pub(crate) fn beside(&'a self) -> Run<'a> {
+        Run { shared: self, permit: Mutex::default() }
+    }
+}
+
+impl<'a> Run<'a> {
     /// The whole plan.
     pub fn plan(&self) -> &Plan {
-        self.plan
+        self.shared.plan
     }
 
     /// The zips of functions and derivatives.
     pub fn packages(&self) -> &Packages {
-        self.packages
+        self.shared.packages
     }
 
     /// Waits until a needed resource may be relied on. One that the plan does not change may be at once.
@@ -98,20 +127,44 @@ impl<'a> Run<'a> {
     /// # Errors
     /// [`Cause::Skipped`] when it did not come about, [`Cause::Interrupted`] when the user interrupted the run.
     pub async fn usable(&self, id: &ResourceId) -> Result<(), Error> {
-        let Some(state) = self.states.get(id) else {
+        let Some(state) = self.shared.states.get(id) else {
             return Ok(());
         };
         let mut state = state.subscribe();
-        let settled = tokio::select! {
-            settled = state.wait_for(|state| *state != Readiness::Pending) => settled.map(|state| state.clone()),
-            () = self.interrupt.cancelled() => {
-                return Err(Error::new(Cause::Interrupted, "interrupted"));
-            }
-        };
+        let is_settled = |state: &Readiness| *state != Readiness::Pending;
+        let is_there = is_settled(&state.borrow());
+        if !is_there {
+            self.aside(async {
+                tokio::select! {
+                    // The sender is the run's own: there is nothing that could fail.
+                    _ = state.wait_for(is_settled) => Ok(()),
+                    () = self.shared.interrupt.cancelled() => Err(Error::new(Cause::Interrupted, "interrupted")),
+                }
+            })
+            .await?;
+        }
+        let settled = state.borrow().clone();
         match settled {
-            Ok(Readiness::Usable) => Ok(()),
+            Readiness::Usable => Ok(()),
             _ => Err(Error::new(Cause::Skipped(id.clone()), format!("needs {id}"))),
         }
+    }
+
+    /// Waits for others, who may work meanwhile in place of this change.
+    async fn aside<T>(&self, others: impl Future<Output = T>) -> T {
+        let held = self.permit().take();
+        let had_one = held.is_some();
+        drop(held);
+        let answer = others.await;
+        if had_one {
+            let again = self.shared.permit().await;
+            *self.permit() = again;
+        }
+        answer
+    }
+
+    fn permit(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+        self.permit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until it is known whether a resource came about, whichever it is.
@@ -144,21 +197,21 @@ impl<'a> Run<'a> {
 
     /// Says that a part of a change is real: should the rest fail, the stack was changed all the same.
     pub fn begun(&self, id: &ResourceId) {
-        self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+        self.shared.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
     }
 
     pub(crate) fn is_begun(&self, id: &ResourceId) -> bool {
-        self.begun.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+        self.shared.begun.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 
     /// Whether the user has interrupted the run.
     pub(crate) fn is_interrupted(&self) -> bool {
-        self.interrupt.is_cancelled()
+        self.shared.interrupt.is_cancelled()
     }
 
     /// Tells whoever watches the run.
     pub(crate) fn emit(&self, event: RunEvent<'_>) {
-        (self.observer)(event);
+        (self.shared.observer)(event);
     }
 
     /// Says in words what a change is waiting for.
@@ -173,7 +226,7 @@ impl<'a> Run<'a> {
     pub async fn pause(&self, pause: Duration) -> Result<(), Error> {
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
-            () = self.interrupt.cancelled() => Err(Error::new(Cause::Interrupted, "interrupted")),
+            () = self.shared.interrupt.cancelled() => Err(Error::new(Cause::Interrupted, "interrupted")),
         }
     }
 
@@ -184,7 +237,7 @@ impl<'a> Run<'a> {
 
     /// Says what became of a change; only the first word counts.
     pub(crate) fn settle(&self, id: &ResourceId, state: Readiness) {
-        if let Some(sender) = self.states.get(id) {
+        if let Some(sender) = self.shared.states.get(id) {
             sender.send_if_modified(|current| {
                 let open = *current == Readiness::Pending;
                 if open {

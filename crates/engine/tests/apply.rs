@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mdo_engine::apply::{self, Report};
@@ -93,6 +94,8 @@ fn first_deploy() -> Plan {
 #[derive(Default)]
 struct Recorder {
     fails: Option<Kind>,
+    /// What a change of the first kind waits for, late: others may rely on it by then.
+    waits_late: Option<(Kind, ResourceId)>,
     interrupts_at: Option<(Kind, CancellationToken)>,
     done: Mutex<Vec<String>>,
 }
@@ -121,6 +124,12 @@ impl Provider for Recorder {
         tokio::task::yield_now().await;
         if self.fails == Some(change.id.kind) {
             return Err(Error::new(Cause::Other, "it broke"));
+        }
+        if let Some((kind, other)) = &self.waits_late
+            && *kind == change.id.kind
+        {
+            run.announce(&change.id);
+            run.decided(other).await?;
         }
         self.done.lock().unwrap().push(change.id.to_string());
         Ok(Applied::default())
@@ -160,6 +169,20 @@ async fn a_first_deploy_makes_everything_in_an_order_that_respects_what_each_nee
         assert!(position("api ml_api") < position("stage dev"));
         assert!(position("stage dev") < position("key default"));
         assert!(position("function sample_producer") < position("warm rule sample_producer"));
+    }
+}
+
+#[tokio::test]
+async fn changes_that_wait_for_one_another_leave_it_room_to_work() {
+    let mut many = stack();
+    many.functions = (0..20).map(|number| (format!("f{number}").parse().unwrap(), function())).collect();
+    let plan = plan(many, &Stack::default());
+    let waits_late = Some((Kind::Function, ResourceId::new(Kind::Stage, "dev")));
+    for concurrency in [1, 16] {
+        let recorder = Recorder { waits_late: waits_late.clone(), ..Recorder::default() };
+        let running = run(&recorder, &plan, concurrency, CancellationToken::new());
+        let report = tokio::time::timeout(Duration::from_secs(60), running).await;
+        assert!(report.expect("no change waits for ever").is_complete());
     }
 }
 
