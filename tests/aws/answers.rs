@@ -126,6 +126,7 @@ fn an_interrupt_is_heard_while_aws_throttles() {
     deploy.until_it_says("  AWS throttles CreateRole; trying again in 30 s");
     deploy.signal("INT");
     let (status, _, said) = deploy.ends();
+    assert!(said.lines().any(|line| line == "  AWS throttles CreateRole; trying again in 30 s"), "{said}");
     assert_eq!(status, 130, "{said}");
     assert_eq!(proxy.recording().count("CreateRole"), 1);
     project.deploys("");

@@ -120,6 +120,7 @@ fn an_interrupted_deploy_finishes_what_it_began_and_the_next_does_the_rest() {
     deploy.until_it_says("interrupted: finishing what was begun");
     proxy.release();
     let (status, _, said) = deploy.ends();
+    assert!(said.lines().any(|line| line.starts_with("interrupted: finishing what was begun")), "{said}");
     assert_eq!(status, 130, "{said}");
     let is_told = |line: &str| line.starts_with("  function ") && line.ends_with("interrupted");
     assert!(said.lines().any(is_told), "{said}");

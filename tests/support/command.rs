@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -18,6 +19,9 @@ pub struct Mdo<'a> {
     shown: String,
     input: Vec<u8>,
 }
+
+/// The longest that a run may take: one may install what a derivative is made of.
+const LONGEST: Duration = Duration::from_secs(300);
 
 /// Runs a command at a terminal of its own, and ends as it does.
 const AT_A_TERMINAL: &str =
@@ -126,7 +130,7 @@ impl<'a> Mdo<'a> {
         // A command that reads nothing may be gone by now.
         let _ = reads.write_all(&self.input);
         drop(reads);
-        let (status, stdout, stderr) = running.ends();
+        let (status, stdout, stderr) = running.ends_within(LONGEST);
         let output = Output {
             shown: self.shown,
             root: self.project.folder().display().to_string(),

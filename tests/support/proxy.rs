@@ -2,6 +2,8 @@
 
 #[path = "proxy/disturbing.rs"]
 mod disturbing;
+#[path = "proxy/holding.rs"]
+mod holding;
 
 use std::io::{self, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,6 +15,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use self::disturbing::Halt;
+use self::holding::Held;
 use super::disturbance::{Disturbance, Disturbances, Now};
 pub use super::fault::Fault;
 use super::http::{self, Message};
@@ -25,8 +28,6 @@ use super::strict::{Settling, Unique};
 const QUIET: Duration = Duration::from_millis(150);
 /// The largest body that is kept, in bytes.
 const LARGEST: usize = 256 * 1024;
-/// After this long a call is taken for one that never comes or ends.
-const FOR_EVER: Duration = Duration::from_secs(300);
 /// How often somebody who waits for a call looks whether the process under test has ended.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -68,31 +69,6 @@ struct State {
     halt: Halt,
     connections: usize,
     is_dropped: bool,
-}
-
-impl State {
-    /// The calls so far, for whoever waits in vain.
-    fn told(&self) -> String {
-        let calls = self.calls.iter().map(|call| format!("{} {}", call.operation.name, call.status));
-        let held = self.held.iter().map(|call| call.name.as_str());
-        format!("held: {:?}, ended: {:?}", held.collect::<Vec<_>>(), calls.collect::<Vec<_>>())
-    }
-}
-
-/// Which calls are held.
-#[derive(Clone, PartialEq, Eq)]
-enum Held {
-    Operation(String),
-    Writes,
-}
-
-impl Held {
-    fn holds(&self, operation: &Operation) -> bool {
-        match self {
-            Held::Operation(name) => *name == operation.name,
-            Held::Writes => operation.writes(),
-        }
-    }
 }
 
 /// Changes the answer to a call with this path.
@@ -205,71 +181,6 @@ impl Proxy {
     /// Passes every call of a service, such as `monitoring`, on to another server: to an emulator that does it as AWS does.
     pub fn pass_on(&self, service: &str, server: SocketAddr) {
         self.state().elsewhere.push((service.to_owned(), server));
-    }
-
-    /// Holds every call of an operation, before it reaches the emulator, until `release`.
-    pub fn hold(&self, operation: &str) {
-        self.state().holds = Some(Held::Operation(operation.to_owned()));
-    }
-
-    /// Holds every call that changes something, before it reaches the emulator, until `release`.
-    pub fn hold_writes(&self) {
-        self.state().holds = Some(Held::Writes);
-    }
-
-    /// Holds every call of an operation instead of what is held so far, which goes on.
-    pub fn hold_instead(&self, operation: &str) {
-        self.hold(operation);
-        self.shared.moved.notify_all();
-    }
-
-    /// Waits until a held call has arrived.
-    ///
-    /// # Panics
-    ///
-    /// If none comes.
-    #[track_caller]
-    pub fn until_held(&self) {
-        self.until_held_or(|| false);
-    }
-
-    /// Waits until a held call has arrived, or `ended` says that none will.
-    ///
-    /// # Panics
-    ///
-    /// If neither comes.
-    #[track_caller]
-    pub fn until_held_or(&self, mut ended: impl FnMut() -> bool) {
-        let mut state = self.state();
-        let is_held = |state: &State| {
-            state.holds.as_ref().is_some_and(|held| state.held.iter().any(|call| held.holds(call)))
-        };
-        let begun = Instant::now();
-        while !is_held(&state) && !ended() {
-            assert!(begun.elapsed() < FOR_EVER, "the call to hold never came; {}", state.told());
-            state = self.shared.moved.wait_timeout(state, POLL).unwrap().0;
-        }
-    }
-
-    /// Lets held calls go on to the emulator, and waits until they have ended there, whether or not mdo still listens.
-    ///
-    /// # Panics
-    ///
-    /// If one of them does not end.
-    #[track_caller]
-    pub fn release(&self) {
-        let mut state = self.state();
-        state.holds = None;
-        self.shared.moved.notify_all();
-        self.until(state, "a held call does not end", |state| state.held.is_empty());
-    }
-
-    /// Waits until something holds.
-    #[track_caller]
-    fn until(&self, state: MutexGuard<'_, State>, otherwise: &str, holds: impl Fn(&State) -> bool) {
-        let waits = self.shared.moved.wait_timeout_while(state, FOR_EVER, |state| !holds(state));
-        let (state, waited) = waits.unwrap();
-        assert!(!waited.timed_out(), "{otherwise}; {}", state.told());
     }
 
     /// The calls so far, or since the last `forget`.
@@ -391,19 +302,6 @@ impl Shared {
         Some(answer)
     }
 
-    /// Waits while calls of this operation are held, and tells whether they were.
-    fn pass(&self, operation: &Operation) -> bool {
-        let mut state = self.state.lock().unwrap();
-        let held = |state: &mut State| state.holds.as_ref().is_some_and(|held| held.holds(operation));
-        let is_held = held(&mut state);
-        if is_held {
-            state.held.push(operation.clone());
-            self.moved.notify_all();
-            drop(self.moved.wait_while(state, held).unwrap());
-        }
-        is_held
-    }
-
     fn fault(&self, operation: &Operation, request: &Message) -> Option<Fault> {
         let mut state = self.state.lock().unwrap();
         let due = state.faults.iter_mut().find(|(name, times, _)| *name == operation.name && *times > 0);
@@ -418,9 +316,7 @@ impl Shared {
     fn record(&self, start: Instant, request: &Message, operation: Operation, status: u16, was_held: bool) {
         let mut state = self.state.lock().unwrap();
         if was_held {
-            if let Some(index) = state.held.iter().position(|held| held.name == operation.name) {
-                state.held.swap_remove(index);
-            }
+            state.let_go(&operation);
             self.moved.notify_all();
         }
         let began = state.began;

@@ -1,13 +1,13 @@
 //! A run of `mdo` that is under way: what it has said so far, and the signals that it is sent.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// After this long a line or an end is taken for one that never comes.
-const FOR_EVER: Duration = Duration::from_secs(300);
+const FOR_EVER: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(5);
 
 /// A process whose outputs are read as they come.
@@ -43,6 +43,18 @@ fn hear(output: impl Read + Send + 'static) -> (JoinHandle<()>, Heard) {
         hears.1.notify_all();
     });
     (reader, heard)
+}
+
+/// Waits for the end of a process, for so long at most; one that has ended is found in any case.
+pub(super) fn end_within(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let begun = Instant::now();
+    loop {
+        let ended = child.try_wait().unwrap();
+        if ended.is_some() || begun.elapsed() > limit {
+            return ended;
+        }
+        thread::sleep(POLL);
+    }
 }
 
 impl Running {
@@ -93,23 +105,28 @@ impl Running {
     /// # Panics
     ///
     /// If it does not end.
-    pub fn ends(mut self) -> (i32, String, String) {
+    pub fn ends(self) -> (i32, String, String) {
+        self.ends_within(FOR_EVER)
+    }
+
+    /// As [`Running::ends`], with a limit of one's own.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end within the limit.
+    pub fn ends_within(mut self, limit: Duration) -> (i32, String, String) {
         let begun = Instant::now();
         for output in [&self.printed, &self.said] {
-            let left = FOR_EVER.saturating_sub(begun.elapsed());
-            drop(
-                output.1.wait_timeout_while(output.0.lock().unwrap(), left, |said| !said.has_ended).unwrap(),
-            );
+            let left = limit.saturating_sub(begun.elapsed());
+            let said = output.0.lock().unwrap();
+            drop(output.1.wait_timeout_while(said, left, |said| !said.has_ended).unwrap());
         }
-        while !self.has_ended() {
-            if begun.elapsed() > FOR_EVER {
-                self.signal("KILL");
-                let (printed, said) = (self.printed.0.lock().unwrap(), self.said.0.lock().unwrap());
-                panic!("mdo did not end; it printed:\n{}\nand said:\n{}", printed.text, said.text);
-            }
-            thread::sleep(POLL);
-        }
-        let status = self.child.wait().unwrap().code().unwrap_or(-1);
+        let Some(status) = end_within(&mut self.child, limit.saturating_sub(begun.elapsed())) else {
+            self.signal("KILL");
+            let (printed, said) = (self.printed.0.lock().unwrap(), self.said.0.lock().unwrap());
+            panic!("mdo did not end; it printed:\n{}\nand said:\n{}", printed.text, said.text);
+        };
+        let status = status.code().unwrap_or(-1);
         for reader in self.readers {
             reader.join().unwrap();
         }

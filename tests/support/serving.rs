@@ -8,11 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::http::{self, Response};
+use super::running::end_within;
 
 /// When a line that does not come is given up. Nothing is measured by it.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-const POLL: Duration = Duration::from_millis(5);
 
 /// A started `mdo dev` that serves.
 pub struct Serving {
@@ -96,14 +95,8 @@ impl Serving {
     /// Waits for its end, and proves that it has an exit code.
     #[track_caller]
     pub fn exits(mut self, code: i32) -> Vec<String> {
-        let end = Instant::now() + PATIENCE;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(Instant::now() < end, "it does not end\n{}", self.transcript());
-            thread::sleep(POLL);
-        };
+        let status = end_within(&mut self.child, PATIENCE);
+        let status = status.unwrap_or_else(|| panic!("it does not end\n{}", self.transcript()));
         self.heard.extend(self.lines.iter());
         assert_eq!(status.code(), Some(code), "{}", self.transcript());
         std::mem::take(&mut self.heard)

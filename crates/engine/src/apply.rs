@@ -33,7 +33,7 @@ impl Report {
     }
 }
 
-/// Makes every change of `plan` real, at most `concurrency` at a time.
+/// Makes every change of `plan` real, at most `concurrency` at a time; one that waits for others does not count meanwhile.
 ///
 /// One failure stops what needs it and nothing else. When `interrupt` is cancelled, changes that were begun are
 /// finished and no other is begun.

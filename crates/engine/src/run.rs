@@ -97,11 +97,11 @@ impl<'a> Shared<'a> {
 
     /// For one change, once it may be worked on; those that ask first are first.
     pub(crate) async fn begin(&'a self) -> Run<'a> {
-        Run { shared: self, permit: Mutex::new(self.permit().await) }
+        Run { shared: self, permit: Mutex::new(self.next_permit().await) }
     }
 
-    /// The right to work; nobody closes the semaphore that it is of.
-    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+    /// The next right to work; nobody closes the semaphore that it is of.
+    async fn next_permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.permits).acquire_owned().await.ok()
     }
 
@@ -132,8 +132,8 @@ impl<'a> Run<'a> {
         };
         let mut state = state.subscribe();
         let is_settled = |state: &Readiness| *state != Readiness::Pending;
-        let is_there = is_settled(&state.borrow());
-        if !is_there {
+        let is_open = !is_settled(&state.borrow());
+        if is_open {
             self.aside(async {
                 tokio::select! {
                     // The sender is the run's own: there is nothing that could fail.
@@ -152,12 +152,10 @@ impl<'a> Run<'a> {
 
     /// Waits for others, who may work meanwhile in place of this change.
     async fn aside<T>(&self, others: impl Future<Output = T>) -> T {
-        let held = self.permit().take();
-        let had_one = held.is_some();
-        drop(held);
+        let gave_one_back = self.permit().take().is_some();
         let answer = others.await;
-        if had_one {
-            let again = self.shared.permit().await;
+        if gave_one_back {
+            let again = self.shared.next_permit().await;
             *self.permit() = again;
         }
         answer

@@ -108,12 +108,14 @@ fn put(state: &mut StoredStack, kind: Kind, name: &str, resource: Resource) -> R
         | Resource::Deployment(_)
         | Resource::Revision(_)
         | Resource::Image(_)
-        | Resource::Artifact(_)
-        | Resource::ServerRole(_)
+        | Resource::Artifact(_) => {
+            return Err(Error::new(Cause::Invalid, format!("this machine makes no {kind} by itself")));
+        }
+        Resource::ServerRole(_)
         | Resource::Repository(_)
         | Resource::LoadBalancer(_)
         | Resource::Server(_) => {
-            return Err(Error::new(Cause::Invalid, format!("this machine makes no {kind} by itself")));
+            return Err(Error::new(Cause::Other, format!("this machine has no {kind}")));
         }
     }
     Ok(())

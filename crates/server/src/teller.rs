@@ -27,12 +27,6 @@ pub trait Line: Send + 'static {
     fn len_of_texts(&self) -> usize;
 }
 
-impl Line for String {
-    fn len_of_texts(&self) -> usize {
-        self.len()
-    }
-}
-
 /// A queue of lines that are printed in order. Clones are the same queue. The thread lives as long as the process.
 pub struct Teller<L>(Arc<Shared<L>>);
 
@@ -194,6 +188,12 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+
+    impl Line for String {
+        fn len_of_texts(&self) -> usize {
+            self.len()
+        }
+    }
 
     /// A teller whose reader is busy with its first line, what lets the reader go on, and what it has read.
     fn unread() -> (Teller<String>, mpsc::Sender<()>, Arc<Mutex<Vec<String>>>) {

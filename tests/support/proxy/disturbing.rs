@@ -5,15 +5,19 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::disturbance::{Disturbance, Disturbances, Moment, Now};
 use super::super::http::Message;
 use super::super::operations::Operation;
-use super::{FOR_EVER, POLL, Proxy, Shared, State};
+use super::holding::FOR_EVER;
+use super::{POLL, Proxy, Shared, State};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 128;
+
+/// After this long a connection is taken for one that never ends.
+const STAYS_OPEN: Duration = Duration::from_secs(60);
 
 /// Where the call is that a disturbance halts.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,7 +70,8 @@ impl Proxy {
     /// Waits until every connection of the process under test has ended, and with it every call that it has begun.
     #[track_caller]
     pub fn until_idle(&self) {
-        self.until(self.state(), "a connection to the proxy does not end", |state| state.connections == 0);
+        let is_idle = |state: &State| state.connections == 0;
+        self.until(self.state(), STAYS_OPEN, "a connection to the proxy does not end", is_idle);
     }
 
     /// Disturbs nothing any more, and listens again if nobody did.
@@ -76,7 +81,7 @@ impl Proxy {
         state.disturbances = Disturbances::default();
         state.halt = Halt::Awaited;
         self.shared.moved.notify_all();
-        self.until(state, "nobody listens again", |_| !self.shared.stopped.load(Ordering::Relaxed));
+        self.until(state, FOR_EVER, "nobody listens again", |_| !self.shared.stopped.load(Ordering::Relaxed));
     }
 }
 
